@@ -1,0 +1,92 @@
+"""Tails and quantiles: `…_tail(x)` is P(X > x), `…_upper(p)` is the x with P(X > x) = p.
+
+Upper tails keep their digits where 1 - cdf would be exactly 0. The normal needs only the standard
+library; scipy.special costs 100 ms to import and is loaded by the first call that needs it.
+"""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+from mlreg.stats.checks import check_choice
+from mlreg.stats.results import Alternative, Interval
+
+_NORMAL = NormalDist()
+_TIE = 1e-7
+
+
+def normal_tail(z: float) -> float:
+    """P(Z > z) of the standard normal."""
+    return 0.5 * math.erfc(z / math.sqrt(2))
+
+
+def normal_upper(p: float) -> float:
+    """The z with P(Z > z) = p."""
+    return -_NORMAL.inv_cdf(p)
+
+
+def student_tail(t: float, df: float) -> float:
+    """P(T > t) of Student's t with `df` degrees of freedom."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
+def student_upper(p: float, df: float) -> float:
+    """The t with P(T > t) = p."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(df, p))
+
+
+def chi2_tail(x: float, df: float) -> float:
+    """P(X > x) of the chi-square distribution."""
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, x))
+
+
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """The x with P(X <= x) = p of the Beta(a, b) distribution."""
+    from scipy.special import betaincinv
+
+    return float(betaincinv(a, b, p))
+
+
+def binomial_two_sided(k: int, n: int, p: float) -> float:
+    """Exact two-sided binomial p-value: P(an outcome no likelier than `k`), as in R."""
+    import numpy as np
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    x = np.arange(n + 1)
+    log_pmf = (
+        gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + xlog1py(n - x, -p)
+    )
+    pmf = np.exp(log_pmf)
+    return min(1.0, float(pmf[pmf <= pmf[k] * (1 + _TIE)].sum()))
+
+
+def p_value(
+    statistic: float, tail: Callable[[float], float], alternative: Alternative = "two-sided"
+) -> float:
+    """The p-value of a symmetric statistic, from its upper tail function."""
+    check_choice("alternative", alternative, ("two-sided", "greater", "less"))
+    if alternative == "two-sided":
+        return min(1.0, 2 * tail(abs(statistic)))
+    return tail(statistic if alternative == "greater" else -statistic)
+
+
+def confidence_interval(
+    estimate: float,
+    se: float,
+    upper: Callable[[float], float],
+    alpha: float,
+    alternative: Alternative = "two-sided",
+) -> Interval:
+    """estimate ± quantile * se at level 1 - alpha; one-sided, the other limit is infinite."""
+    if alternative == "greater":
+        return Interval(estimate - upper(alpha) * se, math.inf)
+    if alternative == "less":
+        return Interval(-math.inf, estimate + upper(alpha) * se)
+    half = upper(alpha / 2) * se
+    return Interval(estimate - half, estimate + half)
