@@ -1,0 +1,63 @@
+"""The floors hold, and what a command does not need it does not import."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parent.parent
+MLREG = Path(sys.executable).with_name("mlreg")
+
+NUMERIC = {"sklearn", "scipy", "numpy", "joblib", "pandas"}
+HEAVY = NUMERIC | {"sqlite_utils", "tomlkit"}
+IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
+
+
+def test_imports_go_down_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    status = lint_imports(cache_dir=str(tmp_path))
+    assert status == 0, capsys.readouterr().out
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("command", "unwanted"),
+    [
+        pytest.param(["-c", "import mlreg"], HEAVY | {"semver", "rich", "typer"}, id="import"),
+        pytest.param([str(MLREG), "--help"], HEAVY | {"semver"}, id="help"),
+        pytest.param([str(MLREG), "--version"], HEAVY | {"semver", "rich"}, id="version"),
+        pytest.param([str(MLREG), "list", "--json"], HEAVY | {"rich"}, id="list"),
+        pytest.param([str(MLREG), "history", "--json"], HEAVY | {"rich"}, id="history"),
+    ],
+)
+def test_a_light_command_imports_nothing_heavy(
+    fresh_registry: Path, command: list[str], unwanted: set[str]
+) -> None:
+    assert not imported_by(command, fresh_registry) & unwanted
+
+
+@pytest.fixture
+def fresh_registry(tmp_path: Path) -> Path:
+    """A folder with a registry that holds one version."""
+    for arguments in (["init"], ["register", "sentiment@1.0.0"], ["activate", "sentiment@1.0.0"]):
+        subprocess.run([MLREG, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+def imported_by(command: list[str], folder: Path) -> set[str]:
+    """The top-level names that a Python process imports, even one that leaves by os._exit."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in IMPORTED.findall(done.stderr)}
