@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
+
+import mlreg
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
     """Print what is missing, or the commands that release."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = mlreg.__version__
     problems = [*tree_problems(version), *changelog_problems(version), *build_problems(version)]
     if problems:
         sys.exit("\n".join(f"release-check: {problem}" for problem in problems))

@@ -1,0 +1,1 @@
+"""The performance budgets, measured: `make bench`."""
