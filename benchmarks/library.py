@@ -12,8 +12,7 @@ from typing import Any
 
 import mlreg
 from benchmarks.harness import MLREG, Case, Line, Plan, medians, ratio
-from benchmarks.models import mid, texts
-from benchmarks.processes import TEXT, registry
+from benchmarks.models import TEXT, mid, registry, texts
 from mlreg.entities.traffic import Arm, Revision
 from mlreg.store.predictions import INSERT, Entry
 from mlreg.store.store import Store

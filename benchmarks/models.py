@@ -1,4 +1,4 @@
-"""Synthetic texts and two text models: their size matters here, their accuracy does not."""
+"""Synthetic texts, two text models of them, and a registry with two versions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import mlreg
+
+TEXT = "w1 w20 w300 great product"
 WORDS = 30_000
 
 
@@ -42,3 +45,12 @@ def tiny(folder: Path) -> Path:
 def mid(folder: Path) -> Path:
     """20 000 features of one and two words, 1 MB."""
     return make_model(folder / "mid.joblib", features=20_000)
+
+
+def registry(folder: Path, model: Path) -> None:
+    """Create a registry with two versions of a model, the first at 80 %."""
+    with mlreg.init(folder) as found:
+        for version in ("1.0.0", "2.0.0"):
+            found.versions.register(f"sentiment@{version}", model)
+        found.traffic.activate("sentiment@1.0.0")
+        found.traffic.activate("sentiment@2.0.0", percent=20, strategy="sticky")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 import sys
 from pathlib import Path
 
 from benchmarks.harness import MLREG, Case, Line, Plan, baseline, medians, process, ratio
-from benchmarks.models import mid
-
-TEXT = "w1 w20 w300 great product"
+from benchmarks.models import TEXT, mid, registry
 
 
 def start_up(plan: Plan) -> list[Line]:
@@ -70,18 +67,6 @@ def control_plane(plan: Plan) -> list[Line]:
         ratio("B9", "mlreg register / script that loads", found, "register", "load", 1.15),
         ratio("B9", "register --no-check / bare command", found, "unchecked", "bare", 1.8),
     ]
-
-
-def registry(folder: Path, model: Path) -> None:
-    """A registry with two versions of a model, the first one active."""
-    for arguments in (
-        ("init",),
-        ("register", "sentiment@1.0.0", str(model)),
-        ("register", "sentiment@2.0.0", str(model)),
-        ("activate", "sentiment@1.0.0"),
-        ("activate", "sentiment@2.0.0", "--traffic", "20"),
-    ):
-        subprocess.run([MLREG, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def _activating(folder: Path) -> Case:

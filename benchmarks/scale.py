@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.harness import MLREG, Line, Plan, medians, process, ratio
-from benchmarks.models import tiny
-from benchmarks.processes import registry
+from benchmarks.models import registry, tiny
 from mlreg.store.store import Store
 
 SMALL = 10_000

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import Line, Plan
-from benchmarks.models import tiny
-from benchmarks.processes import registry
+from benchmarks.models import registry, tiny
 from mlreg.store.store import Store
 
 WRITERS = 16
