@@ -53,6 +53,27 @@ def beta_quantile(p: float, a: float, b: float) -> float:
     return float(betaincinv(a, b, p))
 
 
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """P(X <= k) of the binomial distribution."""
+    from scipy.special import bdtr
+
+    return float(bdtr(k, n, p))
+
+
+def binomial_tail(k: int, n: int, p: float) -> float:
+    """P(X > k) of the binomial distribution."""
+    from scipy.special import bdtrc
+
+    return float(bdtrc(k, n, p))
+
+
+def noncentral_student_tail(t: float, df: float, shift: float) -> float:
+    """P(T > t) of the noncentral t distribution with noncentrality `shift`."""
+    from scipy.special import nctdtr
+
+    return 1.0 - float(nctdtr(df, shift, t))
+
+
 def binomial_two_sided(k: int, n: int, p: float) -> float:
     """Exact two-sided binomial p-value: P(an outcome no likelier than `k`), as in R."""
     import numpy as np

@@ -1,0 +1,110 @@
+"""Asymptotic confidence sequences: look whenever you like, stop whenever you like.
+
+Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central limit theory and asymptotic
+confidence sequences" (2021, arXiv 2103.06476). The boundary is tightest when `tuning_n` units have
+arrived; `tuning_n` is fixed when the experiment starts and never touched again.
+"""
+
+import math
+
+from mlreg.stats.checks import check_fraction, check_positive
+from mlreg.stats.evidence import Evidence
+from mlreg.stats.looks import Look, limits_at
+from mlreg.stats.results import Interval
+
+
+def look(
+    evidence: Evidence, *, tuning_n: float, alpha: float = 0.05, previous_p: float = 1.0
+) -> Look:
+    """Test the evidence at this moment.
+
+    Args:
+        evidence: The metric now; its `n` counts the units of both arms.
+        tuning_n: Planned units of both arms, as fixed at the start.
+        alpha: Two-sided level over all looks together.
+        previous_p: `p_value` of the look before; the reported one never rises again.
+
+    Returns:
+        A look that is crossed once its running p-value is at most alpha.
+
+    Raises:
+        ValueError: For alpha outside (0, 1) or tuning_n not above 0.
+    """
+    is_ready = evidence.z is not None
+    critical = boundary(evidence.n, tuning_n=tuning_n, alpha=alpha) if is_ready else None
+    limits = limits_at(evidence, critical)
+    p = previous_p
+    if evidence.z is not None:
+        p = min(p, p_value(evidence.z, evidence.n, tuning_n=tuning_n, alpha=alpha))
+    return Look(
+        mode="always-valid",
+        alpha=alpha,
+        estimate=evidence.estimate,
+        se=evidence.se,
+        z=evidence.z,
+        boundary=critical,
+        ci_lower=limits.low if limits else None,
+        ci_upper=limits.high if limits else None,
+        p_value=p,
+        is_decision_point=is_ready,
+        is_crossed=p <= alpha,
+        warnings=evidence.warnings,
+    )
+
+
+def rho_squared(tuning_n: float, alpha: float) -> float:
+    """Variance of the mixture that makes the boundary tightest at `tuning_n` units."""
+    check_fraction("alpha", alpha)
+    check_positive("tuning_n", tuning_n)
+    return (-2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))) / tuning_n
+
+
+def boundary(n: float, *, tuning_n: float, alpha: float = 0.05) -> float:
+    """The |z| that n units need, sqrt((x+1)/x (2 ln(1/alpha) + ln(x+1))) with x = n rho²."""
+    x = _scaled(n, tuning_n, alpha)
+    return math.sqrt((x + 1) / x * (-2 * math.log(alpha) + math.log1p(x))) if x > 0 else math.inf
+
+
+def p_value(z: float, n: float, *, tuning_n: float, alpha: float = 0.05) -> float:
+    """p-value of this look alone, min(1, sqrt(x+1) exp(-z² x / (2(x+1)))).
+
+    `alpha` enters through the tuning only. The p-value is at most alpha exactly when |z| reaches
+    `boundary`.
+    """
+    x = _scaled(n, tuning_n, alpha)
+    return math.exp(min(0.0, 0.5 * math.log1p(x) - z * z * x / (2 * (x + 1))))
+
+
+def confidence_sequence(
+    estimate: float, se: float, n: float, *, tuning_n: float, alpha: float = 0.05
+) -> Interval:
+    """Interval that covers the truth at all n together with probability 1 - alpha."""
+    half = boundary(n, tuning_n=tuning_n, alpha=alpha) * se
+    return Interval(estimate - half, estimate + half)
+
+
+def one_sided_boundary(n: float, *, tuning_n: float, alpha: float = 0.05) -> float:
+    """The z of a one-sided bound, sqrt(2(x+1)/x ln(1 + sqrt(x+1)/(2 alpha))); tuned with 2 alpha.
+
+    Raises:
+        ValueError: For alpha outside (0, 1/2).
+    """
+    x = _scaled(n, tuning_n, 2 * alpha)
+    if x <= 0:
+        return math.inf
+    return math.sqrt(2 * (x + 1) / x * math.log1p(math.sqrt(x + 1) / (2 * alpha)))
+
+
+def one_sided_bounds(
+    estimate: float, se: float, n: float, *, tuning_n: float, alpha: float = 0.05
+) -> Interval:
+    """A lower and an upper bound, each valid at all n on its own with probability 1 - alpha.
+
+    Use the one that guards: a benefit is harmless while its lower bound stays above -margin.
+    """
+    half = one_sided_boundary(n, tuning_n=tuning_n, alpha=alpha) * se
+    return Interval(estimate - half, estimate + half)
+
+
+def _scaled(n: float, tuning_n: float, alpha: float) -> float:
+    return n * rho_squared(tuning_n, alpha)
