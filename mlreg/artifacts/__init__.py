@@ -1,0 +1,1 @@
+"""Objects on disk under their digest, and how they are loaded and called."""

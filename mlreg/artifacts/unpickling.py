@@ -1,0 +1,281 @@
+"""Reading a model from bytes: joblib files and pickles, through an allow-list or with trust.
+
+An allow-list of names alone is not enough, because a pickle is a program: it can call what it may
+name, fill any object with any state, and forge a numpy dtype until bytes are read as pointers. So
+the reader here also decides what each opcode may do:
+
+- names are admitted by exact pair, are never dotted, and are called only where the list says so;
+- functions among them get arguments of one known shape;
+- only an object that was just made can be filled, once, and never with a method or `__special__`;
+- dtypes and arrays are checked before numpy sees their state.
+
+It reads joblib's arrays itself: joblib's reader would open a second, unguarded one for them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import pickle
+import zlib
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from mlreg.artifacts import states
+from mlreg.artifacts.allowlist import HINT, Use, admit
+from mlreg.artifacts.flavors.outcomes import describe, from_user
+from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
+
+MAX_UNPACKED = 4 << 30
+_MAX_RATIO, _FREE = 100, 64 << 20
+_MAX_DEPTH = 2
+
+
+def load(data: bytes, *, trusted: bool) -> Any:
+    """The object that the bytes hold.
+
+    Args:
+        data: A joblib file (plain, or compressed by zlib, gzip, bz2, lzma or xz) or a pickle.
+        trusted: Load by joblib, which runs whatever the bytes say.
+
+    Raises:
+        ArtifactUntrusted: It names or does something that needs trust.
+        ArtifactUnloadable: The bytes cannot be read as an object here.
+    """
+    try:
+        return _load_trusted(data) if trusted else load_restricted(unpack(data))
+    except (ArtifactError, MemoryError):
+        raise
+    except (EOFError, IndexError, KeyError, pickle.UnpicklingError, UnicodeDecodeError):
+        raise ArtifactUnloadable("the artifact is cut short or damaged") from None
+    except BaseException as error:
+        if from_user(error):
+            raise
+        raise ArtifactUnloadable(f"the artifact cannot be loaded: {describe(error)}") from error
+
+
+def load_restricted(data: bytes) -> Any:
+    """Read uncompressed bytes through the allow-list."""
+    if not data.startswith(pickle.PROTO):
+        raise ArtifactUnloadable(
+            "the artifact is no joblib file and no pickle of protocol 2 or later",
+            hint="write it by joblib.dump(model, file)",
+        )
+    file = io.BytesIO(data)
+    found = RestrictedUnpickler(file).load()
+    if file.read(1):
+        raise ArtifactUntrusted("the artifact has bytes after its end", hint=HINT)
+    return found
+
+
+def _load_trusted(data: bytes) -> Any:
+    import joblib
+
+    return joblib.load(io.BytesIO(data))
+
+
+# --- compression ----------------------------------------------------------------------------
+
+
+class _Decompressor(Protocol):
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+    @property
+    def eof(self) -> bool: ...
+
+
+_FORMATS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
+    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"BZ", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+    (b"\x5d\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+    (b"x", zlib.decompressobj),
+)
+
+
+def unpack(data: bytes) -> bytes:
+    """Undo the compression that the first bytes announce, within bounds."""
+    if data.startswith(b"\x04\x22\x4d\x18"):
+        raise ArtifactUnloadable(
+            "the artifact is compressed by lz4, which is not supported",
+            hint="write it again by joblib.dump(model, file, compress='zlib')",
+        )
+    for prefix, decompressor in _FORMATS:
+        if data.startswith(prefix):
+            return _unpack(data, decompressor())
+    return data
+
+
+def _unpack(data: bytes, decompressor: _Decompressor) -> bytes:
+    limit = min(MAX_UNPACKED, max(_FREE, _MAX_RATIO * len(data)))
+    try:
+        unpacked = decompressor.decompress(data, limit + 1)
+    except (zlib.error, lzma.LZMAError, OSError) as error:
+        raise ArtifactUnloadable(f"the artifact's compression is damaged: {error}") from None
+    if len(unpacked) > limit:
+        raise ArtifactUnloadable(f"the artifact unpacks to more than {limit:,} bytes")
+    if not decompressor.eof:
+        raise ArtifactUnloadable("the artifact's compression is damaged: it is cut short")
+    return unpacked
+
+
+# --- the reader -----------------------------------------------------------------------------
+
+
+# The reader in Python, which has a method for each opcode; the one in C can only be told of names.
+_Unpickler: Any = pickle._Unpickler
+
+
+_JOBLIB: dict[tuple[str, str], tuple[object, Use]] = {
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): (states.ArrayHeader, "new"),
+    ("numpy", "memmap"): (states.MemoryMap, "value"),
+}
+
+
+class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
+    """Runs a pickle's opcodes, each within what the allow-list admits."""
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_Unpickler.dispatch)
+
+    def __init__(self, file: io.BytesIO, depth: int = 0) -> None:
+        super().__init__(file)
+        self._source = file
+        self._depth = depth
+        self._admitted: dict[int, tuple[object, Use]] = {}
+        # By identity; the objects are kept alive so that no other can take their identity.
+        self._unfilled: dict[int, object] = {}
+        self._filled: list[object] = []
+
+    def find_class(self, module: str, name: str) -> object:
+        """Admit a global."""
+        found, use = _JOBLIB.get((module, name)) or admit(module, name)
+        if use != "value" or id(found) not in self._admitted:
+            self._admitted[id(found)] = (found, use)
+        return found
+
+    def load_reduce(self) -> None:
+        """Call a function or class."""
+        args = self.stack.pop()
+        function = self.stack[-1]
+        self._demand(function, {"call"}, "calls")
+        states.check_call(function, args)
+        self._push(function(*args))
+
+    def load_newobj(self) -> None:
+        """Make an object without its constructor."""
+        args = self.stack.pop()
+        cls = self.stack[-1]
+        self._demand(cls, {"call"} if args else {"call", "new"}, "makes")
+        states.check_call(cls, args)
+        self._push(cls.__new__(cls, *args))
+
+    def load_newobj_ex(self) -> None:
+        """The same with named arguments, of which there may be none."""
+        if self.stack.pop():
+            raise _forbidden("makes an object with named arguments")
+        self.load_newobj()
+
+    def load_build(self) -> None:
+        """Fill an object that was just made; put an array in the place of its header."""
+        state, target = self.stack[-1], self.stack[-2]
+        if self._unfilled.pop(id(target), None) is None:
+            raise _forbidden("fills an object that it did not just make")
+        self._filled.append(target)
+        states.check_state(target, state)
+        super().load_build()
+        if isinstance(target, states.ArrayHeader):
+            self.stack[-1] = self._read_array(target)
+
+    def load_append(self) -> None:
+        """Append to a list."""
+        self._demand_type(self.stack[-2], list)
+        super().load_append()
+
+    def load_appends(self) -> None:
+        """Append several items to a list."""
+        self._demand_type(self.metastack[-1][-1], list)
+        super().load_appends()
+
+    def load_setitem(self) -> None:
+        """Set an item of a dict."""
+        self._check_items(self.stack[-3], self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        """Set several items of a dict."""
+        self._check_items(self.metastack[-1][-1], self.stack[::2])
+        super().load_setitems()
+
+    def load_additems(self) -> None:
+        """Add to a set."""
+        self._demand_type(self.metastack[-1][-1], set)
+        super().load_additems()
+
+    def load_bytearray8(self) -> None:
+        """Read a bytearray no longer than the bytes that are left."""
+        length = int.from_bytes(self.read(8), "little")
+        data = self.read(min(length, self._left()))
+        if len(data) != length:
+            raise EOFError("a bytearray is cut short")
+        self.append(bytearray(data))
+
+    def refuse(self) -> None:
+        """Opcodes that no model needs: old instances, extension codes, persistent ids."""
+        raise _forbidden("uses an opcode that no model needs")
+
+    def _push(self, made: object) -> None:
+        self._unfilled[id(made)] = made
+        self.stack[-1] = made
+
+    def _demand(self, target: object, uses: set[str], verb: str) -> None:
+        known = self._admitted.get(id(target))
+        if known is None or known[1] not in uses:
+            raise _forbidden(f"{verb} {states.name_of(target)}")
+
+    def _demand_type(self, target: object, kind: type) -> None:
+        if type(target) is not kind:
+            raise _forbidden(f"adds items to {states.name_of(type(target))}")
+
+    def _check_items(self, target: object, keys: list[object]) -> None:
+        if type(target) is dict:
+            return
+        if id(target) not in self._unfilled or not isinstance(target, dict):
+            raise _forbidden(f"sets items of {states.name_of(type(target))}")
+        states.check_names(target, keys)
+
+    def _left(self) -> int:
+        return len(self._source.getbuffer()) - self._source.tell() + (1 << 20)
+
+    def _read_array(self, header: states.ArrayHeader) -> Any:
+        if not header.dtype.hasobject:
+            return states.read_array(header, self._source)
+        if self._depth == _MAX_DEPTH:
+            raise _forbidden("nests arrays of objects")
+        return RestrictedUnpickler(self._source, self._depth + 1).load()
+
+
+def _forbidden(what: str) -> ArtifactUntrusted:
+    return ArtifactUntrusted(f"the artifact {what}, which is not allowed", hint=HINT)
+
+
+_HANDLERS = {
+    pickle.REDUCE: RestrictedUnpickler.load_reduce,
+    pickle.NEWOBJ: RestrictedUnpickler.load_newobj,
+    pickle.NEWOBJ_EX: RestrictedUnpickler.load_newobj_ex,
+    pickle.BUILD: RestrictedUnpickler.load_build,
+    pickle.APPEND: RestrictedUnpickler.load_append,
+    pickle.APPENDS: RestrictedUnpickler.load_appends,
+    pickle.SETITEM: RestrictedUnpickler.load_setitem,
+    pickle.SETITEMS: RestrictedUnpickler.load_setitems,
+    pickle.ADDITEMS: RestrictedUnpickler.load_additems,
+    pickle.BYTEARRAY8: RestrictedUnpickler.load_bytearray8,
+    **dict.fromkeys(
+        (
+            pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID,
+            pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
+        ),
+        RestrictedUnpickler.refuse,
+    ),
+}  # fmt: skip
+RestrictedUnpickler.dispatch.update({code[0]: handler for code, handler in _HANDLERS.items()})
