@@ -1,0 +1,48 @@
+"""mlreg tells which version of a model should answer, and proves it.
+
+    registry = mlreg.open()
+
+opens the registry here or above; `mlreg.registry` has the services it hands out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlreg.entities.predictions import Feedback as Feedback
+    from mlreg.entities.traffic import Change as Change
+    from mlreg.errors import MlregError as MlregError
+    from mlreg.registry import Registry as Registry
+    from mlreg.registry import init_registry as init
+    from mlreg.registry import open_registry as open  # noqa: A004  # the word of the API
+    from mlreg.services.predictions import Request as Request
+
+__version__ = "0.1.0"
+
+# Public name: module and name there. Resolved on first use, to keep `import mlreg` light.
+_PUBLIC = {
+    "Change": ("mlreg.entities.traffic", "Change"),
+    "Feedback": ("mlreg.entities.predictions", "Feedback"),
+    "MlregError": ("mlreg.errors", "MlregError"),
+    "Registry": ("mlreg.registry", "Registry"),
+    "Request": ("mlreg.services.predictions", "Request"),
+    "init": ("mlreg.registry", "init_registry"),
+    "open": ("mlreg.registry", "open_registry"),
+}
+__all__ = ["Change", "Feedback", "MlregError", "Registry", "Request", "__version__", "init", "open"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'mlreg' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _PUBLIC[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

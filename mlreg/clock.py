@@ -1,0 +1,87 @@
+"""Time: UTC instants in, microseconds since 1970 in the store, durations such as `24h` from people."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from mlreg.errors import InvalidInput
+
+MICROSECOND = 1_000_000
+HOUR = 3600 * MICROSECOND
+DAY = 24 * HOUR
+
+Clock = Callable[[], int]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?[smhdw])+")
+_PART = re.compile(r"([0-9.]+)([smhdw])")
+_LONGEST = timedelta(days=3660)
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def now() -> int:
+    """The present instant in microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def from_micros(value: int) -> datetime:
+    """The UTC instant of a stored time."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def to_micros(instant: datetime) -> int:
+    """The stored form of an instant; one without a zone is taken as UTC."""
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def isoformat(instant: datetime) -> str:
+    """ISO 8601 in UTC with a trailing Z, as all JSON has it."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `90s`, `15m`, `24h`, `7d`, `2w` or a sum such as `1h30m`.
+
+    Raises:
+        InvalidInput: It is no positive duration of at most ten years.
+    """
+    if not _DURATION.fullmatch(text):
+        raise InvalidInput(f"{text!r} is not a duration", hint="write it like 90s, 15m, 24h or 7d")
+    try:
+        length = timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in _PART.findall(text)))
+    except OverflowError:
+        length = timedelta.max
+    if not timedelta(0) < length <= _LONGEST:
+        raise InvalidInput(f"{text!r} is not between a moment and ten years")
+    return length
+
+
+def parse_moment(text: str, *, now: int) -> int:
+    """Read an ISO 8601 instant (`2026-11-20`, `2026-11-20T10:00:00Z`) or a duration back from `now`.
+
+    A time without a zone is UTC. Returns microseconds since 1970.
+
+    Raises:
+        InvalidInput: It is neither, or it lies outside 2000 to 2200.
+    """
+    if _DURATION.fullmatch(text):
+        return now - parse_duration(text) // timedelta(microseconds=1)
+    try:
+        if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+            raise ValueError
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{text!r} is neither a UTC time nor a duration",
+            hint="write it like 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z",
+        ) from None
+    instant = instant.replace(tzinfo=instant.tzinfo or UTC)
+    if not _EARLIEST <= instant < _LATEST:
+        raise InvalidInput(f"{text!r} is not between the years 2000 and 2200")
+    return to_micros(instant)

@@ -1,0 +1,52 @@
+"""Events of the audit trail and the findings of `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change: who, what, why, when, and the state before and after.
+
+    Attributes:
+        hash: SHA-256 over this event's fields and the hash of the event before it.
+    """
+
+    seq: int
+    time: datetime
+    actor: str
+    action: str
+    object: str
+    model: str | None
+    reason: str
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check: `ok`, `warning` or `failed`, and what was seen."""
+
+    check: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """All findings about one registry."""
+
+    registry: str
+    findings: tuple[Finding, ...]
+
+    __json__: ClassVar[tuple[str, ...]] = ("registry", "healthy", "findings")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no check failed; warnings do not count."""
+        return all(finding.state != "failed" for finding in self.findings)

@@ -1,0 +1,112 @@
+"""Predictions and the feedback that arrives for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+Scalar = str | int | float | bool
+PredictionRole = Literal["live", "shadow", "forced"]
+PredictionStatus = Literal["ok", "error", "timeout"]
+
+# The log stores a role and a status as small numbers: their place in these tuples.
+ROLES: tuple[PredictionRole, ...] = ("live", "shadow", "forced")
+PREDICTION_STATUSES: tuple[PredictionStatus, ...] = ("ok", "error", "timeout")
+
+LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One logged answer, or one logged failure (`error` says why and `prediction` is None).
+
+    In a stream, an input that could not be read is answered by a record that has only `error`:
+    no model was asked and nothing was logged.
+
+    Attributes:
+        confidence: The probability of the predicted class, 0 to 1; None where there is none.
+        latency_ms: Milliseconds that the model took; in a batch, its share of the batch.
+        arm_reason: Why this version answered: `only-arm`, `random`, `round-robin`, `sticky`,
+            `no-unit` (sticky, but no unit was given) or `forced`.
+    """
+
+    prediction: Scalar | None
+    confidence: float | None
+    model_version: str | None
+    model_id: str | None
+    model: str | None
+    prediction_id: int | None
+    revision: int | None
+    latency_ms: float | None
+    arm_reason: str | None
+    error: str | None = None
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        "prediction",
+        "confidence",
+        "model_version",
+        "model_id",
+        "model",
+        "prediction_id",
+        "revision",
+        "latency_ms",
+        "arm_reason",
+        "error",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedPrediction:
+    """A row of the prediction log, as `mlreg log` shows it."""
+
+    prediction_id: int
+    time: datetime
+    model: str
+    model_version: str
+    model_id: str
+    revision: int
+    role: PredictionRole
+    status: PredictionStatus
+    input: object
+    prediction: Scalar | None
+    confidence: float | None
+    latency_ms: float
+    unit: str | None
+    segment: Mapping[str, str]
+    cost: float | None
+    arm_reason: str
+    error: str | None
+    label: Scalar | None
+    correct: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """Truth about one prediction: a label, a judgement, or a named value (exactly one).
+
+    Attributes:
+        name: `label` for a label or a judgement, else the name of the value.
+    """
+
+    prediction_id: int
+    name: str = LABEL
+    label: Scalar | None = None
+    correct: bool | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackReceipt:
+    """What became of some feedback.
+
+    Attributes:
+        recorded: Entries that said something new.
+        unknown: Ids that no prediction has; nothing is recorded for them.
+        duplicates: Entries that repeat what was known; kept in the trail, counted once.
+    """
+
+    recorded: int
+    unknown: tuple[int, ...]
+    duplicates: int

@@ -1,0 +1,144 @@
+"""What services report: overviews, comparisons, performance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from mlreg.entities.traffic import Revision
+from mlreg.entities.versions import Version
+
+Interval = tuple[float, float]
+Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextVersions:
+    """The versions that could be registered next."""
+
+    model: str
+    latest: str | None
+    major: str
+    minor: str
+    patch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOverview:
+    """One model with its traffic and versions."""
+
+    name: str
+    revision: Revision
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPerformance:
+    """How a version did in a window. Shares and rates are 0 to 1, latencies milliseconds.
+
+    Attributes:
+        request_count: Live predictions; forced and shadow ones are not counted.
+        labelled_count: Live predictions with a label or a judgement.
+        values: The mean of each named feedback value.
+        segment: The value of the segment key, in a report by segment.
+    """
+
+    model_id: str
+    version: str
+    request_count: int
+    traffic_share: float | None
+    error_rate: float | None
+    error_rate_ci: Interval | None
+    avg_latency_ms: float | None
+    p50_latency_ms: float | None
+    p95_latency_ms: float | None
+    p99_latency_ms: float | None
+    avg_confidence: float | None
+    labelled_count: int
+    label_coverage: float | None
+    accuracy: float | None
+    accuracy_ci: Interval | None
+    cost_per_request: float | None
+    forced_count: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    segment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricComparison:
+    """One metric of a candidate against the baseline.
+
+    Attributes:
+        difference: Candidate minus baseline, in the metric's unit.
+        verdict: `better`, `worse` or `inconclusive`, by the metric's direction.
+        method: The test that gave the p-value.
+        warnings: Codes of what limits the result.
+    """
+
+    metric: str
+    baseline: str
+    candidate: str
+    baseline_value: float | None
+    candidate_value: float | None
+    difference: float | None
+    difference_ci: Interval | None
+    p_value: float | None
+    verdict: Literal["better", "worse", "inconclusive"]
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceReport:
+    """How the versions of a model did, compared.
+
+    Attributes:
+        best: The id of the version that the evidence favours; None while there is too little.
+        recommendation: One sentence with the numbers behind the verdict.
+    """
+
+    model: str
+    since: datetime | None
+    until: datetime
+    models: tuple[VersionPerformance, ...]
+    comparisons: tuple[MetricComparison, ...]
+    best: str | None
+    verdict: Verdict
+    recommendation: str
+    baseline: str | None = None
+    by: str | None = None
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        "model",
+        "since",
+        "until",
+        "baseline",
+        "by",
+        "models",
+        "comparisons",
+        "best",
+        "verdict",
+        "recommendation",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineMetric:
+    """A metric given at registration, of two versions."""
+
+    metric: str
+    left: float | None
+    right: float | None
+    difference: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionComparison:
+    """Two versions side by side: what was said offline and what was seen live."""
+
+    left: Version
+    right: Version
+    offline: tuple[OfflineMetric, ...]
+    live: PerformanceReport | None

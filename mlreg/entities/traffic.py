@@ -1,0 +1,123 @@
+"""Traffic: arms, revisions, and what a change of traffic carries with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+Strategy = Literal["random", "round-robin", "sticky"]
+Role = Literal["live", "shadow"]
+
+STRATEGIES: tuple[Strategy, ...] = ("random", "round-robin", "sticky")
+WHOLE = 10_000  # basis points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """A version inside a revision; `weight` in basis points of the live traffic."""
+
+    version_key: int
+    model_id: str
+    version: str
+    weight: int
+    role: Role = "live"
+
+    __json__: ClassVar[tuple[str, ...]] = ("model_id", "version", "traffic_percent", "role")
+
+    @property
+    def traffic_percent(self) -> float:
+        """The weight in percent."""
+        return self.weight / 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One immutable state of a model's traffic. Number 0 stands for "nothing serves yet"."""
+
+    model_key: int
+    model: str
+    number: int
+    strategy: Strategy
+    salt: str
+    cause: str
+    reason: str
+    actor: str
+    created_at: datetime
+    arms: tuple[Arm, ...] = ()
+    dry_run: bool = False
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        "model",
+        "revision",
+        "previous_revision",
+        "strategy",
+        "cause",
+        "reason",
+        "actor",
+        "created_at",
+        "arms",
+        "dry_run",
+    )
+
+    @property
+    def revision(self) -> int:
+        """The number, under its name in JSON."""
+        return self.number
+
+    @property
+    def previous_revision(self) -> int | None:
+        """The revision before this one, or None for the first."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def live(self) -> tuple[Arm, ...]:
+        """The arms that answer."""
+        return tuple(arm for arm in self.arms if arm.role == "live")
+
+    def arm_of(self, version_key: int) -> Arm | None:
+        """The live arm of a version, or None."""
+        return next((arm for arm in self.live if arm.version_key == version_key), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How a change is to be made, the same for every verb.
+
+    Attributes:
+        reason: Why; kept in the revision and the audit trail.
+        actor: Who; None stands for the registry's actor.
+        dry_run: Work out the result, write nothing.
+        expect_revision: Fail with `RevisionMoved` unless this revision is in force.
+    """
+
+    reason: str = ""
+    actor: str | None = None
+    dry_run: bool = False
+    expect_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which version would answer a unit, and why."""
+
+    model: str
+    version: str
+    model_id: str
+    revision: int
+    arm_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """One rollback that happened."""
+
+    time: datetime
+    model: str
+    from_version: str | None
+    to_version: str | None
+    reason: str
+    automatic: bool
+    actor: str
+    revision: int
+    evidence: dict[str, object]

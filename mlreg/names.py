@@ -1,0 +1,207 @@
+"""Names, references, semantic versions, and the safe display of text that came from outside.
+
+A reference is one of
+
+    name                    the model, or the one version that the verb implies
+    name@1.2.0              a version; `v1.2` and `1.2` are read as 1.2.0
+    name@latest             the highest release (a prerelease only if there is nothing else)
+    name@champion           an alias
+    model-3f9a0c55d1e2      a version's id
+    models:/name/1.2.0      MLflow's spelling of the first two
+    models:/name@champion
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from semver import Version as SemVer
+
+LATEST = "latest"
+MAX_NAME_BYTES = 128
+MAX_VERSION_LENGTH = 128
+MAX_TEXT_LENGTH = 10_000
+
+_MODEL_ID = re.compile(r"model-[0-9a-f]{12}")
+_MODELS_URI = re.compile(r"models:/+([^/@]+)(?:[/@](.+))?")
+_LENIENT = re.compile(r"v?(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*))?(?:\.(0|[1-9][0-9]*))?([-+].+)?")
+_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
+
+
+class Reference(NamedTuple):
+    """A parsed reference: either an id, or a name with an optional selector behind the `@`."""
+
+    name: str | None
+    selector: str | None
+    model_id: str | None
+
+    def __str__(self) -> str:
+        if self.model_id:
+            return self.model_id
+        return f"{self.name}@{self.selector}" if self.selector else str(self.name)
+
+
+def parse_reference(text: str) -> Reference:
+    """Read a reference; see the module's docstring for the grammar.
+
+    Raises:
+        InvalidInput: It is none; the message says why.
+    """
+    if _MODEL_ID.fullmatch(text):
+        return Reference(None, None, text)
+    if uri := _MODELS_URI.fullmatch(text):
+        name, selector = uri.groups()
+        return Reference(check_name(name), _check_selector(selector), None)
+    name, at, selector = text.partition("@")
+    if at and not selector:
+        raise InvalidInput(f"nothing follows the @ in {safe(text)}", hint=f"write {name}@1.0.0")
+    return Reference(check_name(name), _check_selector(selector), None)
+
+
+def _check_selector(selector: str | None) -> str | None:
+    if not selector:
+        return None
+    if len(selector) > MAX_VERSION_LENGTH:
+        raise InvalidInput(f"a version or alias has at most {MAX_VERSION_LENGTH} characters")
+    if not (selector.isascii() and (_ALIAS.fullmatch(selector) or _LENIENT.fullmatch(selector))):
+        raise InvalidInput(
+            f"{safe(selector)} is neither a version nor an alias",
+            hint="write name@1.2.0, name@latest or name@champion",
+        )
+    return selector
+
+
+def check_name(text: str) -> str:
+    """A model's name in its stored form (NFC).
+
+    Raises:
+        InvalidInput: Empty, longer than 128 bytes, or with characters that a name cannot have.
+    """
+    if not text.strip():
+        raise InvalidInput("a model's name must not be empty", hint="write it like sentiment@1.0.0")
+    try:
+        name = unicodedata.normalize("NFC", text)
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(f"the name {safe(text)} is not valid Unicode") from None
+    if size > MAX_NAME_BYTES:
+        raise InvalidInput(f"a model's name has at most {MAX_NAME_BYTES} bytes, this one has {size}")
+    if _MODEL_ID.fullmatch(name):
+        raise InvalidInput(f"{name} has the form of an id and cannot be a name")
+    wrong = next((c for c in name if not _in_name(c)), None)
+    if wrong is not None or name[0] in ".-" or name[-1] == ".":
+        what = f"the character {safe(wrong)}" if wrong else "a dot or dash at its edge"
+        raise InvalidInput(
+            f"{safe(name)} is not a model's name: it has {what}",
+            hint="use letters, digits, '.', '_' and '-'; the first is a letter, a digit or '_'",
+        )
+    return name
+
+
+def _in_name(char: str) -> bool:
+    # Letters and digits of every script, and the marks that compose them.
+    return char in "._-" or char.isalnum() or unicodedata.category(char) in {"Mn", "Mc"}
+
+
+def name_key(name: str) -> str:
+    """What makes two names the same: `Churn`, `churn` and full-width spellings collide."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def check_alias(text: str) -> str:
+    """An alias such as `champion`.
+
+    Raises:
+        InvalidInput: It is `latest`, reads as a version, or has other characters.
+    """
+    if text == LATEST or _LENIENT.fullmatch(text) or not _ALIAS.fullmatch(text):
+        raise InvalidInput(
+            f"{safe(text)} cannot be an alias",
+            hint="use letters, digits, '.', '_' and '-', and neither a version nor 'latest'",
+        )
+    return text
+
+
+def check_key(text: str, what: str) -> str:
+    """The name of a metric, a tag, a metadata or segment key or a feedback value."""
+    if not _KEY.fullmatch(text):
+        raise InvalidInput(
+            f"{safe(text)} is not a name for a {what}",
+            hint="use up to 64 letters, digits, '.', '_' and '-', the first a letter or '_'",
+        )
+    return text
+
+
+def check_text(text: str, what: str, *, longest: int = MAX_TEXT_LENGTH) -> str:
+    """Free text such as a description or a reason: valid Unicode of bounded length."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"the {what} is not valid Unicode") from None
+    if len(text) > longest:
+        raise InvalidInput(f"the {what} has {len(text)} characters; at most {longest} are kept")
+    if "\0" in text:
+        raise InvalidInput(f"the {what} has a NUL character")
+    return text
+
+
+def parse_version(text: str) -> SemVer:
+    """Read a semantic version; `v1.0` and `1` are completed to three numbers.
+
+    Raises:
+        InvalidInput: It is not SemVer 2.0 even so.
+    """
+    from semver import Version
+
+    found = _LENIENT.fullmatch(text) if text.isascii() else None
+    if found and len(text) <= MAX_VERSION_LENGTH:
+        numbers = ".".join(part or "0" for part in found.groups()[:3])
+        try:
+            return Version.parse(numbers + (found[4] or ""))
+        except ValueError:
+            pass
+    raise InvalidInput(
+        f"{safe(text)} is not a semantic version",
+        hint="write it like 1.2.0, 2.0.0-rc.1 or 1.0.0+build.5",
+    )
+
+
+def precedence_key(version: SemVer) -> str:
+    """Text that sorts, byte by byte, as SemVer 2.0 §11 orders versions (build metadata ignored)."""
+    numbers = "".join(_number_key(str(n)) for n in (version.major, version.minor, version.patch))
+    if version.prerelease is None:
+        return numbers + "~"
+    parts = version.prerelease.split(".")
+    return numbers + "".join(f"0{_number_key(p)}" if p.isdigit() else f"1{p}!" for p in parts)
+
+
+def _number_key(digits: str) -> str:
+    # The length first, so that 10 sorts behind 9.
+    return f"{len(digits):03d}{digits}!"
+
+
+def safe(text: str, *, longest: int = 200) -> str:
+    """Text from outside in a form that a terminal cannot be tricked by.
+
+    Control, bidirectional and invisible characters, lone surrogates and line separators become
+    visible escapes; the rest stays as it is. Longer text is cut with an ellipsis.
+    """
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    if cut.isascii() and cut.isprintable():
+        return cut
+    return "".join(_visible(char) for char in cut)
+
+
+def _visible(char: str) -> str:
+    if char in _BIDI or (char not in _JOINERS and unicodedata.category(char) in _HIDDEN_CATEGORIES):
+        return char.encode("unicode_escape").decode("ascii")
+    return char

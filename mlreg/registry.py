@@ -1,0 +1,209 @@
+"""The Python API: open a registry and use its services.
+
+    import mlreg
+
+    with mlreg.open() as registry:
+        registry.versions.register("sentiment@1.0.0", pipeline)
+        registry.traffic.activate("sentiment@1.0.0")
+        answer = registry.predictions.predict("Great product!")
+        registry.feedback.record(answer.prediction_id, "positive")
+        print(registry.performance.report().recommendation)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlreg import clock, config
+from mlreg.artifacts.objects import ObjectStore
+from mlreg.errors import AlreadyExists, StoreReadOnly
+from mlreg.services.context import Context
+from mlreg.store.store import Store
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mlreg.artifacts.runner import Runner
+    from mlreg.services.audit import Audit
+    from mlreg.services.feedback import FeedbackService
+    from mlreg.services.health import Health
+    from mlreg.services.performance import Performance
+    from mlreg.services.predictions import Predictions
+    from mlreg.services.traffic import Traffic
+    from mlreg.services.versions import Versions
+
+
+class Registry:
+    """An open registry. Close it, or use it in a `with`; it can be used from several threads.
+
+    Attributes:
+        folder: The `.mlreg` folder.
+        settings: The settings in force.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        actor: str | None = None,
+        runner: Runner | None = None,
+        clock: clock.Clock = clock.now,
+    ) -> None:
+        self.folder = folder
+        self.settings = config.load_settings(folder)
+        objects = ObjectStore(
+            folder / config.OBJECTS, allow_shared=self.settings.flag("allow_shared")
+        )
+        self._context = Context(
+            folder=folder,
+            store=Store(
+                folder / config.DATABASE, timeout=self.settings.number("busy_timeout")
+            ),
+            objects=objects,
+            runner=runner or _in_process(objects),
+            settings=self.settings,
+            clock=clock,
+            actor=actor or self.settings.text("actor") or system_user(),
+        )
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Register, list, alias, archive and delete versions."""
+        from mlreg.services.versions import Versions
+
+        return Versions(self._context)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Activate, route, promote and roll back."""
+        from mlreg.services.traffic import Traffic
+
+        return Traffic(self._context)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Predict, and read the log."""
+        from mlreg.services.predictions import Predictions
+
+        return Predictions(self._context)
+
+    @cached_property
+    def feedback(self) -> FeedbackService:
+        """Record the truth about predictions."""
+        from mlreg.services.feedback import FeedbackService
+
+        return FeedbackService(self._context)
+
+    @cached_property
+    def performance(self) -> Performance:
+        """Report on versions and compare them."""
+        from mlreg.services.performance import Performance
+
+        return Performance(self._context)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Read the audit trail."""
+        from mlreg.services.audit import Audit
+
+        return Audit(self._context)
+
+    @cached_property
+    def health(self) -> Health:
+        """Check that the registry holds what it promises."""
+        from mlreg.services.health import Health
+
+        return Health(self._context)
+
+    def close(self) -> None:
+        """Close the store and end what runs models."""
+        self._context.runner.close()
+        self._context.store.close()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_registry(
+    path: str | Path | None = None, *, actor: str | None = None, runner: Runner | None = None
+) -> Registry:
+    """Open a registry.
+
+    Args:
+        path: Its folder or the one it lies in; None: MLREG_REGISTRY, or found by walking up.
+        actor: Who is recorded as the author of changes.
+        runner: What runs models; None: this process, without a time limit.
+
+    Raises:
+        RegistryNotFound: There is none.
+        StoreError: It is damaged, busy, or of a newer mlreg.
+    """
+    return Registry(config.find_registry(path), actor=actor, runner=runner)
+
+
+def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Registry:
+    """Create a registry in a folder, which is made if need be, and open it.
+
+    Raises:
+        AlreadyExists: There is one.
+    """
+    parent = Path(path).absolute()
+    folder = parent / config.FOLDER
+    if folder.exists():
+        raise AlreadyExists(f"there is a registry in {parent}")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        # Built aside and renamed, so that nobody ever sees half a registry.
+        fresh = Path(tempfile.mkdtemp(prefix=f"{config.FOLDER}-new-", dir=parent))
+    except OSError as error:
+        raise StoreReadOnly(f"{parent} cannot be written: {error.strerror}") from None
+    try:
+        _fill(fresh, actor or os.environ.get("MLREG_ACTOR") or system_user())
+        fresh.rename(folder)
+    except FileExistsError:
+        raise AlreadyExists(f"there is a registry in {parent}") from None
+    except OSError as error:
+        if folder.exists():  # another init was faster
+            raise AlreadyExists(f"there is a registry in {parent}") from None
+        raise StoreReadOnly(f"{folder} cannot be made: {error.strerror}") from None
+    finally:
+        if fresh.exists():
+            shutil.rmtree(fresh, ignore_errors=True)
+    return open_registry(folder, actor=actor)
+
+
+def _fill(folder: Path, actor: str) -> None:
+    (folder / config.OBJECTS).mkdir(mode=0o700)
+    store = Store(folder / config.DATABASE, timeout=0, create=True)
+    with store.write() as tx:
+        tx.events.append(action="init", object="registry", actor=actor, at=clock.now())
+    store.close()
+
+
+def _in_process(objects: ObjectStore) -> Runner:
+    from mlreg.artifacts.inprocess import InProcessRunner
+
+    return InProcessRunner(objects)
+
+
+def system_user() -> str:
+    """The name of the user this process runs as, for the audit trail."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

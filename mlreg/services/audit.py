@@ -1,0 +1,24 @@
+"""The audit trail, for reading."""
+
+from __future__ import annotations
+
+from mlreg.entities.audit import Event
+from mlreg.services.context import Context
+
+
+class Audit:
+    """Who changed what, when and why."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def events(self, *, model: str | None = None, since: int = 0) -> list[Event]:
+        """Events in the order in which they happened.
+
+        Args:
+            model: Only those of this model.
+            since: Microseconds since 1970.
+        """
+        with self._context.store.read() as tx:
+            key = tx.models.get(model).key if model else None
+            return tx.events.list(model_key=key, since=since)

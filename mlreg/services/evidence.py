@@ -1,0 +1,208 @@
+"""From tallies to comparisons, and from comparisons to a verdict that refuses thin evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from mlreg.entities.reports import MetricComparison, Verdict
+from mlreg.metrics import BY_NAME
+from mlreg.stats.means import compare_means
+from mlreg.stats.moments import Moments
+from mlreg.stats.proportions import compare_proportions
+from mlreg.stats.results import Comparison
+from mlreg.tallies import Moments as ExactMoments
+from mlreg.tallies import Tally
+
+ALPHA = 0.05
+MIN_REQUESTS = 100
+MIN_EVENTS = 5
+
+# Better on one of these and worse on none ships. How much latency or cost a gain may take is not
+# for mlreg to say: a change of these is told beside the verdict.
+_DECIDING = ("accuracy", "error_rate")
+_TOLD = ("avg_latency_ms", "cost_per_request")
+
+
+def compare(tallies: Mapping[str, Tally], baseline: str) -> list[MetricComparison]:
+    """Each other version against the baseline, metric by metric, where both have data.
+
+    The level is shared among the candidates (Bonferroni), so that five candidates do not bring
+    five chances of a false winner; the intervals follow it.
+    """
+    candidates = [version for version in tallies if version != baseline]
+    alpha = ALPHA / max(1, len(candidates))
+    return [
+        comparison
+        for candidate in candidates
+        for comparison in _pair(tallies[baseline], tallies[candidate], baseline, candidate, alpha)
+    ]
+
+
+def conclude(
+    tallies: Mapping[str, Tally], baseline: str | None, comparisons: Sequence[MetricComparison]
+) -> tuple[Verdict, str | None, str]:
+    """The verdict, the version that the evidence favours, and one sentence with the numbers."""
+    if baseline is None:
+        return "inconclusive", None, "There are no predictions yet."
+    if len(tallies) == 1:
+        return "inconclusive", None, f"Only {baseline} has predictions: there is nothing to compare."
+    thin = _too_thin(tallies)
+    if thin:
+        return "inconclusive", None, thin
+    winners = [c for c in comparisons if _wins(c, comparisons)]
+    if winners:
+        best = max(winners, key=lambda c: abs(c.difference or 0))
+        price = _price(best.candidate, comparisons)
+        return "ship", best.candidate, f"Ship {best.candidate}: {_sentence(best)}{price}."
+    vetoed = [c for c in comparisons if c.metric in _DECIDING and c.verdict == "better"]
+    worse = [c for c in comparisons if c.metric in _DECIDING and c.verdict == "worse"]
+    losers = {c.candidate for c in worse}
+    if losers >= set(tallies) - {baseline}:
+        but = f", though {_sentence(vetoed[0])}" if vetoed else ""
+        return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
+    return "inconclusive", None, _undecided(comparisons)
+
+
+def _pair(
+    base: Tally, other: Tally, baseline: str, candidate: str, alpha: float
+) -> list[MetricComparison]:
+    found = [
+        ("accuracy", _rates(base.correct, base.judged, other.correct, other.judged, alpha)),
+        ("error_rate", _rates(base.errors, base.requests, other.errors, other.requests, alpha)),
+        ("avg_latency_ms", compare_means(_latency(base), _latency(other), alpha=alpha)),
+        ("avg_confidence", _means(base.confidence, other.confidence, alpha)),
+        ("cost_per_request", _means(base.cost, other.cost, alpha)),
+    ]
+    named = [
+        (name, _means(base.values[name], other.values[name], alpha))
+        for name in sorted(base.values.keys() & other.values.keys())
+    ]
+    return [
+        _comparison(metric, baseline, candidate, result)
+        for metric, result in found + named
+        if result is not None
+    ]
+
+
+def _rates(x_c: int, n_c: int, x_t: int, n_t: int, alpha: float) -> Comparison | None:
+    return compare_proportions(x_c, n_c, x_t, n_t, alpha=alpha) if n_c and n_t else None
+
+
+def _means(base: ExactMoments, other: ExactMoments, alpha: float) -> Comparison | None:
+    if not (base.n and other.n):
+        return None
+    return compare_means(_moments(base), _moments(other), alpha=alpha)
+
+
+def _moments(exact: ExactMoments) -> Moments:
+    return Moments(n=exact.n, mean=exact.mean or 0.0, variance=exact.variance or 0.0)
+
+
+def _latency(tally: Tally) -> Moments:
+    return Moments(
+        n=tally.latency_n,
+        mean=tally.latency_mean_ms or 0.0,
+        variance=tally.latency_variance_ms2 or 0.0,
+    )
+
+
+def _comparison(
+    metric: str, baseline: str, candidate: str, result: Comparison
+) -> MetricComparison:
+    bounds = (result.ci_lower, result.ci_upper)
+    return MetricComparison(
+        metric=metric,
+        baseline=baseline,
+        candidate=candidate,
+        baseline_value=result.control,
+        candidate_value=result.treatment,
+        difference=result.difference,
+        difference_ci=None if None in bounds else bounds,  # type: ignore[arg-type]  # both are numbers then
+        p_value=result.p_value,
+        verdict=_direction(metric, result),
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def _direction(metric: str, result: Comparison) -> Literal["better", "worse", "inconclusive"]:
+    known = BY_NAME.get(metric)
+    if not result.is_significant or not result.difference:
+        return "inconclusive"
+    is_up = result.difference > 0
+    wants_up = known is None or known.better == "up"
+    return "better" if is_up is wants_up else "worse"
+
+
+def _too_thin(tallies: Mapping[str, Tally]) -> str | None:
+    """Why no verdict is possible yet: the minimum counts that every arm must reach."""
+    version = min(tallies, key=lambda v: tallies[v].requests)
+    count = tallies[version].requests
+    if count < MIN_REQUESTS:
+        return (
+            f"Too little evidence: {version} has {count} predictions, "
+            f"and a verdict needs {MIN_REQUESTS} of each version."
+        )
+    return None
+
+
+def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) -> bool:
+    """Better on what decides, with enough labels or events, and worse on neither."""
+    if comparison.metric not in _DECIDING or comparison.verdict != "better":
+        return False
+    if "low_counts" in comparison.warnings:
+        return False
+    return not any(
+        c.candidate == comparison.candidate
+        and c.metric in _DECIDING
+        and c.verdict == "worse"
+        for c in everything
+    )
+
+
+def _price(candidate: str, comparisons: Sequence[MetricComparison]) -> str:
+    told = [
+        c
+        for c in comparisons
+        if c.candidate == candidate and c.metric in _TOLD and c.verdict == "worse"
+    ]
+    return "".join(f"; it costs {_sentence(c)}" for c in told)
+
+
+def _undecided(comparisons: Sequence[MetricComparison]) -> str:
+    deciding = [c for c in comparisons if c.metric == "accuracy"] or [
+        c for c in comparisons if c.metric == "error_rate"
+    ]
+    if not deciding:
+        return "Too little evidence: no metric can be compared yet; send feedback to measure accuracy."
+    closest = min(deciding, key=lambda c: c.p_value if c.p_value is not None else 2)
+    return f"No verdict: {_sentence(closest)}; the difference may be chance."
+
+
+def _sentence(c: MetricComparison) -> str:
+    known = BY_NAME.get(c.metric)
+    label = known.label if known else c.metric
+    unit = known.unit if known else "cost"
+    values = f"{_value(c.baseline_value, unit)} → {_value(c.candidate_value, unit)}"
+    interval = "no interval"
+    if c.difference_ci:
+        low, high = (_value(limit, unit, signed=True) for limit in c.difference_ci)
+        interval = f"difference {_value(c.difference, unit, signed=True)}, interval {low} to {high}"
+    return f"{label} of {c.candidate} against {c.baseline} {values} ({interval}, {format_p(c.p_value)})"
+
+
+def _value(value: float | None, unit: str, *, signed: bool = False) -> str:
+    if value is None:
+        return "unknown"
+    sign = "+" if signed else ""
+    if unit == "share":
+        return f"{value * 100:{sign}.1f}" + (" points" if signed else " %")
+    return f"{value:{sign}.3g}" + (" ms" if unit == "ms" else "")
+
+
+def format_p(p: float | None) -> str:
+    """A p-value for people: never 0.000."""
+    if p is None:
+        return "no p-value"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

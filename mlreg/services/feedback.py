@@ -1,0 +1,175 @@
+"""Feedback: truth about predictions, late, in bulk, corrected, and never lost."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mlreg.entities.predictions import LABEL, Feedback, FeedbackReceipt, Scalar
+from mlreg.errors import InvalidInput, NotFound
+from mlreg.names import check_key, check_text, safe
+from mlreg.services.context import Context
+from mlreg.store.feedback import FeedbackRow
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Transaction
+
+CHUNK = 5000
+
+_HIGHEST_ID = 2**63 - 1
+
+
+class FeedbackService:
+    """Takes feedback in and credits it to the version and revision that answered."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def record(
+        self,
+        prediction_id: int,
+        label: Scalar | None = None,
+        *,
+        correct: bool | None = None,
+        values: dict[str, float] | None = None,
+        actor: str | None = None,
+    ) -> FeedbackReceipt:
+        """Record the truth about one prediction.
+
+        Args:
+            label: What the answer should have been.
+            correct: Whether the answer was right, where there is no label.
+            values: Named numbers, such as a rating or a revenue.
+
+        Raises:
+            NotFound: There is no such prediction.
+            InvalidInput: Nothing was said, or a value is wrong.
+        """
+        entries = [
+            Feedback(prediction_id=prediction_id, name=name, value=value)
+            for name, value in (values or {}).items()
+        ]
+        if label is not None or correct is not None:
+            entries.insert(0, Feedback(prediction_id=prediction_id, label=label, correct=correct))
+        if not entries:
+            raise InvalidInput(
+                "feedback needs a label, a judgement or a value",
+                hint=f"mlreg feedback {prediction_id} LABEL, or --correct, or --value NAME=1",
+            )
+        receipt = self.record_many(entries, actor=actor)
+        if receipt.unknown:
+            raise NotFound(
+                f"there is no prediction {prediction_id}", hint="see the newest: mlreg log"
+            )
+        return receipt
+
+    def record_many(
+        self,
+        entries: Iterable[Feedback],
+        *,
+        actor: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> FeedbackReceipt:
+        """Record feedback in bulk, in transactions of some thousand entries.
+
+        What is cut off half-way can be sent again: what is known already counts as a duplicate.
+
+        Args:
+            progress: Called with the number of entries after each transaction.
+        """
+        recorded, duplicates, unknown = 0, 0, dict[int, None]()
+        stream = iter(entries)
+        while chunk := [_checked(entry) for entry in islice(stream, CHUNK)]:
+            with self._context.store.write() as tx:
+                known, news, repeats = self._record_chunk(tx, chunk, actor)
+                while len(chunk) >= CHUNK and tx.summaries.fold(limit=4 * CHUNK):
+                    pass
+            unknown |= dict.fromkeys(e.prediction_id for e in chunk if e.prediction_id not in known)
+            recorded, duplicates = recorded + news, duplicates + repeats
+            if progress:
+                progress(len(chunk))
+        return FeedbackReceipt(recorded=recorded, unknown=tuple(unknown), duplicates=duplicates)
+
+    def _record_chunk(
+        self, tx: Transaction, chunk: list[Feedback], actor: str | None
+    ) -> tuple[set[int], int, int]:
+        ids = list({entry.prediction_id for entry in chunk})
+        outputs = tx.predictions.outputs(ids)
+        current = dict(tx.feedback.newest(ids))
+        at, author = self._context.clock(), actor or self._context.actor
+        rows, news = [], 0
+        for entry in chunk:
+            if entry.prediction_id not in outputs:
+                continue
+            row = _row(entry, *outputs[entry.prediction_id], at, author)
+            key = (row.prediction, row.name)
+            news += current.get(key) != row.content
+            current[key] = row.content
+            rows.append(row)
+        tx.feedback.append(rows)
+        return set(outputs), news, len(rows) - news
+
+
+def _checked(entry: Feedback) -> Feedback:
+    if not (isinstance(entry.prediction_id, int) and 0 < entry.prediction_id <= _HIGHEST_ID):
+        raise InvalidInput(f"{safe(str(entry.prediction_id))} is not the id of a prediction")
+    if entry.value is not None:
+        if check_key(entry.name, "feedback value") == LABEL:
+            raise InvalidInput("a feedback value cannot be called 'label'")
+        if isinstance(entry.value, bool) or not math.isfinite(entry.value):
+            raise InvalidInput(f"the feedback value {entry.name} must be a finite number")
+    elif entry.label is None and entry.correct is None:
+        raise InvalidInput(f"the feedback for prediction {entry.prediction_id} says nothing")
+    elif isinstance(entry.label, str):
+        if not entry.label.strip():
+            raise InvalidInput(f"the label for prediction {entry.prediction_id} is empty")
+        check_text(entry.label, "label", longest=1000)
+    elif isinstance(entry.label, float) and not math.isfinite(entry.label):
+        raise InvalidInput(f"the label for prediction {entry.prediction_id} must be finite")
+    return entry
+
+
+def _row(entry: Feedback, output: str | None, status: int, at: int, actor: str) -> FeedbackRow:
+    if entry.value is not None:
+        value = float(entry.value)
+        return FeedbackRow(at, entry.prediction_id, entry.name, None, None, value, actor)
+    answer = None if output is None else json.loads(output)
+    label = entry.label if entry.label is None else _like(answer, entry.label)
+    correct = _is_correct(answer, label, entry.correct, failed=status != 0)
+    text = None if label is None else json.dumps(label, ensure_ascii=False)
+    return FeedbackRow(at, entry.prediction_id, LABEL, text, correct, None, actor)
+
+
+def _is_correct(
+    answer: Scalar | None, label: Scalar | None, said: bool | None, *, failed: bool
+) -> int | None:
+    """1 or 0; None where right and wrong make no sense: a number that was predicted."""
+    if failed:
+        return 0  # no answer is not the right answer
+    if said is not None:
+        return int(said)
+    if isinstance(answer, float):
+        return None
+    return int(type(answer) is type(label) and answer == label)
+
+
+def _like(answer: Scalar | None, label: Scalar) -> Scalar:
+    """The label in the type of the answer, where it can be read so: files hold only text."""
+    if isinstance(answer, bool) and isinstance(label, str):
+        return {"true": True, "false": False}.get(label.lower(), label)
+    if isinstance(answer, str):
+        return label if isinstance(label, str) else json.dumps(label)
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        return _number(label, int if isinstance(answer, int) else float)
+    return label
+
+
+def _number(label: Scalar, kind: type[int] | type[float]) -> Scalar:
+    try:
+        number = float(label)
+        return kind(number) if kind(number) == number and math.isfinite(number) else label
+    except (ValueError, OverflowError):
+        return label

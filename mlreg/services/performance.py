@@ -1,0 +1,326 @@
+"""Performance: how versions did in a window, compared, with a verdict that needs evidence."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.clock import HOUR, from_micros
+from mlreg.entities.predictions import ROLES
+from mlreg.entities.reports import (
+    Interval,
+    OfflineMetric,
+    PerformanceReport,
+    VersionComparison,
+    VersionPerformance,
+)
+from mlreg.errors import InvalidInput, NotFound
+from mlreg.metrics import BY_NAME
+from mlreg.names import check_key, safe
+from mlreg.services.context import Context
+from mlreg.services.evidence import compare, conclude
+from mlreg.services.traffic import CHAMPION
+from mlreg.store.predictions import DISORDER
+from mlreg.store.summaries import EVERY, Cells, merge_cells
+from mlreg.tallies import Moments, Tally
+
+if TYPE_CHECKING:
+    from mlreg.entities.versions import Version
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+_LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
+_FOREVER = 2**62
+_CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
+_HOLDS = {
+    "<": lambda value, bound: value < bound,
+    "<=": lambda value, bound: value <= bound,
+    ">": lambda value, bound: value > bound,
+    ">=": lambda value, bound: value >= bound,
+}
+
+
+class _Window(NamedTuple):
+    """A span of time in microseconds; `until` is excluded."""
+
+    since: int
+    until: int
+
+
+class Performance:
+    """Reports on what the versions of a model did."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def report(
+        self,
+        name: str | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        baseline: str | None = None,
+        by: str | None = None,
+    ) -> PerformanceReport:
+        """How each version with predictions in the window did, and what that allows to conclude.
+
+        Args:
+            since: Start of the window in microseconds since 1970; None: from the beginning.
+            until: Its end; None: now.
+            baseline: The version to compare with; None: the champion, else the one with the
+                largest share of the requests.
+            by: A segment key; the report then has one entry for each version and value.
+
+        Raises:
+            NotFound: The baseline has no predictions in the window, or there is no such model.
+            InvalidInput: The window is empty.
+        """
+        window = self._window(since, until)
+        self._catch_up()
+        with self._context.store.read() as tx:
+            model = self._context.model(tx, name)
+            versions = tx.versions.of_model(model.key)
+            tallies = self._tallies(tx, versions, window)
+            seen = [v for v in versions if tallies[v.key, _LIVE].requests]
+            base = _baseline(tx, model, seen, tallies, baseline)
+            segments = self._by_segment(tx, model, versions, window, by) if by else None
+        live = {v.version: tallies[v.key, _LIVE] for v in seen}
+        comparisons = compare(live, base.version) if base else ()
+        verdict, best, sentence = conclude(live, base and base.version, comparisons)
+        everyone = segments if segments is not None else _performances(versions, tallies)
+        return PerformanceReport(
+            model=model.name,
+            since=None if since is None else from_micros(since),
+            until=from_micros(min(window.until, self._context.clock())),
+            models=tuple(everyone),
+            comparisons=tuple(comparisons),
+            best=next((v.model_id for v in seen if v.version == best), None),
+            verdict=verdict,
+            recommendation=sentence,
+            baseline=base and base.version,
+            by=by,
+        )
+
+    def compare(self, left: str, right: str) -> VersionComparison:
+        """Two versions side by side: metrics given at registration, and what was seen live."""
+        with self._context.store.read() as tx:
+            one, other = self._context.version(tx, left), self._context.version(tx, right)
+        names = sorted({*one.metrics, *other.metrics})
+        offline = tuple(
+            _offline(metric, one.metrics.get(metric), other.metrics.get(metric)) for metric in names
+        )
+        return VersionComparison(
+            left=one, right=other, offline=offline, live=self._live_pair(one, other)
+        )
+
+    def _live_pair(self, one: Version, other: Version) -> PerformanceReport | None:
+        """The live report of two versions of the same model, if both have predictions."""
+        if one.model_key != other.model_key or one.key == other.key:
+            return None
+        self._catch_up()
+        window = self._window(None, None)
+        with self._context.store.read() as tx:
+            tallies = self._tallies(tx, [one, other], window)
+        live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
+        if not all(tally.requests for tally in live.values()):
+            return None
+        comparisons = compare(live, one.version)
+        verdict, best, sentence = conclude(live, one.version, comparisons)
+        return PerformanceReport(
+            model=one.name,
+            since=None,
+            until=from_micros(self._context.clock()),
+            models=tuple(_performances([one, other], tallies)),
+            comparisons=tuple(comparisons),
+            best=next((v.model_id for v in (one, other) if v.version == best), None),
+            verdict=verdict,
+            recommendation=sentence,
+            baseline=one.version,
+        )
+
+    def breaches(self, report: PerformanceReport, conditions: Sequence[str]) -> list[str]:
+        """The conditions, such as `error_rate > 0.05`, that hold for an active version.
+
+        Each comes back as a sentence with the version and its value.
+
+        Raises:
+            InvalidInput: A condition cannot be read; no condition is then evaluated.
+        """
+        parsed = [parse_condition(text) for text in conditions]
+        with self._context.store.read() as tx:
+            model = tx.models.get(report.model)
+            active = {arm.version for arm in tx.traffic.current(model).live}
+        return [
+            f"{report.model}@{entry.version}: {metric} is {value:.6g}, and {metric} {sign} {bound:g}"
+            for entry in report.models
+            if entry.version in active
+            for metric, sign, bound in parsed
+            if (value := getattr(entry, metric)) is not None and _HOLDS[sign](value, bound)
+        ]
+
+    def _window(self, since: int | None, until: int | None) -> _Window:
+        window = _Window(since or 0, until if until is not None else _FOREVER)
+        if window.since >= window.until:
+            raise InvalidInput("the window is empty: since is not before until")
+        return window
+
+    def _catch_up(self) -> None:
+        """Fold what the summaries do not cover yet, in pieces that let other writers through."""
+        with self._context.store.read() as tx:
+            behind = tx.summaries.is_behind()
+        while behind:
+            with self._context.store.write(durable=False) as tx:
+                behind = tx.summaries.fold(limit=10 * EVERY)
+
+    def _tallies(
+        self, tx: Transaction, versions: Iterable[Version], window: _Window
+    ) -> dict[tuple[int, int], Tally]:
+        """A tally for each version and role, over all revisions."""
+        wanted = {version.key for version in versions}
+        found: dict[tuple[int, int], Tally] = defaultdict(Tally)
+        for cell, tally in self._cells(tx, wanted, window).items():
+            if cell.version in wanted:
+                found[cell.version, cell.role].merge(tally)
+        return found
+
+    def _cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
+        """Whole hours from the summaries; the ends of the window from the log itself."""
+        cells: Cells = {}
+        if window == (0, _FOREVER):
+            for key in wanted:
+                merge_cells(cells, tx.summaries.all_time(key))
+            return cells
+        present = self._context.clock() + DISORDER
+        until = min(window.until, present)
+        first, last = -(-window.since // HOUR), until // HOUR
+        if window.until >= present:
+            last += 1  # nothing lies in the future: the hour under way counts as whole
+        if first >= last:
+            merge_cells(cells, self._edge(tx, window.since, until))
+            return cells
+        for key in wanted:
+            merge_cells(cells, tx.summaries.whole_hours(key, first, last))
+        if window.since < first * HOUR:
+            merge_cells(cells, self._edge(tx, window.since, first * HOUR))
+        if last * HOUR < until:
+            merge_cells(cells, self._edge(tx, last * HOUR, until))
+        return cells
+
+    def _edge(self, tx: Transaction, since: int, until: int) -> Cells:
+        first = tx.predictions.first_id(since)
+        last = tx.predictions.first_id(until + 2 * DISORDER)
+        return tx.summaries.edge(first_id=first, last_id=last, since=since, until=until)
+
+    def _by_segment(
+        self,
+        tx: Transaction,
+        model: ModelRow,
+        versions: Sequence[Version],
+        window: _Window,
+        by: str,
+    ) -> list[VersionPerformance]:
+        check_key(by, "segment")
+        by_key = {version.key: version for version in versions}
+        rows = tx.predictions.by_segment(model.key, by, since=window.since, until=window.until)
+        total: dict[str | None, int] = defaultdict(int)
+        for row in rows:
+            total[row.segment] += row.requests
+        entries = []
+        for row in sorted(rows, key=lambda r: (r.segment is None, r.segment or "", r.version)):
+            tally = Tally(
+                requests=row.requests,
+                errors=row.errors,
+                labelled=row.labelled,
+                judged=row.judged,
+                correct=row.correct,
+            )
+            version = by_key[row.version]
+            entries.append(_performance(version, tally, total[row.segment], segment=row.segment))
+        return entries
+
+
+def parse_condition(text: str) -> tuple[str, str, float]:
+    """Read `metric > number`; a percentage is turned into a share.
+
+    Raises:
+        InvalidInput: It is no condition on a metric of the catalogue.
+    """
+    found = _CONDITION.fullmatch(text)
+    if not found:
+        raise InvalidInput(f"{safe(text)} is not a condition", hint="write it like error_rate > 0.05")
+    metric, sign, number, percent = found.groups()
+    if metric not in BY_NAME:
+        raise InvalidInput(f"there is no metric {metric}", hint=f"there is {', '.join(BY_NAME)}")
+    return metric, sign, float(number) / (100 if percent else 1)
+
+
+def _baseline(
+    tx: Transaction,
+    model: ModelRow,
+    seen: Sequence[Version],
+    tallies: dict[tuple[int, int], Tally],
+    wanted: str | None,
+) -> Version | None:
+    if wanted is not None:
+        found = tx.versions.select(model, wanted)
+        if all(version.key != found.key for version in seen):
+            raise NotFound(f"the baseline {found.ref} has no predictions in this window")
+        return found
+    champion = next((v for v in seen if CHAMPION in v.aliases), None)
+    return champion or max(seen, key=lambda v: tallies[v.key, _LIVE].requests, default=None)
+
+
+def _performances(
+    versions: Iterable[Version], tallies: dict[tuple[int, int], Tally]
+) -> list[VersionPerformance]:
+    shown = [v for v in versions if v.status == "active" or tallies[v.key, _LIVE].requests]
+    total = sum(tallies[v.key, _LIVE].requests for v in shown)
+    return [
+        _performance(v, tallies[v.key, _LIVE], total, forced=tallies[v.key, _FORCED].requests)
+        for v in shown
+    ]
+
+
+def _performance(
+    version: Version, tally: Tally, total: int, *, forced: int = 0, segment: str | None = None
+) -> VersionPerformance:
+    from mlreg.stats.proportions import wilson
+
+    n = tally.requests
+    return VersionPerformance(
+        model_id=version.model_id,
+        version=version.version,
+        request_count=n,
+        traffic_share=n / total if total else None,
+        error_rate=tally.errors / n if n else None,
+        error_rate_ci=_interval(wilson(tally.errors, n)),
+        avg_latency_ms=tally.latency_mean_ms,
+        p50_latency_ms=tally.latency_quantile_ms(0.5),
+        p95_latency_ms=tally.latency_quantile_ms(0.95),
+        p99_latency_ms=tally.latency_quantile_ms(0.99),
+        avg_confidence=tally.confidence.mean,
+        labelled_count=tally.labelled,
+        label_coverage=tally.labelled / n if n else None,
+        accuracy=tally.correct / tally.judged if tally.judged else None,
+        accuracy_ci=_interval(wilson(tally.correct, tally.judged)),
+        cost_per_request=tally.cost.mean,
+        forced_count=forced,
+        values=_means(tally.values),
+        segment=segment,
+    )
+
+
+def _means(values: dict[str, Moments]) -> dict[str, float]:
+    return {name: m.mean for name, m in sorted(values.items()) if m.mean is not None}
+
+
+def _interval(found: tuple[float, float] | None) -> Interval | None:
+    return None if found is None or any(map(math.isnan, found)) else (found[0], found[1])
+
+
+def _offline(metric: str, left: float | None, right: float | None) -> OfflineMetric:
+    gap = None if left is None or right is None else right - left
+    return OfflineMetric(metric=metric, left=left, right=right, difference=gap)

@@ -1,0 +1,451 @@
+"""Predict: route, call, log; answered means logged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.artifacts.runner import Answer, Failure, Loadable
+from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
+from mlreg.errors import (
+    ArtifactError,
+    Conflict,
+    InvalidInput,
+    MlregError,
+    NotFound,
+    PredictionFailed,
+)
+from mlreg.inputs import Input, check_input, parse_input
+from mlreg.jsonable import canonical
+from mlreg.names import check_key, check_text
+from mlreg.routing import Table, choose, table_of
+from mlreg.services.context import Context
+from mlreg.services.traffic import serving
+from mlreg.store.predictions import Entry
+from mlreg.store.summaries import EVERY
+
+if TYPE_CHECKING:
+    from mlreg.entities.versions import Signature, Version
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+CHUNK = 1000
+
+_LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
+_OK, _ERROR, _TIMEOUT = 0, 1, 2
+_LONGEST_UNIT = 256
+
+
+class Request(NamedTuple):
+    """One input of many, with what it carries.
+
+    Attributes:
+        value: The input itself, or text to read as one where `is_text`.
+        problem: Why the line it came from holds no input; it is then answered by that error.
+    """
+
+    value: object
+    unit: str | None = None
+    segment: Mapping[str, str] | None = None
+    problem: str | None = None
+
+
+class _Served(NamedTuple):
+    """A version ready to be called."""
+
+    version: Version
+    loadable: Loadable
+    cost: float | None
+
+
+class _Route(NamedTuple):
+    """A model's routing table and its versions, as of one revision."""
+
+    model: ModelRow
+    revision: int
+    table: Table
+    served: dict[int, _Served]
+
+
+class _Assigned(NamedTuple):
+    """An input on its way: who answers it, and why."""
+
+    value: Input
+    request: Request
+    arm: _Served
+    revision: int
+    role: int
+    reason: str
+
+
+class Predictions:
+    """Answers, and the log of them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._routes: dict[str | None, _Route] = {}
+        self._hashed = context.settings.text("log_inputs") == "hashed"
+        self._unlogged = context.settings.text("log_inputs") == "none"
+
+    def predict(
+        self,
+        value: object,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        unit: str | None = None,
+        segment: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        is_text: bool = False,
+    ) -> Prediction:
+        """Answer one input from the version that the traffic gives it to, and log it.
+
+        Args:
+            value: A text, a mapping of fields, or a sequence of numbers, by the signature.
+            version: Ask this version instead; logged as forced, outside the split.
+            unit: The user or other key that sticky routing and statistics go by.
+            segment: Properties to break reports down by, such as `{"country": "de"}`.
+            request_id: The same id returns the same answer and writes no second row.
+            is_text: `value` is text as typed: plain for text models, JSON for the others.
+
+        Raises:
+            NoActiveVersion: Nothing serves the model.
+            InvalidInput: The input is not what the model takes; nothing is logged.
+            PredictionFailed: The model raised, hung, died or answered nonsense; that is logged.
+        """
+        request = _checked(Request(value, unit, segment))
+        route, forced = self._route(model, version)
+        assigned = self._assign(route, forced, request, is_text=is_text, turn=None)
+        digest = ""
+        if request_id is not None:
+            check_text(request_id, "request id", longest=_LONGEST_UNIT)
+            digest = _digest(canonical(assigned.value), route.model.salt)
+            known = self._find_request(route, request_id, digest)
+            if known:
+                return _result(known)
+        if route.table.strategy == "round-robin" and not forced:
+            assigned = self._take_turn(route, assigned, is_text=is_text)
+        batch = self._context.runner.predict(assigned.arm.loadable, [assigned.value])
+        entry = self._entry(assigned, batch.outcomes[0], batch.seconds)
+        known = None
+        with self._context.store.write(durable=False) as tx:
+            if request_id is not None:
+                known = self._known_request(tx, route, request_id, digest)
+            if known is None:
+                prediction_id = tx.predictions.append(entry)
+                if request_id is not None:
+                    tx.predictions.remember_request(
+                        route.model.key, request_id, prediction_id, digest
+                    )
+        if known:  # another process answered the same request meanwhile
+            return _result(known)
+        self._fold_if_due(prediction_id, 1)
+        if isinstance(batch.outcomes[0], Failure):
+            raise _raised(batch.outcomes[0], assigned, prediction_id)
+        return _prediction(entry, assigned, prediction_id, batch.outcomes[0])
+
+    def predict_many(
+        self,
+        requests: Iterable[Request | object],
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        is_text: bool = False,
+        chunk: int = CHUNK,
+    ) -> Iterator[Prediction]:
+        """Answer many inputs in order, in vectorised chunks; memory does not grow with them.
+
+        A failed or unreadable input is answered by a record with `error`; it never fails its
+        neighbours. Each chunk is logged before its answers are handed out.
+        """
+        stream = (r if isinstance(r, Request) else Request(r) for r in requests)
+        while batch := list(islice(stream, chunk)):
+            yield from self._answer_chunk(batch, model, version, is_text=is_text)
+
+    def get(self, prediction_id: int) -> LoggedPrediction:
+        """One row of the log."""
+        with self._context.store.read() as tx:
+            found = tx.predictions.find(prediction_id)
+        if found is None:
+            raise NotFound(f"there is no prediction {prediction_id}")
+        return found
+
+    def log(
+        self,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        errors: bool = False,
+        since: int = 0,
+        limit: int = 20,
+        after: int | None = None,
+    ) -> list[LoggedPrediction]:
+        """The newest rows of the log, the oldest of them first.
+
+        Args:
+            since: Microseconds since 1970.
+            after: Only rows behind this id, the first `limit` of them: for following the log.
+        """
+        if limit < 1:
+            raise InvalidInput(f"the number of rows must be at least 1, not {limit}")
+        with self._context.store.read() as tx:
+            row = tx.models.get(model) if model else None
+            if version:
+                found = tx.versions.select(row or self._context.model(tx, None), version)
+            return tx.predictions.newest(
+                limit=limit,
+                model_key=row and row.key,
+                version_key=found.key if version else None,
+                errors=errors,
+                since=since,
+                after=after,
+            )
+
+    def last_id(self) -> int:
+        """The id of the newest row; 0 if there is none."""
+        with self._context.store.read() as tx:
+            return tx.predictions.last_id()
+
+    def signature(self, model: str | None = None, version: str | None = None) -> Signature:
+        """What the version takes that would be asked; of the first arm, where there are several."""
+        route, forced = self._route(model, version)
+        return (forced or next(iter(route.served.values()))).loadable.signature
+
+    def _answer_chunk(
+        self, batch: list[Request], model: str | None, version: str | None, *, is_text: bool
+    ) -> Iterator[Prediction]:
+        route, forced = self._route(model, version)
+        turn = None
+        if route.table.strategy == "round-robin" and not forced:
+            with self._context.store.write(durable=False) as tx:
+                turn = tx.models.take_turns(route.model.key, len(batch))
+        ready: list[_Assigned | str] = []
+        for place, request in enumerate(batch):
+            own_turn = None if turn is None else turn + place
+            try:
+                if request.problem:
+                    raise InvalidInput(request.problem)
+                checked = _checked(request)
+                ready.append(
+                    self._assign(route, forced, checked, is_text=is_text, turn=own_turn)
+                )
+            except InvalidInput as error:
+                ready.append(error.message)
+        yield from self._log_chunk(ready, self._call([a for a in ready if isinstance(a, _Assigned)]))
+
+    def _call(self, assigned: list[_Assigned]) -> list[tuple[Answer | Failure, float]]:
+        """Outcomes and seconds in the order of the inputs, one call for each version."""
+        outcomes: list[tuple[Answer | Failure, float]] = [(Failure("error", ""), 0.0)] * len(assigned)
+        for key in dict.fromkeys(a.arm.version.key for a in assigned):
+            places = [i for i, a in enumerate(assigned) if a.arm.version.key == key]
+            loadable = assigned[places[0]].arm.loadable
+            result = self._context.runner.predict(loadable, [assigned[i].value for i in places])
+            for place, outcome in zip(places, result.outcomes, strict=True):
+                outcomes[place] = outcome, result.seconds / len(places)
+        return outcomes
+
+    def _log_chunk(
+        self, ready: list[_Assigned | str], outcomes: list[tuple[Answer | Failure, float]]
+    ) -> Iterator[Prediction]:
+        assigned = [a for a in ready if isinstance(a, _Assigned)]
+        entries = [self._entry(a, *outcome) for a, outcome in zip(assigned, outcomes, strict=True)]
+        ids: Iterable[int] = ()
+        if entries:
+            with self._context.store.write(durable=False) as tx:
+                ids = tx.predictions.append_many(entries)
+            self._fold_if_due(ids[-1], len(entries))
+        done = zip(entries, assigned, ids, (outcome for outcome, _ in outcomes), strict=True)
+        for item in ready:
+            yield _unread(item) if isinstance(item, str) else _prediction(*next(done))
+
+    def _route(self, model: str | None, version: str | None) -> tuple[_Route, _Served | None]:
+        """The model's route, read anew when another revision is in force, and the forced version."""
+        with self._context.store.read() as tx:
+            route = self._routes.get(model)
+            if route is None or tx.traffic.number(route.model.key) != route.revision:
+                route = self._read_route(tx, model)
+                self._routes[model] = route
+            if version is None:
+                if not route.served:
+                    serving(tx.traffic.current(route.model))
+                return route, None
+            return route, _served(tx.versions.select(route.model, version))
+
+    def _read_route(self, tx: Transaction, name: str | None) -> _Route:
+        model = self._context.model(tx, name)
+        revision = tx.traffic.current(model)
+        served = {
+            arm.version_key: _served(tx.versions.by_key(arm.version_key)) for arm in revision.live
+        }
+        return _Route(model, revision.number, table_of(revision), served)
+
+    def _assign(
+        self,
+        route: _Route,
+        forced: _Served | None,
+        request: Request,
+        *,
+        is_text: bool,
+        turn: int | None,
+    ) -> _Assigned:
+        if forced is not None:
+            arm, role, reason = forced, _FORCED, "forced"
+        else:
+            chosen, reason = choose(route.table, request.unit, turn)
+            arm, role = route.served[chosen.version_key], _LIVE
+        signature = arm.loadable.signature
+        if is_text and isinstance(request.value, str):
+            value = parse_input(signature, request.value)
+        else:
+            value = check_input(signature, request.value)
+        return _Assigned(value, request, arm, route.revision, role, reason)
+
+    def _take_turn(self, route: _Route, assigned: _Assigned, *, is_text: bool) -> _Assigned:
+        # Only now: an input that is refused must not use up a turn.
+        with self._context.store.write(durable=False) as tx:
+            turn = tx.models.take_turns(route.model.key, 1)
+        return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
+
+    def _find_request(
+        self, route: _Route, request_id: str, digest: str
+    ) -> LoggedPrediction | None:
+        with self._context.store.read() as tx:
+            return self._known_request(tx, route, request_id, digest)
+
+    def _known_request(
+        self, tx: Transaction, route: _Route, request_id: str, digest: str
+    ) -> LoggedPrediction | None:
+        known = tx.predictions.find_request(route.model.key, request_id)
+        if known is None:
+            return None
+        if known[1] != digest:
+            raise Conflict(f"the request id {request_id} was used for another input")
+        return tx.predictions.find(known[0])
+
+    def _entry(self, assigned: _Assigned, outcome: Answer | Failure, seconds: float) -> Entry:
+        request, answered = assigned.request, isinstance(outcome, Answer)
+        segment = request.segment
+        return Entry(
+            self._context.clock(),
+            assigned.arm.version.key,
+            assigned.revision,
+            assigned.role,
+            assigned.reason,
+            request.unit,
+            canonical(segment) if segment else None,
+            self._logged_input(assigned),
+            json.dumps(outcome.output, ensure_ascii=False) if answered else None,
+            outcome.confidence if answered else None,
+            round(seconds * 1e6),
+            _OK if answered else _TIMEOUT if outcome.kind == "timeout" else _ERROR,
+            None if answered else outcome.message,
+            assigned.arm.cost,
+        )
+
+    def _logged_input(self, assigned: _Assigned) -> str | None:
+        if self._unlogged:
+            return None
+        if self._hashed:
+            return json.dumps(_digest(canonical(assigned.value), assigned.arm.version.model_id))
+        return json.dumps(assigned.value, ensure_ascii=False)
+
+    def _fold_if_due(self, last_id: int, count: int) -> None:
+        """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
+        if last_id // EVERY != (last_id - count) // EVERY:
+            with self._context.store.write(durable=False) as tx:
+                tx.summaries.fold(limit=10 * EVERY)
+
+
+def _checked(request: Request) -> Request:
+    if request.unit is not None:
+        check_text(request.unit, "user", longest=_LONGEST_UNIT)
+        if not request.unit:
+            raise InvalidInput("the user must not be empty")
+    for name, value in (request.segment or {}).items():
+        check_key(name, "segment")
+        check_text(value, f"segment {name}", longest=_LONGEST_UNIT)
+    return request
+
+
+def _served(version: Version) -> _Served:
+    if version.digest is None or version.signature is None or version.flavor is None:
+        raise Conflict(
+            f"{version.ref} has no artifact, only metadata",
+            hint=f"run: mlreg attach {version.ref} ARTIFACT",
+        )
+    loadable = Loadable(version.digest, version.flavor, version.trusted, version.signature)
+    cost = version.metadata.get("cost_per_request")
+    return _Served(version, loadable, float(cost) if isinstance(cost, int | float) else None)
+
+
+def _digest(text: str, key: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16, key=key.encode()).hexdigest()
+    return f"blake2b:{digest}"
+
+
+def _prediction(
+    entry: Entry, assigned: _Assigned, prediction_id: int, outcome: Answer | Failure
+) -> Prediction:
+    version = assigned.arm.version
+    answered = isinstance(outcome, Answer)
+    return Prediction(
+        prediction=outcome.output if answered else None,
+        confidence=outcome.confidence if answered else None,
+        model_version=version.version,
+        model_id=version.model_id,
+        model=version.name,
+        prediction_id=prediction_id,
+        revision=entry.revision,
+        latency_ms=entry.latency_us / 1000,
+        arm_reason=entry.arm_reason,
+        error=entry.error,
+    )
+
+
+def _unread(problem: str) -> Prediction:
+    """The answer to an input that could not be read: nothing was asked and nothing is logged."""
+    return Prediction(
+        prediction=None,
+        confidence=None,
+        model_version=None,
+        model_id=None,
+        model=None,
+        prediction_id=None,
+        revision=None,
+        latency_ms=None,
+        arm_reason=None,
+        error=problem,
+    )
+
+
+def _result(row: LoggedPrediction) -> Prediction:
+    """The answer that a logged row was; raises if it was a failure."""
+    if row.error is not None:
+        raise PredictionFailed(
+            f"{row.model}@{row.model_version} failed: {row.error}", prediction_id=row.prediction_id
+        )
+    return Prediction(
+        prediction=row.prediction,
+        confidence=row.confidence,
+        model_version=row.model_version,
+        model_id=row.model_id,
+        model=row.model,
+        prediction_id=row.prediction_id,
+        revision=row.revision,
+        latency_ms=row.latency_ms,
+        arm_reason=row.arm_reason,
+    )
+
+
+def _raised(failure: Failure, assigned: _Assigned, prediction_id: int) -> MlregError:
+    ref = assigned.arm.version.ref
+    if failure.kind == "artifact":
+        return ArtifactError(f"{ref}: {failure.message}", hint="run: mlreg doctor")
+    return PredictionFailed(
+        f"{ref} failed: {failure.message}",
+        hint=f"logged as prediction {prediction_id}; see: mlreg log --errors",
+        prediction_id=prediction_id,
+    )

@@ -1,0 +1,459 @@
+"""Traffic: every change of who answers is a new revision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlreg.clock import from_micros
+from mlreg.entities.traffic import (
+    STRATEGIES,
+    WHOLE,
+    Arm,
+    Change,
+    Choice,
+    Revision,
+    Rollback,
+    Strategy,
+)
+from mlreg.entities.versions import Version
+from mlreg.errors import (
+    ArtifactError,
+    Conflict,
+    InvalidInput,
+    NoActiveVersion,
+    NothingToRollBack,
+    NotFound,
+    RevisionMoved,
+)
+from mlreg.names import check_text, safe
+from mlreg.routing import choose, shares, table_of
+from mlreg.services.context import Context
+
+if TYPE_CHECKING:
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+CHAMPION = "champion"
+
+_NO_CHANGE = Change()
+
+
+class Traffic:
+    """Who answers, since when, and why."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def current(self, name: str | None = None) -> Revision:
+        """The revision in force."""
+        with self._context.store.read() as tx:
+            return tx.traffic.current(self._context.model(tx, name))
+
+    def explain(self, name: str | None, unit: str) -> Choice:
+        """Which version would answer a unit, and why, without predicting.
+
+        Random and round-robin ignore the unit: the answer is then one draw, and the reason says so.
+        """
+        with self._context.store.read() as tx:
+            revision = serving(tx.traffic.current(self._context.model(tx, name)))
+        arm, reason = choose(table_of(revision), unit)
+        return Choice(
+            model=revision.model,
+            version=arm.version,
+            model_id=arm.model_id,
+            revision=revision.number,
+            arm_reason=reason,
+        )
+
+    def history(self, name: str | None = None, *, limit: int = -1) -> list[Revision]:
+        """The revisions of a model, the newest first."""
+        with self._context.store.read() as tx:
+            return tx.traffic.history(self._context.model(tx, name), limit=limit)
+
+    def rollbacks(self, name: str | None = None, *, limit: int = -1) -> list[Rollback]:
+        """The rollbacks of a model, the newest first."""
+        with self._context.store.read() as tx:
+            model = self._context.model(tx, name)
+            return [
+                _rollback(tx, model, revision, evidence)
+                for revision, evidence in tx.traffic.rollbacks(model, limit=limit)
+            ]
+
+    def activate(
+        self,
+        ref: str,
+        *,
+        percent: float = 100,
+        strategy: Strategy | None = None,
+        change: Change = _NO_CHANGE,
+    ) -> Revision:
+        """Make a version serve exactly `percent` of its model's traffic.
+
+        The other live versions share the rest in their present proportion; 100 deactivates them.
+        A version alone keeps the percentage it was given and serves everything meanwhile.
+
+        Raises:
+            Conflict: The version is archived or has no artifact.
+        """
+        weight = basis_points(percent)
+        if weight == 0:
+            return self.deactivate(ref, change=change)
+
+        def with_share(tx: Transaction, now: Revision) -> Revision:
+            version = self._servable(tx, ref)
+            others = [arm for arm in now.live if arm.version_key != version.key]
+            rest = _sharing(others, WHOLE - weight)
+            return replace(now, arms=(*rest, _arm(version, weight), *_shadows(now, version)))
+
+        return self._change(ref, "activate", with_share, strategy=strategy, change=change)
+
+    def deactivate(
+        self, ref: str, *, allow_empty: bool = False, change: Change = _NO_CHANGE
+    ) -> Revision:
+        """Take a version out of the traffic; the others get its share in proportion.
+
+        Args:
+            allow_empty: Let the model be left without any version that serves it.
+
+        Raises:
+            Conflict: It is the last live version.
+        """
+
+        def without(tx: Transaction, now: Revision) -> Revision:
+            version = self._context.version(tx, ref)
+            if all(arm.version_key != version.key for arm in now.arms):
+                return now
+            others = [arm for arm in now.live if arm.version_key != version.key]
+            if not others and now.arm_of(version.key) and not allow_empty:
+                raise Conflict(
+                    f"{version.ref} is the last live version: nothing would serve {now.model}",
+                    hint="activate another version, or give --yes to stop serving",
+                )
+            return replace(now, arms=(*_sharing(others, WHOLE), *_shadows(now, version)))
+
+        return self._change(ref, "deactivate", without, change=change)
+
+    def route(
+        self,
+        name: str | None,
+        weights: Mapping[str, float],
+        *,
+        strategy: Strategy | None = None,
+        change: Change = _NO_CHANGE,
+    ) -> Revision:
+        """Set a whole split at once.
+
+        Args:
+            weights: Percent by version, alias or `latest`; they sum to exactly 100.
+        """
+        points = {selector: basis_points(percent) for selector, percent in weights.items()}
+        if weights and sum(points.values()) != WHOLE:
+            total = sum(points.values()) / 100
+            raise InvalidInput(f"the shares must sum to exactly 100, these sum to {total:g}")
+        if not weights and strategy is None:
+            raise InvalidInput("route needs shares or a strategy", hint="mlreg route NAME 1.0.0=80 …")
+
+        def whole_split(tx: Transaction, now: Revision) -> Revision:
+            if not points:
+                return now
+            arms = [
+                _arm(self._servable(tx, f"{now.model}@{selector}"), weight)
+                for selector, weight in points.items()
+                if weight
+            ]
+            if len({arm.version_key for arm in arms}) < len(arms):
+                raise InvalidInput("the same version stands twice in the split")
+            shadows = [arm for arm in now.arms if arm.role == "shadow"]
+            return replace(now, arms=(*arms, *shadows))
+
+        return self._change(name, "route", whole_split, strategy=strategy, change=change)
+
+    def promote(self, ref: str, *, change: Change = _NO_CHANGE) -> Revision:
+        """Give a version all traffic and the alias `champion`.
+
+        What served before stays the target of the next rollback.
+        """
+
+        def alone(tx: Transaction, now: Revision) -> Revision:
+            version = self._servable(tx, ref)
+            return replace(now, arms=(_arm(version, WHOLE),))
+
+        return self._change(ref, "promote", alone, change=change, champion=True)
+
+    def rollback(
+        self,
+        name: str | None = None,
+        *,
+        to_version: str | None = None,
+        to_revision: int | None = None,
+        change: Change = _NO_CHANGE,
+    ) -> Revision:
+        """Put an earlier state of the traffic in force again, as a new revision.
+
+        By default the revision before the present one that still can serve: another split, of
+        versions that are neither archived nor deleted and whose artifacts are intact. So a second
+        rollback undoes the first.
+
+        Args:
+            to_version: Give this version, which must have served before, all traffic.
+            to_revision: Take the arms of this revision.
+
+        Raises:
+            NothingToRollBack: No earlier revision can serve.
+        """
+        if to_version is not None and to_revision is not None:
+            raise InvalidInput("give either --to or --to-revision, not both")
+
+        def earlier(tx: Transaction, now: Revision) -> Revision:
+            model = self._context.model(tx, now.model)
+            if to_version is not None:
+                return self._alone_again(tx, model, now, to_version)
+            if to_revision is not None:
+                return self._revision_again(tx, model, now, to_revision)
+            target = self._last_good(tx, model, now)
+            return replace(now, strategy=target.strategy, arms=target.arms)
+
+        return self._change(name, "rollback", earlier, change=change, champion=True)
+
+    def _alone_again(
+        self, tx: Transaction, model: ModelRow, now: Revision, to_version: str
+    ) -> Revision:
+        version = self._servable(tx, f"{model.name}@{to_version}")
+        if not any(past.arm_of(version.key) for past in tx.traffic.history(model)):
+            raise NothingToRollBack(
+                f"{version.ref} has never served", hint=f"run: mlreg activate {version.ref}"
+            )
+        problem = self._problem(tx, _arm(version, WHOLE))
+        if problem:
+            raise NothingToRollBack(f"{version.ref} cannot serve: {problem}")
+        return replace(now, arms=(_arm(version, WHOLE),))
+
+    def _revision_again(
+        self, tx: Transaction, model: ModelRow, now: Revision, number: int
+    ) -> Revision:
+        target = tx.traffic.find(model, number)
+        if target is None:
+            raise NotFound(
+                f"{model.name} has no revision {number}", hint=f"mlreg history {model.name}"
+            )
+        problems = [p for arm in target.arms if (p := self._problem(tx, arm))]
+        if problems or not target.live:
+            why = problems[0] if problems else "it has no live version"
+            raise NothingToRollBack(f"revision {number} cannot serve: {why}")
+        return replace(now, strategy=target.strategy, arms=target.arms)
+
+    def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
+        problems = []
+        for past in tx.traffic.history(model):
+            if past.number >= now.number or not past.live or same_traffic(past, now):
+                continue
+            problem = next((p for arm in past.arms if (p := self._problem(tx, arm))), None)
+            if problem is None:
+                return past
+            problems.append(problem)
+        raise NothingToRollBack(
+            f"{model.name} has no earlier revision that can serve"
+            + (f": {problems[0]}" if problems else ""),
+            hint=f"see: mlreg history {model.name}",
+        )
+
+    def _problem(self, tx: Transaction, arm: Arm) -> str | None:
+        """Why an arm of an earlier revision cannot serve now."""
+        try:
+            version = tx.versions.by_key(arm.version_key)
+        except NotFound:
+            return f"version {arm.version} has been deleted"
+        if version.status == "archived":
+            return f"{version.ref} is archived"
+        if version.digest is None:
+            return f"{version.ref} has no artifact"
+        try:
+            self._context.objects.verify(version.digest)
+        except ArtifactError as error:
+            return f"{version.ref}: {error.message}"
+        return None
+
+    def _servable(self, tx: Transaction, ref: str) -> Version:
+        version = self._context.version(tx, ref)
+        if version.status == "archived":
+            raise Conflict(
+                f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
+            )
+        if version.digest is None:
+            raise Conflict(
+                f"{version.ref} has no artifact, only metadata",
+                hint=f"run: mlreg attach {version.ref} ARTIFACT",
+            )
+        return version
+
+    def _change(
+        self,
+        ref: str | None,
+        cause: str,
+        arms_after: Callable[[Transaction, Revision], Revision],
+        *,
+        change: Change,
+        strategy: Strategy | None = None,
+        champion: bool = False,
+    ) -> Revision:
+        """The one way to change traffic: work out the next revision and put it in force."""
+        if strategy is not None and strategy not in STRATEGIES:
+            raise InvalidInput(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy}")
+        reason = check_text(change.reason, "reason")
+        transaction = self._context.store.read if change.dry_run else self._context.store.write
+        with transaction() as tx:
+            model = self._model_of(tx, ref)
+            now = tx.traffic.current(model)
+            _check_expected(now, change)
+            after = arms_after(tx, now)
+            after = replace(
+                after,
+                arms=tuple(sorted(after.arms, key=lambda arm: arm.version_key)),
+                number=now.number + 1,
+                strategy=strategy or after.strategy,
+                cause=cause,
+                reason=reason,
+                actor=self._context.actor_of(change),
+                created_at=from_micros(self._context.clock()),
+                dry_run=change.dry_run,
+            )
+            is_new = not same_traffic(now, after)
+            if not change.dry_run:
+                if is_new:
+                    self._commit(tx, now, after)
+                if champion:
+                    self._crown(tx, model, after)
+            return after if is_new else replace(now, dry_run=change.dry_run)
+
+    def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
+        if ref is not None and ("@" in ref or ref.startswith(("model-", "models:"))):
+            return tx.models.get(self._context.version(tx, ref).name)
+        return self._context.model(tx, ref)
+
+    def _commit(self, tx: Transaction, now: Revision, after: Revision) -> None:
+        evidence = {"from_revision": now.number} if after.cause == "rollback" else {}
+        tx.traffic.append(after, evidence)
+        tx.events.append(
+            action=after.cause,
+            object=after.model,
+            actor=after.actor,
+            at=self._context.clock(),
+            model_key=after.model_key,
+            model=after.model,
+            reason=after.reason,
+            before=now if now.number else None,
+            after=after,
+        )
+
+    def _crown(self, tx: Transaction, model: ModelRow, after: Revision) -> None:
+        """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
+        if len(after.live) != 1:
+            return
+        holder = tx.versions.find_alias(model.key, CHAMPION)
+        alone = after.live[0]
+        if (holder is None and after.cause == "rollback") or (
+            holder is not None and holder.key == alone.version_key
+        ):
+            return
+        tx.versions.set_alias(model.key, CHAMPION, alone.version_key)
+        tx.events.append(
+            action="alias",
+            object=f"{model.name}@{alone.version}",
+            actor=after.actor,
+            at=self._context.clock(),
+            model_key=model.key,
+            model=model.name,
+            reason=after.reason,
+            before={"alias": CHAMPION, "version": holder and holder.version},
+            after={"alias": CHAMPION, "version": alone.version},
+        )
+
+
+def basis_points(percent: float) -> int:
+    """A percentage as basis points.
+
+    Raises:
+        InvalidInput: It is not between 0 and 100, or finer than a hundredth of a percent.
+    """
+    if not (isinstance(percent, int | float) and math.isfinite(percent) and 0 <= percent <= 100):
+        raise InvalidInput(f"a share of traffic lies between 0 and 100 percent, not at {percent}")
+    points = round(percent * 100)
+    if abs(points - percent * 100) > 1e-6:
+        raise InvalidInput(f"a share of traffic has at most two decimals, not {percent}")
+    return points
+
+
+def serving(revision: Revision) -> Revision:
+    """The revision, if something serves.
+
+    Raises:
+        NoActiveVersion: Nothing does.
+    """
+    if not revision.live:
+        raise NoActiveVersion(
+            f"no version of {safe(revision.model)} is active",
+            hint=f"run: mlreg activate {safe(revision.model)}@VERSION",
+        )
+    return revision
+
+
+def same_traffic(one: Revision, other: Revision) -> bool:
+    """Whether two revisions send the same traffic to the same versions."""
+    return set(one.arms) == set(other.arms) and (
+        one.strategy == other.strategy or not (one.arms or other.arms)
+    )
+
+
+def _sharing(arms: list[Arm], whole: int) -> list[Arm]:
+    """Arms with `whole` shared out in their present proportion; none where nothing is left."""
+    if not arms or whole == 0:
+        return []
+    weights = shares([arm.weight for arm in arms], whole)
+    return [
+        replace(arm, weight=weight) for arm, weight in zip(arms, weights, strict=True) if weight
+    ]
+
+
+def _arm(version: Version, weight: int) -> Arm:
+    return Arm(
+        version_key=version.key, model_id=version.model_id, version=version.version, weight=weight
+    )
+
+
+def _shadows(now: Revision, leaving: Version) -> list[Arm]:
+    return [arm for arm in now.arms if arm.role == "shadow" and arm.version_key != leaving.key]
+
+
+def _check_expected(now: Revision, change: Change) -> None:
+    if change.expect_revision is not None and change.expect_revision != now.number:
+        raise RevisionMoved(
+            f"{now.model} is at revision {now.number}, not {change.expect_revision}",
+            hint=f"see who moved it: mlreg history {now.model}",
+        )
+
+
+def _rollback(
+    tx: Transaction, model: ModelRow, revision: Revision, evidence: dict[str, object]
+) -> Rollback:
+    start = evidence.pop("from_revision", None)
+    source = tx.traffic.find(model, start) if isinstance(start, int) else None
+    return Rollback(
+        time=revision.created_at,
+        model=model.name,
+        from_version=_main_version(source),
+        to_version=_main_version(revision),
+        reason=revision.reason,
+        automatic=bool(evidence),
+        actor=revision.actor,
+        revision=revision.number,
+        evidence=evidence,
+    )
+
+
+def _main_version(revision: Revision | None) -> str | None:
+    if revision is None or not revision.live:
+        return None
+    return max(revision.live, key=lambda arm: arm.weight).version

@@ -1,0 +1,462 @@
+"""Versions: register, attach, list, show, alias, archive, delete."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from mlreg.entities.reports import ModelOverview, NextVersions
+from mlreg.entities.traffic import Change
+from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Signature, Version
+from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, NotFound
+from mlreg.jsonable import jsonable
+from mlreg.names import (
+    LATEST,
+    Reference,
+    check_alias,
+    check_key,
+    check_text,
+    parse_reference,
+    parse_version,
+    precedence_key,
+    safe,
+)
+from mlreg.services.context import Context
+from mlreg.store.versions import StoredArtifact
+
+if TYPE_CHECKING:
+    from semver import Version as SemVer
+
+    from mlreg.artifacts.objects import Stored
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+Bump = Literal["major", "minor", "patch"]
+BUMPS: tuple[Bump, ...] = ("major", "minor", "patch")
+
+_FIRST = {"major": "1.0.0", "minor": "0.1.0", "patch": "0.0.1"}
+_NO_CHANGE = Change()
+
+
+class _Details(NamedTuple):
+    """What is said about a version besides its artifact, checked."""
+
+    metrics: dict[str, float]
+    metadata: dict[str, object]
+    tags: list[str]
+    description: str
+
+
+class Versions:
+    """The releases of all models."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def register(
+        self,
+        ref: str,
+        artifact: object = None,
+        *,
+        bump: Bump | None = None,
+        accuracy: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+        metadata: Mapping[str, object] | None = None,
+        tags: Iterable[str] = (),
+        description: str = "",
+        parent: str | None = None,
+        input: InputKind | None = None,  # noqa: A002  # the word of the command line
+        trust: bool = False,
+        check: bool = True,
+        change: Change = _NO_CHANGE,
+    ) -> Version:
+        """Add a version of a model; the first one makes the model.
+
+        Args:
+            ref: `name@1.2.0`; a bare name with `bump`, or for a model's first version (1.0.0).
+            artifact: A path to a joblib or pickle file, a fitted estimator, or None for metadata
+                alone.
+            bump: Count up from the highest release instead of naming a version.
+            accuracy: Short for `metrics={"accuracy": …}`.
+            parent: The version that this one was made from.
+            input: What the model takes, where it cannot be inferred.
+            trust: Let the artifact run any code when it is loaded; recorded in the audit trail.
+            check: Load the artifact to prove that it is a model and to infer its signature.
+
+        Raises:
+            InvalidInput: A name, version or value is wrong.
+            AlreadyExists: The version is there, or was deleted: a number is never given out twice.
+            ArtifactError: The artifact is no model, is not trusted, or cannot be loaded.
+        """
+        reference = parse_reference(ref)
+        scores = dict(metrics or {}) | ({} if accuracy is None else {"accuracy": accuracy})
+        details = _check_details(scores, metadata or {}, tags, description)
+        if input is not None and input not in INPUT_KINDS:
+            raise InvalidInput(f"input must be one of {', '.join(INPUT_KINDS)}, not {safe(input)}")
+        with self._context.store.read() as tx:
+            self._number(tx, reference, bump)
+        stored = self._take_in(artifact, trust=trust, check=check, kind=input)
+        try:
+            return self._insert(reference, bump, stored, details, parent, change)
+        except BaseException:
+            self._drop_unused(stored)
+            raise
+
+    def attach(
+        self,
+        ref: str,
+        artifact: object,
+        *,
+        input: InputKind | None = None,  # noqa: A002  # the word of the command line
+        trust: bool = False,
+        check: bool = True,
+        change: Change = _NO_CHANGE,
+    ) -> Version:
+        """Give a version that has only metadata its artifact, once.
+
+        Raises:
+            Conflict: The version has an artifact.
+            ArtifactError: The artifact is no model, is not trusted, or cannot be loaded.
+        """
+        with self._context.store.read() as tx:
+            _check_bare(self._context.version(tx, ref))
+        stored = self._take_in(artifact, trust=trust, check=check, kind=input)
+        if stored is None:
+            raise InvalidInput("attach needs an artifact", hint="mlreg attach REF ARTIFACT")
+        try:
+            with self._context.store.write() as tx:
+                before = self._context.version(tx, ref)
+                _check_bare(before)
+                self._check_object(stored)
+                tx.versions.attach(before.key, stored)
+                after = tx.versions.by_key(before.key)
+                self._record(tx, "attach", after, change, before=before, after=after)
+                return after
+        except BaseException:
+            self._drop_unused(stored)
+            raise
+
+    def next(self, name: str) -> NextVersions:
+        """The next major, minor and patch version of a model."""
+        with self._context.store.read() as tx:
+            model = tx.models.get(name)
+            base = _base(tx, model)
+            latest = base and str(base)
+            steps = {part: str(_bumped(tx, model, base, part)) for part in BUMPS}
+        return NextVersions(model=model.name, latest=latest, **steps)
+
+    def list(
+        self, name: str | None = None, *, status: str | None = None, tag: str | None = None
+    ) -> list[Version]:
+        """Versions by name and precedence, with their request counts."""
+        from dataclasses import replace
+
+        if status is not None and status not in STATUSES:
+            raise InvalidInput(f"status must be one of {', '.join(STATUSES)}, not {safe(status)}")
+        with self._context.store.read() as tx:
+            found = tx.versions.of_model(tx.models.get(name).key) if name else tx.versions.all()
+            counts = tx.summaries.request_counts()
+        return [
+            replace(version, request_count=counts.get(version.key, 0))
+            for version in found
+            if status in (None, version.status) and (tag is None or tag in version.tags)
+        ]
+
+    def get(self, ref: str) -> Version:
+        """One version; a bare name stands for its latest."""
+        with self._context.store.read() as tx:
+            return self._context.version(tx, ref)
+
+    def overview(self, name: str | None = None) -> ModelOverview:
+        """One model: its versions, its traffic, its aliases."""
+        versions = self.list(name) if name else None
+        with self._context.store.read() as tx:
+            model = self._context.model(tx, name)
+            revision = tx.traffic.current(model)
+        return ModelOverview(
+            name=model.name, revision=revision, versions=tuple(versions or self.list(model.name))
+        )
+
+    def alias(
+        self, ref: str, alias: str, *, delete: bool = False, change: Change = _NO_CHANGE
+    ) -> Version:
+        """Point an alias such as `champion` at a version, or remove it."""
+        check_alias(alias)
+        with self._context.store.write() as tx:
+            target = self._context.version(tx, ref)
+            before = tx.versions.find_alias(target.model_key, alias)
+            if delete and (before is None or before.key != target.key):
+                raise NotFound(f"{target.ref} does not have the alias {alias}")
+            if delete:
+                tx.versions.drop_alias(target.model_key, alias)
+            elif before is None or before.key != target.key:
+                tx.versions.set_alias(target.model_key, alias, target.key)
+            else:
+                return target
+            self._record(
+                tx,
+                "alias",
+                target,
+                change,
+                before={"alias": alias, "version": before and before.version},
+                after={"alias": alias, "version": None if delete else target.version},
+            )
+            return tx.versions.by_key(target.key)
+
+    def archive(self, ref: str, *, restore: bool = False, change: Change = _NO_CHANGE) -> Version:
+        """Retire a version so that it can get no traffic, or with `restore` take that back.
+
+        Raises:
+            Conflict: It has traffic.
+        """
+        with self._context.store.write() as tx:
+            before = self._context.version(tx, ref)
+            if not restore:
+                _check_idle(before, "archive")
+            if restore is (before.status != "archived"):
+                return before
+            tx.versions.archive(before.key, None if restore else self._context.clock())
+            after = tx.versions.by_key(before.key)
+            action = "restore" if restore else "archive"
+            self._record(tx, action, after, change, before=before, after=after)
+            return after
+
+    def delete(self, ref: str, *, change: Change = _NO_CHANGE) -> Version:
+        """Remove a version and, if nobody else has them, its bytes. Its rows in the log stay.
+
+        Raises:
+            Conflict: It has traffic, or another version names it as its parent.
+        """
+        with self._context.store.write() as tx:
+            version = self._context.version(tx, ref)
+            _check_idle(version, "delete")
+            children = tx.versions.children(version.key)
+            if children:
+                raise Conflict(f"{version.ref} is the parent of {', '.join(children[:5])}")
+            if change.dry_run:
+                return version
+            tx.versions.delete(version.key, self._context.clock())
+            self._record(tx, "delete", version, change, before=version)
+        if version.digest:
+            self._discard(version.digest)
+        return version
+
+    def _insert(
+        self,
+        reference: Reference,
+        bump: Bump | None,
+        stored: StoredArtifact | None,
+        details: _Details,
+        parent: str | None,
+        change: Change,
+    ) -> Version:
+        at, actor = self._context.clock(), self._context.actor_of(change)
+        with self._context.store.write() as tx:
+            version = self._number(tx, reference, bump)
+            model = tx.models.ensure(str(reference.name), at=at)
+            if stored:
+                self._check_object(stored)
+            key = tx.versions.insert(
+                model_key=model.key,
+                version=str(version),
+                precedence=precedence_key(version),
+                description=details.description,
+                parent_key=_parent(tx, model, parent),
+                artifact=stored,
+                actor=actor,
+                at=at,
+            )
+            tx.versions.insert_details(
+                key, metrics=details.metrics, metadata=details.metadata, tags=details.tags
+            )
+            added = tx.versions.by_key(key)
+            self._record(tx, "register", added, change, after=added)
+            return added
+
+    def _number(self, tx: Transaction, reference: Reference, bump: Bump | None) -> SemVer:
+        """The version number to give out, free to be taken."""
+        if reference.model_id:
+            raise InvalidInput("register takes a name, not an id", hint="write NAME@1.0.0")
+        if bump is not None and bump not in BUMPS:
+            raise InvalidInput(f"bump must be one of {', '.join(BUMPS)}, not {safe(bump)}")
+        name, selector = str(reference.name), reference.selector
+        model = tx.models.find(name)
+        if bump and selector:
+            raise InvalidInput("give either a version or --bump, not both")
+        if selector:
+            return _free(tx, model, name, parse_version(selector))
+        base = _base(tx, model)
+        if bump:
+            return _bumped(tx, model, base, bump)
+        if base is None:
+            return parse_version(_FIRST["major"])
+        steps = ", ".join(f"{part} {_bumped(tx, model, base, part)}" for part in BUMPS)
+        raise InvalidInput(
+            f"which version of {safe(name)}? the highest is {base}",
+            hint=f"write {safe(name)}@VERSION, or --bump: {steps}",
+        )
+
+    def _take_in(
+        self, artifact: object, *, trust: bool, check: bool, kind: InputKind | None
+    ) -> StoredArtifact | None:
+        """Store an artifact's bytes and find out what they are."""
+        if artifact is None:
+            return None
+        stored = self._store(artifact)
+        try:
+            flavor, signature = "sklearn", Signature(input=kind or "text")
+            if check:
+                flavor, signature, *_ = self._context.runner.inspect(stored.digest, trusted=trust)
+                signature = _confirm(signature, kind)
+        except BaseException:
+            if stored.created:
+                self._discard(stored.digest)
+            raise
+        return StoredArtifact(flavor, stored.digest, stored.size_bytes, signature, trust)
+
+    def _store(self, artifact: object) -> Stored:
+        if isinstance(artifact, str | Path):
+            limit = int(self._context.settings.number("max_artifact_mb")) << 20
+            return self._context.objects.put_file(Path(artifact), max_bytes=limit)
+        if isinstance(artifact, bytes):
+            return self._context.objects.put_bytes(artifact)
+        from mlreg.artifacts.pickling import dump
+
+        return self._context.objects.put_bytes(dump(artifact))
+
+    def _check_object(self, stored: StoredArtifact) -> None:
+        # Another process may have dropped the same bytes between our storing and this lock.
+        if not self._context.objects.exists(stored.digest):
+            raise Conflict("another process removed the same artifact just now", hint="try again")
+
+    def _drop_unused(self, stored: StoredArtifact | None) -> None:
+        if stored:
+            with suppress(MlregError):  # the error under way says more than a leftover object
+                self._discard(stored.digest)
+
+    def _discard(self, digest: str) -> None:
+        # Under the write lock, so that nobody can begin to use the object meanwhile.
+        with self._context.store.write() as tx:
+            if not tx.versions.is_object_used(digest):
+                self._context.objects.discard(digest)
+
+    def _record(
+        self,
+        tx: Transaction,
+        action: str,
+        version: Version,
+        change: Change,
+        *,
+        before: object = None,
+        after: object = None,
+    ) -> None:
+        tx.events.append(
+            action=action,
+            object=version.ref,
+            actor=self._context.actor_of(change),
+            at=self._context.clock(),
+            model_key=version.model_key,
+            model=version.name,
+            reason=check_text(change.reason, "reason"),
+            before=before,
+            after=after,
+        )
+
+
+def _check_details(
+    metrics: Mapping[str, float],
+    metadata: Mapping[str, object],
+    tags: Iterable[str],
+    description: str,
+) -> _Details:
+    scores: dict[str, float] = {}
+    for name, value in metrics.items():
+        number = float(value)
+        if not math.isfinite(number):
+            raise InvalidInput(f"the metric {check_key(name, 'metric')} must be a finite number")
+        scores[check_key(name, "metric")] = number
+    accuracy = scores.get("accuracy", 0.0)
+    if not 0 <= accuracy <= 1:
+        raise InvalidInput(f"accuracy must be between 0 and 1, not {accuracy:g}")
+    for name, item in metadata.items():
+        check_key(name, "metadata key")
+        if isinstance(item, str):
+            check_text(item, f"metadata value of {name}")
+    checked_tags = list(dict.fromkeys(check_key(tag, "tag") for tag in tags))
+    plain = jsonable(metadata)
+    assert isinstance(plain, dict)  # noqa: S101  # for the type checker: a mapping stays one
+    return _Details(scores, dict(plain), checked_tags, check_text(description, "description"))
+
+
+def _confirm(signature: Signature, kind: InputKind | None) -> Signature:
+    """The inferred signature, if it agrees with what was said."""
+    if kind in (None, signature.input):
+        return signature
+    if {kind, signature.input} == {"record", "vector"} and kind == "vector":
+        return Signature(
+            input="vector",
+            length=len(signature.fields) or signature.length,
+            nullable=signature.nullable,
+            output=signature.output,
+            classes=signature.classes,
+            estimator=signature.estimator,
+        )
+    raise InvalidInput(f"the artifact takes a {signature.input}, not a {kind}")
+
+
+def _check_bare(version: Version) -> None:
+    if version.digest:
+        raise Conflict(
+            f"{version.ref} has an artifact, and a version never changes",
+            hint=f"register a new version: mlreg register {version.name} ARTIFACT --bump patch",
+        )
+
+
+def _check_idle(version: Version, verb: str) -> None:
+    if version.status in ("active", "testing"):
+        raise Conflict(
+            f"{version.ref} is {version.status} and cannot be {verb}d",
+            hint=f"take it out of the traffic first: mlreg deactivate {version.ref}",
+        )
+
+
+def _parent(tx: Transaction, model: ModelRow, parent: str | None) -> int | None:
+    if parent is None:
+        return None
+    reference = parse_reference(f"{model.name}@{parent}" if "@" not in parent else parent)
+    found = tx.versions.get(reference)
+    if found.model_key != model.key:
+        raise InvalidInput(f"the parent {safe(parent)} belongs to another model")
+    return found.key
+
+
+def _base(tx: Transaction, model: ModelRow | None) -> SemVer | None:
+    """What to count up from: the highest release, or prerelease if there is nothing else."""
+    versions = [parse_version(n) for n in tx.versions.numbers(model.key)] if model else []
+    releases = [version for version in versions if version.prerelease is None]
+    return next(iter(releases or versions), None)
+
+
+def _bumped(tx: Transaction, model: ModelRow | None, base: SemVer | None, part: Bump) -> SemVer:
+    version = parse_version(_FIRST[part]) if base is None else base.next_version(part)
+    while model and tx.versions.taken(model.key, str(version)):
+        version = version.next_version(part)
+    return version
+
+
+def _free(tx: Transaction, model: ModelRow | None, name: str, version: SemVer) -> SemVer:
+    taken = tx.versions.taken(model.key, str(version)) if model else None
+    if taken == "exists":
+        raise AlreadyExists(
+            f"{safe(name)}@{version} exists",
+            hint=f"see the next ones: mlreg next {safe(name)}; show it: mlreg show {name}@{LATEST}",
+        )
+    if taken == "deleted":
+        raise AlreadyExists(
+            f"{safe(name)}@{version} was deleted, and a number is never given out twice",
+            hint=f"see the next ones: mlreg next {safe(name)}",
+        )
+    return version

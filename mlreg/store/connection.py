@@ -1,0 +1,214 @@
+"""The driver, transactions and their faults: what is bound to SQLite lives here.
+
+Every write is a BEGIN IMMEDIATE, taken by our own jittered retry: SQLite's busy handler starves
+writers (its sleeps grow, and the luckiest wins), and a transaction that begins deferred fails at
+once when it turns into a write behind another writer's back.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from mlreg.errors import (
+    Conflict,
+    RegistryNotFound,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+)
+
+try:  # SQLite up to 3.51.2 can corrupt a WAL that two connections reset at one moment.
+    from pysqlite3 import dbapi2 as sqlite3
+except ImportError:  # no wheel for this platform; `doctor` warns where the version matters
+    import sqlite3
+
+APPLICATION_ID = 0x6D6C7267  # "mlrg"
+FIRST_SOUND_SQLITE = (3, 51, 3)
+
+Connection = sqlite3.Connection
+
+_RETRY_SECONDS = (50e-6, 500e-6)
+_T = TypeVar("_T")
+
+
+class Database:
+    """One SQLite file: a connection for each thread, read and write transactions.
+
+    Args:
+        path: The file; it must exist unless `create`.
+        timeout: Seconds to wait for other writers before `StoreBusy`.
+        create: Make a new, empty database with the application id.
+    """
+
+    def __init__(self, path: Path, *, timeout: float, create: bool = False) -> None:
+        self.path = path
+        self._timeout = timeout
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._pid = os.getpid()
+        self._forked_from: list[threading.local] = []
+        if not create:
+            self._check_file()
+        with self._translated():
+            self._connect(create=create)
+
+    def _check_file(self) -> None:
+        if not self.path.is_file():
+            raise RegistryNotFound(f"{self.path} does not exist", hint="run: mlreg init")
+        if self.path.stat().st_size == 0:
+            raise StoreDamaged(f"{self.path} is empty, not an mlreg registry")
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection. After a fork the child gets a new one of its own."""
+        if os.getpid() != self._pid:
+            self._leave_to_parent()
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        return found if found is not None else self._connect()
+
+    def _leave_to_parent(self) -> None:
+        # The parent's connections must be neither used nor closed in the child: keep them alive.
+        self._forked_from.append(self._local)
+        self._local = threading.local()
+        self._opened = []
+        self._pid = os.getpid()
+
+    def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=0,
+            isolation_level=None,
+            cached_statements=256,
+            check_same_thread=False,  # `close` may run in another thread than the one that opened
+        )
+        try:
+            self._retrying(lambda: self._prepare(connection, create=create))
+        except BaseException:
+            connection.close()
+            raise
+        self._local.connection = connection
+        self._local.durable = True
+        self._opened.append(connection)
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
+        if create:
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+            connection.execute("pragma journal_mode = wal")
+        elif connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreDamaged(
+                f"{self.path} is not an mlreg registry", hint="name another with --registry"
+            )
+        connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma synchronous = full")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A consistent snapshot. Keep it short, and never around a model or the network."""
+        with self._translated():
+            connection = self.connection()
+            if connection.in_transaction:
+                yield connection
+                return
+            self._retrying(lambda: _begin_read(connection))
+            try:
+                yield connection
+            finally:
+                connection.execute("rollback")
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction that commits at the end of the block and rolls back on any error.
+
+        Args:
+            durable: Survive a power cut (`synchronous=FULL`, for the control plane); otherwise
+                survive a crash of the process (`NORMAL`, for the prediction log).
+        """
+        with self._translated():
+            connection = self.connection()
+            if self._local.durable != durable:
+                connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+                self._local.durable = durable
+            self._retrying(lambda: connection.execute("begin immediate"))
+            try:
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+
+    def close(self) -> None:
+        """Close the connections of all threads of this process."""
+        if os.getpid() == self._pid:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    def _retrying(self, action: Callable[[], _T]) -> _T:
+        deadline = None
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                if _primary(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                present = time.monotonic()
+                deadline = deadline or present + self._timeout
+                if present > deadline:
+                    raise
+            time.sleep(random.uniform(*_RETRY_SECONDS))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._translation(error) from error
+
+    def _translation(self, error: sqlite3.Error) -> Exception:
+        code, where = _primary(error), f"the registry {self.path}"
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreBusy(
+                f"{where} is busy: another process has been writing for {self._timeout:g} s",
+                hint="try again, or raise busy_timeout in the settings",
+            )
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            what = "the disk is full" if code == sqlite3.SQLITE_FULL else "a disk I/O error"
+            return StoreFull(f"{where} could not be written: {what}", hint="free some space")
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            return StoreReadOnly(
+                f"{where} cannot be opened for writing ({error})",
+                hint="the folder itself must be writable: WAL keeps two files beside it",
+            )
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
+        if code == sqlite3.SQLITE_CONSTRAINT:
+            return Conflict(f"the change breaks a rule of the registry: {error}")
+        if code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL):
+            return StoreError(f"{where}: out of memory")
+        return error
+
+
+def _begin_read(connection: sqlite3.Connection) -> None:
+    connection.execute("begin")
+    try:
+        # A deferred BEGIN takes no snapshot; this read does, so that nothing later can be busy.
+        connection.execute("select 1 from sqlite_schema limit 1").fetchone()
+    except sqlite3.Error:
+        connection.execute("rollback")
+        raise
+
+
+def _primary(error: sqlite3.Error) -> int:
+    # The low byte is the primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE.
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF

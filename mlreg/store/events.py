@@ -1,0 +1,132 @@
+"""The audit trail: appended in the transaction of the change, chained by hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+
+from mlreg.clock import from_micros, isoformat
+from mlreg.entities.audit import Event
+from mlreg.jsonable import canonical, jsonable
+from mlreg.store.connection import Connection
+
+GENESIS = "0" * 64
+
+SELECT = """
+    select e.seq, e.at, e.actor, e.action, e.object, m.name, e.reason, e.before, e.after, e.hash
+    from events e left join models m on m.key = e.model
+"""
+IN_ORDER = SELECT + " order by e.seq"
+FILTERED = SELECT + """
+    where (:model is null or e.model = :model) and e.at >= :since order by e.seq
+"""
+LAST = "select seq, hash from events order by seq desc limit 1"
+INSERT = """
+    insert into events (seq, at, actor, action, object, model, reason, before, after, hash)
+    values (:seq, :at, :actor, :action, :object, :model, :reason, :before, :after, :hash)
+"""
+
+
+class Events:
+    """Reads and appends events on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(
+        self,
+        *,
+        action: str,
+        object: str,  # noqa: A002  # the JSON key of the contract
+        actor: str,
+        at: int,
+        model_key: int | None = None,
+        model: str | None = None,
+        reason: str = "",
+        before: object = None,
+        after: object = None,
+    ) -> None:
+        """Add an event; call it inside the transaction of the change that it records."""
+        last = self._connection.execute(LAST).fetchone() or (0, GENESIS)
+        event = Event(
+            seq=last[0] + 1,
+            time=from_micros(at),
+            actor=actor,
+            action=action,
+            object=object,
+            model=model,
+            reason=reason,
+            before=_state(before),
+            after=_state(after),
+            hash="",
+        )
+        self._connection.execute(
+            INSERT,
+            {
+                "seq": event.seq,
+                "at": at,
+                "actor": actor,
+                "action": action,
+                "object": object,
+                "model": model_key,
+                "reason": reason,
+                "before": None if before is None else canonical(event.before),
+                "after": None if after is None else canonical(event.after),
+                "hash": event_hash(event, last[1]),
+            },
+        )
+
+    def list(self, *, model_key: int | None = None, since: int = 0) -> list[Event]:
+        """Events in order, of one model or of all, from a time on."""
+        values = {"model": model_key, "since": since}
+        return [_from_row(row) for row in self._connection.execute(FILTERED, values)]
+
+    def first_broken(self) -> int | None:
+        """The first event whose hash does not follow from its content and the one before."""
+        previous, expected = GENESIS, 1
+        for event in self._in_order():
+            if event.seq != expected or event.hash != event_hash(event, previous):
+                return expected
+            previous, expected = event.hash, expected + 1
+        return None
+
+    def _in_order(self) -> Iterator[Event]:
+        return map(_from_row, self._connection.execute(IN_ORDER))
+
+
+def event_hash(event: Event, previous: str) -> str:
+    """SHA-256 over the hash of the event before and this event's fields, in canonical JSON."""
+    content = [
+        previous,
+        event.seq,
+        isoformat(event.time),
+        event.actor,
+        event.action,
+        event.object,
+        event.model,
+        event.reason,
+        event.before,
+        event.after,
+    ]
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _state(value: object) -> Mapping[str, object] | None:
+    plain = jsonable(value)
+    return plain if isinstance(plain, dict) else None
+
+
+def _from_row(row: tuple) -> Event:  # type: ignore[type-arg]  # mixed columns
+    return Event(
+        seq=row[0],
+        time=from_micros(row[1]),
+        actor=row[2],
+        action=row[3],
+        object=row[4],
+        model=row[5],
+        reason=row[6],
+        before=json.loads(row[7]) if row[7] else None,
+        after=json.loads(row[8]) if row[8] else None,
+        hash=row[9],
+    )

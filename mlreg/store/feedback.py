@@ -1,0 +1,64 @@
+"""Feedback: an append-only trail in which the newest row of a prediction and name counts."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from mlreg.store.connection import Connection
+
+INSERT = """
+    insert into feedback (at, prediction, name, label, correct, value, actor)
+    values (?, ?, ?, ?, ?, ?, ?)
+"""
+NEWEST = """
+    select f.prediction, f.name, f.label, f.correct, f.value from feedback f
+    join (
+        select max(id) as id from feedback
+        where prediction in (select value from json_each(?)) group by prediction, name
+    ) newest on newest.id = f.id
+"""
+TRAIL = """
+    select at, name, label, correct, value, actor from feedback
+    where prediction = :prediction order by id
+"""
+
+
+class FeedbackRow(NamedTuple):
+    """A row to append, in the order of the columns."""
+
+    at: int
+    prediction: int
+    name: str
+    label: str | None
+    correct: int | None
+    value: float | None
+    actor: str
+
+    @property
+    def content(self) -> tuple[str | None, int | None, float | None]:
+        """What the row says; two rows that say the same are duplicates."""
+        return self.label, self.correct, self.value
+
+
+class FeedbackTrail:
+    """Appends to and reads the trail on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(self, rows: list[FeedbackRow]) -> None:
+        """Add rows in order."""
+        self._connection.executemany(INSERT, rows)
+
+    def newest(
+        self, predictions: list[int]
+    ) -> dict[tuple[int, str], tuple[str | None, int | None, float | None]]:
+        """What counts now, by prediction and name."""
+        rows = self._connection.execute(NEWEST, (json.dumps(predictions),))
+        return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+    def trail(self, prediction: int) -> list[FeedbackRow]:
+        """All that was ever said about a prediction, in order."""
+        rows = self._connection.execute(TRAIL, {"prediction": prediction})
+        return [FeedbackRow(row[0], prediction, *row[1:]) for row in rows]

@@ -1,0 +1,34 @@
+"""Questions about the database file itself, for `doctor`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mlreg.store.connection import FIRST_SOUND_SQLITE, Connection, Database, sqlite3
+
+
+class SqliteFacts(NamedTuple):
+    """The library in use, and whether it is free of the WAL-reset bug."""
+
+    version: str
+    is_sound: bool
+
+
+def sqlite_facts() -> SqliteFacts:
+    """Which SQLite this process uses."""
+    version = sqlite3.sqlite_version
+    return SqliteFacts(version, tuple(map(int, version.split("."))) >= FIRST_SOUND_SQLITE)
+
+
+def integrity_problems(connection: Connection) -> list[str]:
+    """What SQLite's own checks of pages and foreign keys find."""
+    found = [row[0] for row in connection.execute("pragma integrity_check(10)")]
+    broken = connection.execute("pragma foreign_key_check").fetchall()
+    pages = [] if found == ["ok"] else found
+    return pages + [f"{table} row {row} refers to nothing in {to}" for table, row, to, _ in broken]
+
+
+def wal_bytes(database: Database) -> int:
+    """The size of the write-ahead log."""
+    wal = database.path.with_name(database.path.name + "-wal")
+    return wal.stat().st_size if wal.exists() else 0

@@ -1,0 +1,208 @@
+"""The prediction log: append-only, ordered by its key."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from mlreg.clock import from_micros
+from mlreg.entities.predictions import PREDICTION_STATUSES, ROLES, LoggedPrediction
+from mlreg.store.connection import Connection
+
+INSERT = """
+    insert into predictions (at, version, revision, role, arm_reason, unit, segment, input, output,
+        confidence, latency_us, status, error, cost)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INSERT_REQUEST = """
+    insert into requests (model, request_id, prediction, input_digest) values (?, ?, ?, ?)
+"""
+BY_REQUEST = """
+    select prediction, input_digest from requests where model = :model and request_id = :request_id
+"""
+ROW = """
+    select p.id, p.at, m.name, v.version, v.model_id, p.revision, p.role, p.status, p.input,
+        p.output, p.confidence, p.latency_us, p.unit, p.segment, p.cost, p.arm_reason, p.error,
+        f.label, f.correct
+    from predictions p
+    join versions v on v.key = p.version
+    join models m on m.key = v.model
+    left join feedback f on f.id = (
+        select max(id) from feedback where prediction = p.id and name = 'label'
+    )
+"""
+BY_ID = ROW + " where p.id = :id"
+FILTER = """
+    where p.id > :after
+        and (:model is null or v.model = :model)
+        and (:version is null or p.version = :version)
+        and (:errors = 0 or p.status <> 0)
+        and p.at >= :since
+"""
+NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
+FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
+LAST_ID = "select coalesce(max(id), 0) from predictions"
+TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
+OUTPUTS = "select id, output, status from predictions where id in (select value from json_each(?))"
+BY_SEGMENT = """
+    select p.version, json_extract(p.segment, :path), count(*), sum(p.status <> 0),
+        sum(f.id is not null), sum(f.correct is not null), sum(f.correct)
+    from predictions p
+    join versions v on v.key = p.version
+    left join feedback f on f.id = (
+        select max(id) from feedback where prediction = p.id and name = 'label'
+    )
+    where p.id >= :first and v.model = :model and p.role = 0 and p.at >= :since and p.at < :until
+    group by 1, 2
+"""
+
+# A clock may lag the commit order by a moment; a window looks this far beyond its edge, in µs.
+DISORDER = 5_000_000
+
+
+class Entry(NamedTuple):
+    """A row to append, in the order of the columns."""
+
+    at: int
+    version: int
+    revision: int
+    role: int
+    arm_reason: str
+    unit: str | None
+    segment: str | None
+    input: str | None
+    output: str | None
+    confidence: float | None
+    latency_us: int
+    status: int
+    error: str | None
+    cost: float | None
+
+
+class SegmentRow(NamedTuple):
+    """Counts of one version in one segment."""
+
+    version: int
+    segment: str | None
+    requests: int
+    errors: int
+    labelled: int
+    judged: int
+    correct: int
+
+
+class Predictions:
+    """Appends to and reads the log on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(self, entry: Entry) -> int:
+        """Add one row; returns its id."""
+        return int(self._connection.execute(INSERT, entry).lastrowid or 0)
+
+    def append_many(self, entries: list[Entry]) -> range:
+        """Add rows; returns their ids, which are consecutive under the write lock."""
+        self._connection.executemany(INSERT, entries)
+        last = int(self._connection.execute("select last_insert_rowid()").fetchone()[0])
+        return range(last - len(entries) + 1, last + 1)
+
+    def remember_request(self, model_key: int, request_id: str, prediction: int, digest: str) -> None:
+        """Bind a request id to its prediction."""
+        self._connection.execute(INSERT_REQUEST, (model_key, request_id, prediction, digest))
+
+    def find_request(self, model_key: int, request_id: str) -> tuple[int, str] | None:
+        """The prediction and the input's digest behind a request id, or None."""
+        values = {"model": model_key, "request_id": request_id}
+        row = self._connection.execute(BY_REQUEST, values).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def find(self, prediction_id: int) -> LoggedPrediction | None:
+        """The row of this id, or None."""
+        row = self._connection.execute(BY_ID, {"id": prediction_id}).fetchone()
+        return _from_row(row) if row else None
+
+    def newest(
+        self,
+        *,
+        limit: int,
+        model_key: int | None = None,
+        version_key: int | None = None,
+        errors: bool = False,
+        since: int = 0,
+        after: int | None = None,
+    ) -> list[LoggedPrediction]:
+        """The last rows that match, the oldest of them first; with `after`, the next ones."""
+        values = {
+            "model": model_key,
+            "version": version_key,
+            "errors": errors,
+            "since": since,
+            "after": after if after is not None else self.first_id(since) - 1 if since else 0,
+            "limit": limit,
+        }
+        if after is not None:
+            return [_from_row(row) for row in self._connection.execute(FOLLOWING, values)]
+        rows = self._connection.execute(NEWEST, values).fetchall()
+        return [_from_row(row) for row in reversed(rows)]
+
+    def last_id(self) -> int:
+        """The newest id; 0 if the log is empty."""
+        return int(self._connection.execute(LAST_ID).fetchone()[0])
+
+    def first_id(self, since: int) -> int:
+        """An id at or before the first row of a time, found by bisecting the key."""
+        low, high = 1, self.last_id() + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = self._connection.execute(TIME_FROM, {"id": middle}).fetchone()
+            if row is None or row[1] >= since - DISORDER:
+                high = middle
+            else:
+                low = row[0] + 1
+        return low
+
+    def outputs(self, ids: list[int]) -> dict[int, tuple[str | None, int]]:
+        """Output (JSON) and status by id, for those of the ids that exist."""
+        rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def by_segment(self, model_key: int, key: str, *, since: int, until: int) -> list[SegmentRow]:
+        """Live counts by version and the value of a segment key; reads the rows of the window."""
+        values = {
+            "model": model_key,
+            "path": f'$."{key}"',
+            "first": self.first_id(since),
+            "since": since,
+            "until": until,
+        }
+        rows = self._connection.execute(BY_SEGMENT, values)
+        return [SegmentRow(*(n or 0 if i > 1 else n for i, n in enumerate(row))) for row in rows]
+
+
+def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixed columns
+    return LoggedPrediction(
+        prediction_id=row[0],
+        time=from_micros(row[1]),
+        model=row[2],
+        model_version=row[3],
+        model_id=row[4],
+        revision=row[5],
+        role=ROLES[row[6]],
+        status=PREDICTION_STATUSES[row[7]],
+        input=_loaded(row[8]),
+        prediction=_loaded(row[9]),
+        confidence=row[10],
+        latency_ms=row[11] / 1000,
+        unit=row[12],
+        segment=json.loads(row[13]) if row[13] else {},
+        cost=row[14],
+        arm_reason=row[15],
+        error=row[16],
+        label=_loaded(row[17]),
+        correct=None if row[18] is None else bool(row[18]),
+    )
+
+
+def _loaded(text: str | None):  # type: ignore[no-untyped-def]  # whatever JSON was stored
+    return None if text is None else json.loads(text)

@@ -1,0 +1,97 @@
+"""The store: a registry's database, and transactions that carry one object for each noun."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlreg.errors import StoreDamaged, StoreTooNew
+from mlreg.store.connection import Connection, Database
+from mlreg.store.events import Events
+from mlreg.store.feedback import FeedbackTrail
+from mlreg.store.models import Models
+from mlreg.store.predictions import Predictions
+from mlreg.store.summaries import Summaries
+from mlreg.store.traffic import Traffic
+from mlreg.store.versions import Versions
+
+SCHEMA_VERSION = 1  # the number of migrations; a test compares
+
+
+class Transaction:
+    """The tables, each behind the object of its noun, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.models = Models(connection)
+        self.versions = Versions(connection, self.models)
+        self.traffic = Traffic(connection)
+        self.predictions = Predictions(connection)
+        self.feedback = FeedbackTrail(connection)
+        self.summaries = Summaries(connection)
+        self.events = Events(connection)
+
+
+class Store:
+    """Opens a registry's database and hands out transactions.
+
+    Raises:
+        RegistryNotFound: There is no file.
+        StoreError: It is no registry, damaged, or of a newer mlreg.
+    """
+
+    def __init__(self, path: Path, *, timeout: float, create: bool = False) -> None:
+        self.path = path
+        self.database = Database(path, timeout=timeout, create=create)
+        self._local = threading.local()
+        if create:
+            self._migrate()
+        else:
+            self._check_schema()
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent snapshot."""
+        with self.database.read() as connection:
+            yield self._transaction(connection)
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """A transaction that commits at the end of the block, or changes nothing."""
+        with self.database.write(durable=durable) as connection:
+            yield self._transaction(connection)
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed; costs a microsecond."""
+        row = self.database.connection().execute("pragma data_version").fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        found: Transaction | None = getattr(self._local, "transaction", None)
+        if found is None or found.connection is not connection:
+            found = self._local.transaction = Transaction(connection)
+        return found
+
+    def _check_schema(self) -> None:
+        with self.database.read() as connection:
+            version = connection.execute("pragma user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreTooNew(
+                f"{self.path} has schema {version}; this mlreg knows schema {SCHEMA_VERSION}",
+                hint="upgrade mlreg",
+            )
+        if version == 0:
+            raise StoreDamaged(f"{self.path} is not an mlreg registry: it has no schema")
+        if version < SCHEMA_VERSION:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        from mlreg.store.migrations import migrate
+
+        migrate(self.database)

@@ -1,0 +1,248 @@
+"""Summaries of the log, kept up to a watermark, so that reading them does not grow with history.
+
+Whoever crosses a multiple of `EVERY` rows, or reads, folds what lies above the watermarks. One
+writer at a time holds the lock, so each row is folded exactly once. Tallies are exact, so the
+summaries can be dropped and rebuilt to the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import NamedTuple
+
+from mlreg.clock import DAY, HOUR
+from mlreg.store.connection import Connection
+from mlreg.tallies import Moments, Tally, pack_histogram, unpack_histogram
+
+EVERY = 1000
+ALL_TIME, DAILY, HOURLY = 0, 1, 2
+
+MARKS = "select source, upto from watermarks"
+SET_MARK = "update watermarks set upto = :upto where source = :source"
+LOG_ROWS = """
+    select id, version, revision, role, at, latency_us, status, confidence, cost from predictions
+    where id > :after and id <= :upto order by id
+"""
+# Each row with the one that it replaces, so that a correction becomes a difference.
+FEEDBACK_ROWS = """
+    select f.id, p.version, p.revision, p.role, p.at, f.name, f.correct, f.value,
+        o.id, o.correct, o.value
+    from feedback f
+    join predictions p on p.id = f.prediction
+    left join feedback o on o.id = (
+        select max(id) from feedback
+        where prediction = f.prediction and name = f.name and id < f.id
+    )
+    where f.id > :after and f.id <= :upto order by f.id
+"""
+# Each prediction of a range with the feedback that counts now.
+EDGE_FEEDBACK = """
+    select p.version, p.revision, p.role, p.at, f.name, f.correct, f.value
+    from predictions p
+    join feedback f on f.prediction = p.id
+    where p.id >= :first and p.at >= :since and p.at < :until and f.id = (
+        select max(id) from feedback where prediction = p.id and name = f.name
+    )
+"""
+EDGE_ROWS = """
+    select version, revision, role, latency_us, status, confidence, cost from predictions
+    where id >= :first and id <= :last and at >= :since and at < :until
+"""
+STORED = """
+    select requests, errors, labelled, judged, correct, latency, confidence, cost, histogram,
+        named_values
+    from summaries
+    where version = :version and grain = :grain and bucket = :bucket and revision = :revision
+        and role = :role
+"""
+STORE = """
+    insert into summaries (version, revision, role, grain, bucket, requests, errors, labelled,
+        judged, correct, latency, confidence, cost, histogram, named_values)
+    values (:version, :revision, :role, :grain, :bucket, :requests, :errors, :labelled,
+        :judged, :correct, :latency, :confidence, :cost, :histogram, :named_values)
+    on conflict (version, grain, bucket, revision, role) do update set
+        requests = excluded.requests, errors = excluded.errors, labelled = excluded.labelled,
+        judged = excluded.judged, correct = excluded.correct, latency = excluded.latency,
+        confidence = excluded.confidence, cost = excluded.cost, histogram = excluded.histogram,
+        named_values = excluded.named_values
+"""
+OF_VERSION = """
+    select revision, role, requests, errors, labelled, judged, correct, latency, confidence, cost,
+        histogram, named_values
+    from summaries
+    where version = :version and grain = :grain and bucket >= :first and bucket < :last
+"""
+COUNTS = """
+    select version, sum(requests) from summaries where grain = 0 and role = 0 group by version
+"""
+DROP = "delete from summaries"
+
+
+class Cell(NamedTuple):
+    """What a tally is kept by."""
+
+    version: int
+    revision: int
+    role: int
+
+
+Cells = dict[Cell, Tally]
+
+
+class Summaries:
+    """Folds and reads summaries on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def is_behind(self) -> bool:
+        """Whether rows lie above a watermark."""
+        row = self._connection.execute(
+            "select (select coalesce(max(id), 0) from predictions),"
+            " (select coalesce(max(id), 0) from feedback)"
+        ).fetchone()
+        marks = self._marks()
+        return bool(row[0] > marks["predictions"] or row[1] > marks["feedback"])
+
+    def fold(self, *, limit: int) -> bool:
+        """Fold up to `limit` rows of each source; call it in a write. True if rows may be left."""
+        marks = self._marks()
+        hours: dict[tuple[Cell, int], Tally] = defaultdict(Tally)
+        logged = self._fold_log(hours, marks["predictions"], limit)
+        judged = self._fold_feedback(hours, marks["feedback"], limit)
+        for (cell, hour), tally in hours.items():
+            for grain, bucket in ((ALL_TIME, 0), (DAILY, hour * HOUR // DAY), (HOURLY, hour)):
+                self._merge(cell, grain, bucket, tally)
+        return limit in (logged, judged)
+
+    def rebuild(self) -> None:
+        """Forget all summaries; the next fold starts from the first row."""
+        self._connection.execute(DROP)
+        for source in self._marks():
+            self._connection.execute(SET_MARK, {"source": source, "upto": 0})
+
+    def all_time(self, version: int) -> Cells:
+        """A version's tallies over all time."""
+        return self._read(version, ALL_TIME, 0, 1)
+
+    def whole_hours(self, version: int, first: int, last: int) -> Cells:
+        """A version's tallies over the hours `first` (included) to `last` (excluded)."""
+        hours_a_day = DAY // HOUR
+        first_day, last_day = -(-first // hours_a_day), last // hours_a_day
+        if first_day >= last_day:
+            return self._read(version, HOURLY, first, last)
+        cells = self._read(version, HOURLY, first, first_day * hours_a_day)
+        merge_cells(cells, self._read(version, DAILY, first_day, last_day))
+        merge_cells(cells, self._read(version, HOURLY, last_day * hours_a_day, last))
+        return cells
+
+    def edge(self, *, first_id: int, last_id: int, since: int, until: int) -> Cells:
+        """Tallies of the rows themselves, for a window's ends that are no whole hours."""
+        window = {"first": first_id, "last": last_id, "since": since, "until": until}
+        cells: Cells = defaultdict(Tally)
+        for version, revision, role, *measures in self._connection.execute(EDGE_ROWS, window):
+            _count(cells[Cell(version, revision, role)], *measures)
+        for row in self._connection.execute(EDGE_FEEDBACK, window):
+            version, revision, role, _, name, correct, value = row
+            _judge(cells[Cell(version, revision, role)], name, correct, value, 1)
+        return cells
+
+    def request_counts(self) -> dict[int, int]:
+        """Live predictions of each version over all time, up to the watermark."""
+        return dict(self._connection.execute(COUNTS).fetchall())
+
+    def _marks(self) -> dict[str, int]:
+        return dict(self._connection.execute(MARKS).fetchall())
+
+    def _fold_log(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
+        rows = self._connection.execute(LOG_ROWS, {"after": mark, "upto": mark + limit}).fetchall()
+        for _, version, revision, role, at, *measures in rows:
+            _count(hours[Cell(version, revision, role), at // HOUR], *measures)
+        return self._advance("predictions", rows)
+
+    def _fold_feedback(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
+        window = {"after": mark, "upto": mark + limit}
+        rows = self._connection.execute(FEEDBACK_ROWS, window).fetchall()
+        for row in rows:
+            _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
+            tally = hours[Cell(version, revision, role), at // HOUR]
+            if old is not None:
+                _judge(tally, name, old_correct, old_value, -1)
+            _judge(tally, name, correct, value, 1)
+        return self._advance("feedback", rows)
+
+    def _advance(self, source: str, rows: list[tuple]) -> int:  # type: ignore[type-arg]  # mixed columns
+        if rows:
+            self._connection.execute(SET_MARK, {"source": source, "upto": rows[-1][0]})
+        return len(rows)
+
+    def _merge(self, cell: Cell, grain: int, bucket: int, tally: Tally) -> None:
+        key = {**cell._asdict(), "grain": grain, "bucket": bucket}
+        row = self._connection.execute(STORED, key).fetchone()
+        merged = _from_row(row) if row else Tally()
+        merged.merge(tally)
+        self._connection.execute(STORE, key | _columns(merged))
+
+    def _read(self, version: int, grain: int, first: int, last: int) -> Cells:
+        cells: Cells = defaultdict(Tally)
+        window = {"version": version, "grain": grain, "first": first, "last": last}
+        for revision, role, *columns in self._connection.execute(OF_VERSION, window):
+            cells[Cell(version, revision, role)].merge(_from_row(columns))
+        return cells
+
+
+def merge_cells(cells: Cells, more: Cells) -> None:
+    """Add tallies cell by cell."""
+    for cell, tally in more.items():
+        cells.setdefault(cell, Tally()).merge(tally)
+
+
+def _count(
+    tally: Tally, latency_us: int, status: int, confidence: float | None, cost: float | None
+) -> None:
+    tally.add(ok=status == 0, latency_us=latency_us, confidence=confidence, cost=cost)
+
+
+def _judge(
+    tally: Tally, name: str, correct: int | None, value: float | None, times: int
+) -> None:
+    if value is not None:
+        tally.values.setdefault(name, Moments()).add(value, times)
+    else:
+        judged = correct is not None
+        tally.judge(labelled=times, judged=times * judged, correct=times * (correct or 0))
+
+
+def _columns(tally: Tally) -> dict[str, object]:
+    return {
+        "requests": tally.requests,
+        "errors": tally.errors,
+        "labelled": tally.labelled,
+        "judged": tally.judged,
+        "correct": tally.correct,
+        "latency": f"{tally.latency_n} {tally.latency_total} {tally.latency_squares}",
+        "confidence": tally.confidence.dump(),
+        "cost": tally.cost.dump(),
+        "histogram": pack_histogram(tally.histogram),
+        "named_values": json.dumps({n: m.dump() for n, m in sorted(tally.values.items())}),
+    }
+
+
+def _from_row(row: list | tuple) -> Tally:  # type: ignore[type-arg]  # mixed columns
+    requests, errors, labelled, judged, correct, latency, confidence, cost, histogram, named = row
+    n, total, squares = map(int, latency.split())
+    return Tally(
+        requests=requests,
+        errors=errors,
+        labelled=labelled,
+        judged=judged,
+        correct=correct,
+        latency_n=n,
+        latency_total=total,
+        latency_squares=squares,
+        histogram=unpack_histogram(histogram),
+        confidence=Moments.load(confidence),
+        cost=Moments.load(cost),
+        values={name: Moments.load(text) for name, text in json.loads(named).items()},
+    )

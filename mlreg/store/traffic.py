@@ -1,0 +1,146 @@
+"""Revisions and their arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from mlreg.clock import from_micros, to_micros
+from mlreg.entities.traffic import Arm, Revision
+from mlreg.jsonable import canonical
+from mlreg.store.connection import Connection
+from mlreg.store.models import ModelRow
+
+NEWEST = """
+    select number, strategy, cause, reason, actor, created_at from revisions
+    where model = :model order by number desc limit 1
+"""
+ONE = """
+    select number, strategy, cause, reason, actor, created_at from revisions
+    where model = :model and number = :number
+"""
+HISTORY = """
+    select number, strategy, cause, reason, actor, created_at from revisions
+    where model = :model order by number desc limit :limit
+"""
+NEWEST_NUMBER = "select max(number) from revisions where model = :model"
+ARMS = """
+    select a.version, v.model_id, v.version, a.weight, a.role from arms a
+    join versions v on v.key = a.version
+    where a.model = :model and a.revision = :revision
+    order by v.precedence, v.key
+"""
+INSERT_ARM = """
+    insert into arms (model, revision, version, weight, role)
+    values (:model, :revision, :version, :weight, :role)
+"""
+INSERT = """
+    insert into revisions (model, number, previous, strategy, cause, reason, actor, evidence,
+        created_at)
+    values (:model, :number, :previous, :strategy, :cause, :reason, :actor, :evidence, :at)
+"""
+ROLLBACKS = """
+    select r.number, r.evidence from revisions r
+    where r.model = :model and r.cause = 'rollback' order by r.number desc limit :limit
+"""
+BROKEN = """
+    select m.name, r.number from revisions r join models m on m.key = r.model
+    where (r.number > 1 and not exists (
+            select 1 from revisions p where p.model = r.model and p.number = r.number - 1
+        ))
+        or (select count(*) > 1 and sum(weight) <> 10000 from arms a
+            where a.model = r.model and a.revision = r.number and a.role = 'live')
+"""
+
+
+class Traffic:
+    """Reads and appends revisions on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def number(self, model_key: int) -> int:
+        """The number of the revision in force; 0 if there is none."""
+        row = self._connection.execute(NEWEST_NUMBER, {"model": model_key}).fetchone()
+        return row[0] or 0
+
+    def current(self, model: ModelRow) -> Revision:
+        """The revision in force; number 0 and no arms before the first."""
+        row = self._connection.execute(NEWEST, {"model": model.key}).fetchone()
+        if row is None:
+            return _from_row(model, (0, "random", "", "", "", 0), ())
+        return self._revision(model, row)
+
+    def find(self, model: ModelRow, number: int) -> Revision | None:
+        """The revision of this number, or None."""
+        values = {"model": model.key, "number": number}
+        row = self._connection.execute(ONE, values).fetchone()
+        return self._revision(model, row) if row else None
+
+    def history(self, model: ModelRow, *, limit: int = -1) -> list[Revision]:
+        """The revisions, the newest first."""
+        rows = self._connection.execute(HISTORY, {"model": model.key, "limit": limit}).fetchall()
+        return [self._revision(model, row) for row in rows]
+
+    def append(self, revision: Revision, evidence: Mapping[str, object]) -> None:
+        """Put a revision in force."""
+        key = {"model": revision.model_key, "revision": revision.number}
+        for arm in revision.arms:
+            self._connection.execute(
+                INSERT_ARM,
+                {**key, "version": arm.version_key, "weight": arm.weight, "role": arm.role},
+            )
+        self._connection.execute(
+            INSERT,
+            {
+                "model": revision.model_key,
+                "number": revision.number,
+                "previous": revision.previous_revision,
+                "strategy": revision.strategy,
+                "cause": revision.cause,
+                "reason": revision.reason,
+                "actor": revision.actor,
+                "evidence": canonical(evidence),
+                "at": to_micros(revision.created_at),
+            },
+        )
+
+    def rollbacks(self, model: ModelRow, *, limit: int = -1) -> list[tuple[Revision, dict]]:  # type: ignore[type-arg]  # JSON object
+        """Revisions caused by a rollback with their evidence, the newest first."""
+        values = {"model": model.key, "limit": limit}
+        rows = self._connection.execute(ROLLBACKS, values).fetchall()
+        found = [(self.find(model, number), json.loads(evidence)) for number, evidence in rows]
+        return [(revision, evidence) for revision, evidence in found if revision]
+
+    def broken(self) -> list[str]:
+        """Revisions that break an invariant, which the schema should make impossible."""
+        return [f"{name} revision {number}" for name, number in self._connection.execute(BROKEN)]
+
+    def _revision(self, model: ModelRow, row: tuple) -> Revision:  # type: ignore[type-arg]  # mixed columns
+        arms = self._connection.execute(ARMS, {"model": model.key, "revision": row[0]})
+        return _from_row(model, row, tuple(_arm(*arm) for arm in arms))
+
+
+def _arm(key: int, model_id: str, version: str, weight: int, role: str) -> Arm:
+    return Arm(
+        version_key=key,
+        model_id=model_id,
+        version=version,
+        weight=weight,
+        role="live" if role == "live" else "shadow",
+    )
+
+
+def _from_row(model: ModelRow, row: tuple, arms: tuple[Arm, ...]) -> Revision:  # type: ignore[type-arg]  # mixed columns
+    return Revision(
+        model_key=model.key,
+        model=model.name,
+        number=row[0],
+        strategy=row[1],
+        salt=model.salt,
+        cause=row[2],
+        reason=row[3],
+        actor=row[4],
+        created_at=from_micros(row[5]),
+        arms=arms,
+    )

@@ -1,0 +1,175 @@
+"""Mergeable tallies of predictions: counts, exact moments and a histogram of latencies.
+
+Tallies merge in any order to the same numbers, bit for bit, so that summaries can be thrown away
+and rebuilt. That is why sums are kept as integers of a fixed scale and not as floats.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil, log
+from struct import pack, unpack
+
+# In units of 2**-80 every double from 1e-8 up is a whole number, and whole numbers add exactly.
+SCALE = 2.0**80
+MILLISECOND = 1000  # microseconds
+
+ACCURACY = 0.01
+_GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
+_LOG_GAMMA = log(_GAMMA)
+
+
+@dataclass(slots=True)
+class Moments:
+    """Count, sum and sum of squares of a measure, exact in units of 2**-80."""
+
+    n: int = 0
+    total: int = 0
+    squares: int = 0
+
+    def add(self, value: float, times: int = 1) -> None:
+        """Count a value; with `times=-1` take it back."""
+        scaled = int(value * SCALE)
+        self.n += times
+        self.total += times * scaled
+        self.squares += times * scaled * scaled
+
+    def merge(self, other: Moments) -> None:
+        """Add what another tally counted."""
+        self.n += other.n
+        self.total += other.total
+        self.squares += other.squares
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, or None without values."""
+        return self.total / self.n / SCALE if self.n else None
+
+    @property
+    def variance(self) -> float | None:
+        """The sample variance (divisor n - 1), or None below two values."""
+        if self.n < 2:
+            return None
+        # Integers all the way to one division: nothing cancels, however large the mean.
+        spread = self.n * self.squares - self.total * self.total
+        return spread / (self.n * (self.n - 1)) / SCALE / SCALE
+
+    def dump(self) -> str:
+        """The stored form."""
+        return f"{self.n} {self.total} {self.squares}"
+
+    @classmethod
+    def load(cls, text: str) -> Moments:
+        """Read the stored form."""
+        return cls(*map(int, text.split()))
+
+
+def bucket_of(micros: int) -> int:
+    """The histogram's bucket of a latency: bucket i holds (g**(i-1), g**i] µs, g = 1.0202."""
+    return ceil(log(micros) / _LOG_GAMMA) if micros > 1 else 0
+
+
+def bucket_edges(bucket: int) -> tuple[float, float]:
+    """The lower and the upper edge of a bucket in milliseconds."""
+    lower = _GAMMA ** (bucket - 1) if bucket else 0.0
+    return lower / MILLISECOND, _GAMMA**bucket / MILLISECOND
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of a set of predictions; latencies are of answered ones, in microseconds.
+
+    Attributes:
+        labelled: Predictions with a label or a judgement.
+        judged: Of these, the ones that can be right or wrong.
+        values: Named feedback values.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    labelled: int = 0
+    judged: int = 0
+    correct: int = 0
+    latency_n: int = 0
+    latency_total: int = 0
+    latency_squares: int = 0
+    histogram: Counter[int] = field(default_factory=Counter)
+    confidence: Moments = field(default_factory=Moments)
+    cost: Moments = field(default_factory=Moments)
+    values: dict[str, Moments] = field(default_factory=dict)
+
+    def add(
+        self, *, ok: bool, latency_us: int, confidence: float | None, cost: float | None
+    ) -> None:
+        """Count one prediction."""
+        self.requests += 1
+        if ok:
+            self.latency_n += 1
+            self.latency_total += latency_us
+            self.latency_squares += latency_us * latency_us
+            self.histogram[bucket_of(latency_us)] += 1
+        else:
+            self.errors += 1
+        if confidence is not None:
+            self.confidence.add(confidence)
+        if cost is not None:
+            self.cost.add(cost)
+
+    def judge(self, *, labelled: int, judged: int, correct: int) -> None:
+        """Count feedback; corrections bring negative numbers."""
+        self.labelled += labelled
+        self.judged += judged
+        self.correct += correct
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.judge(labelled=other.labelled, judged=other.judged, correct=other.correct)
+        self.latency_n += other.latency_n
+        self.latency_total += other.latency_total
+        self.latency_squares += other.latency_squares
+        self.histogram.update(other.histogram)
+        self.confidence.merge(other.confidence)
+        self.cost.merge(other.cost)
+        for name, moments in other.values.items():
+            self.values.setdefault(name, Moments()).merge(moments)
+
+    @property
+    def latency_mean_ms(self) -> float | None:
+        """The mean latency of answered predictions in milliseconds."""
+        return self.latency_total / self.latency_n / MILLISECOND if self.latency_n else None
+
+    @property
+    def latency_variance_ms2(self) -> float | None:
+        """The sample variance of the latency in square milliseconds."""
+        n = self.latency_n
+        if n < 2:
+            return None
+        spread = n * self.latency_squares - self.latency_total**2
+        return spread / (n * (n - 1)) / MILLISECOND**2
+
+    def latency_quantile_ms(self, q: float) -> float | None:
+        """A quantile of the latency in milliseconds, within 1 % of an observed one (nearest rank)."""
+        if not self.latency_n:
+            return None
+        rank = max(1, ceil(q * self.latency_n))
+        seen = 0
+        for bucket in sorted(self.histogram):
+            seen += self.histogram[bucket]
+            if seen >= rank:
+                return 2 * _GAMMA**bucket / (_GAMMA + 1) / MILLISECOND if bucket else 0.001
+        return None
+
+
+def pack_histogram(histogram: Counter[int]) -> bytes:
+    """The stored form: pairs of bucket and count, in order."""
+    pairs = [number for pair in sorted(histogram.items()) for number in pair]
+    return pack(f"<{len(pairs)}Q", *pairs)
+
+
+def unpack_histogram(blob: bytes) -> Counter[int]:
+    """Read the stored form."""
+    numbers = unpack(f"<{len(blob) // 8}Q", blob)
+    return Counter(dict(zip(numbers[::2], numbers[1::2], strict=True)))
