@@ -32,6 +32,8 @@ def jsonable(value: object) -> JsonValue:
     if is_dataclass(value):
         names = getattr(value, "__json__", None) or [f.name for f in fields(value)]
         return {name: jsonable(getattr(value, name)) for name in names}
+    if hasattr(value, "_asdict"):  # a named tuple is a record too
+        return {name: jsonable(item) for name, item in value._asdict().items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [jsonable(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no JSON form")

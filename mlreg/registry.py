@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mlreg.services.health import Health
     from mlreg.services.performance import Performance
     from mlreg.services.predictions import Predictions
+    from mlreg.services.routes import Routes
     from mlreg.services.traffic import Traffic
     from mlreg.services.versions import Versions
 
@@ -72,6 +73,12 @@ class Registry:
         )
 
     @cached_property
+    def _routes(self) -> Routes:
+        from mlreg.services.routes import Routes
+
+        return Routes(self._context)
+
+    @cached_property
     def versions(self) -> Versions:
         """Register, list, alias, archive and delete versions."""
         from mlreg.services.versions import Versions
@@ -83,14 +90,14 @@ class Registry:
         """Activate, route, promote and roll back."""
         from mlreg.services.traffic import Traffic
 
-        return Traffic(self._context)
+        return Traffic(self._context, self._routes)
 
     @cached_property
     def predictions(self) -> Predictions:
         """Predict, and read the log."""
         from mlreg.services.predictions import Predictions
 
-        return Predictions(self._context)
+        return Predictions(self._context, self._routes)
 
     @cached_property
     def feedback(self) -> FeedbackService:

@@ -9,6 +9,7 @@ weight, so when weights change a unit moves only from an arm that lost to one th
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
@@ -18,7 +19,8 @@ from typing import NamedTuple
 
 from mlreg.entities.traffic import WHOLE, Arm, Revision
 
-_CELL = 2.0**-52
+_CELL = 2.0**-56  # of a hash of seven bytes
+_from_bytes = int.from_bytes
 _BLOCK = 100  # turns; a percentage has so many basis points as well
 _STRIDE = 61  # near 100 divided by the golden ratio, and coprime to 100
 
@@ -29,21 +31,23 @@ class Table(NamedTuple):
     arms: tuple[Arm, ...]
     bounds: tuple[int, ...]
     strategy: str
-    hashers: tuple[tuple[blake2b, Arm], ...]
+    hashers: tuple[tuple[Callable[[], blake2b], float, Arm], ...]
 
 
 def table_of(revision: Revision) -> Table:
     """The routing table of a revision; build it once and choose from it many times."""
     arms = revision.live
     bounds = tuple(accumulate(arm.weight for arm in arms))
-    hashers = tuple((_hasher(revision.salt, arm.model_id), arm) for arm in arms)
+    hashers = tuple(
+        (_hasher(revision.salt, arm.model_id).copy, -1 / arm.weight, arm) for arm in arms
+    )
     return Table(arms, bounds, revision.strategy, hashers)
 
 
 def _hasher(salt: str, model_id: str) -> blake2b:
     # Keyed by salt and version once; each unit then costs a copy and an update.
     key = blake2b(f"{salt}\0{model_id}".encode(), digest_size=32).digest()
-    return blake2b(digest_size=8, key=key)
+    return blake2b(digest_size=7, key=key)
 
 
 def choose(table: Table, unit: str | None, turn: int | None = None) -> tuple[Arm, str]:
@@ -77,12 +81,11 @@ def _at_random(table: Table) -> Arm:
 def _stick(table: Table, unit: str) -> Arm:
     key = unit.encode("utf-8", "surrogatepass")
     best, lowest = table.arms[0], inf
-    for keyed, arm in table.hashers:
-        hasher = keyed.copy()
+    for fresh_hasher, scale, arm in table.hashers:
+        hasher = fresh_hasher()
         hasher.update(key)
-        # The middle of the hash's cell, so that the logarithm never sees 0 or 1.
-        draw = ((int.from_bytes(hasher.digest(), "big") >> 12) + 0.5) * _CELL
-        score = -log(draw) / arm.weight
+        # The middle of the hash's cell, so that the logarithm never sees 0.
+        score = log((_from_bytes(hasher.digest(), "big") + 0.5) * _CELL) * scale
         if score < lowest:
             best, lowest = arm, score
     return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 Strategy = Literal["random", "round-robin", "sticky"]
 Role = Literal["live", "shadow"]
@@ -97,9 +97,8 @@ class Change:
     expect_revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which version would answer a unit, and why."""
+class Choice(NamedTuple):
+    """Which version would answer a unit, and why. A tuple, since one is made for every request."""
 
     model: str
     version: str

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.artifacts.runner import Answer, Failure, Loadable
+from mlreg.artifacts.runner import Answer, Failure
 from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
 from mlreg.errors import (
     ArtifactError,
@@ -21,15 +21,14 @@ from mlreg.errors import (
 from mlreg.inputs import Input, check_input, parse_input
 from mlreg.jsonable import canonical
 from mlreg.names import check_key, check_text
-from mlreg.routing import Table, choose, table_of
+from mlreg.routing import choose
 from mlreg.services.context import Context
-from mlreg.services.traffic import serving
+from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
 
 if TYPE_CHECKING:
-    from mlreg.entities.versions import Signature, Version
-    from mlreg.store.models import ModelRow
+    from mlreg.entities.versions import Signature
     from mlreg.store.store import Transaction
 
 CHUNK = 1000
@@ -53,29 +52,12 @@ class Request(NamedTuple):
     problem: str | None = None
 
 
-class _Served(NamedTuple):
-    """A version ready to be called."""
-
-    version: Version
-    loadable: Loadable
-    cost: float | None
-
-
-class _Route(NamedTuple):
-    """A model's routing table and its versions, as of one revision."""
-
-    model: ModelRow
-    revision: int
-    table: Table
-    served: dict[int, _Served]
-
-
 class _Assigned(NamedTuple):
     """An input on its way: who answers it, and why."""
 
     value: Input
     request: Request
-    arm: _Served
+    arm: Served
     revision: int
     role: int
     reason: str
@@ -84,9 +66,9 @@ class _Assigned(NamedTuple):
 class Predictions:
     """Answers, and the log of them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, routes: Routes) -> None:
         self._context = context
-        self._routes: dict[str | None, _Route] = {}
+        self._routes = routes
         self._hashed = context.settings.text("log_inputs") == "hashed"
         self._unlogged = context.settings.text("log_inputs") == "none"
 
@@ -261,31 +243,17 @@ class Predictions:
         for item in ready:
             yield _unread(item) if isinstance(item, str) else _prediction(*next(done))
 
-    def _route(self, model: str | None, version: str | None) -> tuple[_Route, _Served | None]:
-        """The model's route, read anew when another revision is in force, and the forced version."""
-        with self._context.store.read() as tx:
-            route = self._routes.get(model)
-            if route is None or tx.traffic.number(route.model.key) != route.revision:
-                route = self._read_route(tx, model)
-                self._routes[model] = route
-            if version is None:
-                if not route.served:
-                    serving(tx.traffic.current(route.model))
-                return route, None
-            return route, _served(tx.versions.select(route.model, version))
-
-    def _read_route(self, tx: Transaction, name: str | None) -> _Route:
-        model = self._context.model(tx, name)
-        revision = tx.traffic.current(model)
-        served = {
-            arm.version_key: _served(tx.versions.by_key(arm.version_key)) for arm in revision.live
-        }
-        return _Route(model, revision.number, table_of(revision), served)
+    def _route(self, model: str | None, version: str | None) -> tuple[Route, Served | None]:
+        """The model's route, and the version that is insisted on."""
+        if version is None:
+            return self._routes.current(model), None
+        route = self._routes.find(model)
+        return route, self._routes.forced(route, version)
 
     def _assign(
         self,
-        route: _Route,
-        forced: _Served | None,
+        route: Route,
+        forced: Served | None,
         request: Request,
         *,
         is_text: bool,
@@ -303,20 +271,20 @@ class Predictions:
             value = check_input(signature, request.value)
         return _Assigned(value, request, arm, route.revision, role, reason)
 
-    def _take_turn(self, route: _Route, assigned: _Assigned, *, is_text: bool) -> _Assigned:
+    def _take_turn(self, route: Route, assigned: _Assigned, *, is_text: bool) -> _Assigned:
         # Only now: an input that is refused must not use up a turn.
         with self._context.store.write(durable=False) as tx:
             turn = tx.models.take_turns(route.model.key, 1)
         return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
 
     def _find_request(
-        self, route: _Route, request_id: str, digest: str
+        self, route: Route, request_id: str, digest: str
     ) -> LoggedPrediction | None:
         with self._context.store.read() as tx:
             return self._known_request(tx, route, request_id, digest)
 
     def _known_request(
-        self, tx: Transaction, route: _Route, request_id: str, digest: str
+        self, tx: Transaction, route: Route, request_id: str, digest: str
     ) -> LoggedPrediction | None:
         known = tx.predictions.find_request(route.model.key, request_id)
         if known is None:
@@ -368,17 +336,6 @@ def _checked(request: Request) -> Request:
         check_key(name, "segment")
         check_text(value, f"segment {name}", longest=_LONGEST_UNIT)
     return request
-
-
-def _served(version: Version) -> _Served:
-    if version.digest is None or version.signature is None or version.flavor is None:
-        raise Conflict(
-            f"{version.ref} has no artifact, only metadata",
-            hint=f"run: mlreg attach {version.ref} ARTIFACT",
-        )
-    loadable = Loadable(version.digest, version.flavor, version.trusted, version.signature)
-    cost = version.metadata.get("cost_per_request")
-    return _Served(version, loadable, float(cost) if isinstance(cost, int | float) else None)
 
 
 def _digest(text: str, key: str) -> str:

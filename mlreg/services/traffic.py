@@ -23,14 +23,14 @@ from mlreg.errors import (
     ArtifactError,
     Conflict,
     InvalidInput,
-    NoActiveVersion,
     NothingToRollBack,
     NotFound,
     RevisionMoved,
 )
-from mlreg.names import check_text, safe
-from mlreg.routing import choose, shares, table_of
+from mlreg.names import check_text
+from mlreg.routing import choose, shares
 from mlreg.services.context import Context
+from mlreg.services.routes import Routes
 
 if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
@@ -44,8 +44,9 @@ _NO_CHANGE = Change()
 class Traffic:
     """Who answers, since when, and why."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, routes: Routes) -> None:
         self._context = context
+        self._routes = routes
 
     def current(self, name: str | None = None) -> Revision:
         """The revision in force."""
@@ -55,18 +56,14 @@ class Traffic:
     def explain(self, name: str | None, unit: str) -> Choice:
         """Which version would answer a unit, and why, without predicting.
 
-        Random and round-robin ignore the unit: the answer is then one draw, and the reason says so.
+        Random ignores the unit, and the answer is one draw; round-robin tells whose turn is next.
         """
-        with self._context.store.read() as tx:
-            revision = serving(tx.traffic.current(self._context.model(tx, name)))
-        arm, reason = choose(table_of(revision), unit)
-        return Choice(
-            model=revision.model,
-            version=arm.version,
-            model_id=arm.model_id,
-            revision=revision.number,
-            arm_reason=reason,
-        )
+        route, turn = self._routes.current(name), None
+        if route.table.strategy == "round-robin":
+            with self._context.store.read() as tx:
+                turn = tx.models.next_turn(route.model.key)
+        arm, reason = choose(route.table, unit, turn)
+        return Choice(route.model.name, arm.version, arm.model_id, route.revision, reason)
 
     def history(self, name: str | None = None, *, limit: int = -1) -> list[Revision]:
         """The revisions of a model, the newest first."""
@@ -384,20 +381,6 @@ def basis_points(percent: float) -> int:
     if abs(points - percent * 100) > 1e-6:
         raise InvalidInput(f"a share of traffic has at most two decimals, not {percent}")
     return points
-
-
-def serving(revision: Revision) -> Revision:
-    """The revision, if something serves.
-
-    Raises:
-        NoActiveVersion: Nothing does.
-    """
-    if not revision.live:
-        raise NoActiveVersion(
-            f"no version of {safe(revision.model)} is active",
-            hint=f"run: mlreg activate {safe(revision.model)}@VERSION",
-        )
-    return revision
 
 
 def same_traffic(one: Revision, other: Revision) -> bool:

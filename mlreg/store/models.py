@@ -16,6 +16,7 @@ INSERT = """
     insert into models (name, name_key, salt, created_at) values (:name, :name_key, :salt, :at)
     returning key, name, salt
 """
+NEXT_TURN = "select next_turn from models where key = :key"
 TAKE_TURNS = """
     update models set next_turn = next_turn + :count where key = :key returning next_turn - :count
 """
@@ -75,6 +76,10 @@ class Models:
             )
         values = {"name": name, "name_key": key, "salt": secrets.token_hex(8), "at": at}
         return ModelRow(*self._connection.execute(INSERT, values).fetchone())
+
+    def next_turn(self, key: int) -> int:
+        """The turn of round-robin that comes next."""
+        return int(self._connection.execute(NEXT_TURN, {"key": key}).fetchone()[0])
 
     def take_turns(self, key: int, count: int) -> int:
         """Reserve the next `count` turns of round-robin; returns the first."""

@@ -17,6 +17,8 @@ from mlreg.store.summaries import Summaries
 from mlreg.store.traffic import Traffic
 from mlreg.store.versions import Versions
 
+Stamp = tuple[int, int]
+
 SCHEMA_VERSION = 1  # the number of migrations; a test compares
 
 
@@ -46,6 +48,8 @@ class Store:
         self.path = path
         self.database = Database(path, timeout=timeout, create=create)
         self._local = threading.local()
+        # Counts this process's own changes of the control plane, which a stamp does not show.
+        self.generation = 0
         if create:
             self._migrate()
         else:
@@ -62,11 +66,14 @@ class Store:
         """A transaction that commits at the end of the block, or changes nothing."""
         with self.database.write(durable=durable) as connection:
             yield self._transaction(connection)
+        if durable:
+            self.generation += 1
 
-    def data_version(self) -> int:
-        """A number that changes when another connection has committed; costs a microsecond."""
-        row = self.database.connection().execute("pragma data_version").fetchone()
-        return int(row[0])
+    def stamp(self) -> Stamp:
+        """Equal to an earlier stamp while nobody but this thread's connection has committed."""
+        connection = self.database.connection()
+        row = connection.execute("pragma data_version").fetchone()
+        return id(connection), row[0]
 
     def close(self) -> None:
         """Close all connections."""
