@@ -13,7 +13,6 @@ from typing import Any
 import mlreg
 from benchmarks.harness import MLREG, Case, Line, Plan, medians, ratio
 from benchmarks.models import TEXT, mid, registry, texts
-from mlreg.entities.traffic import Arm, Revision
 from mlreg.store.predictions import INSERT, Entry
 from mlreg.store.store import Store
 from mlreg.store.summaries import EVERY
@@ -163,13 +162,14 @@ def raw_log(path: Path) -> Any:
 
 def routing(plan: Plan) -> list[Line]:
     """B8: one sticky decision with the check that its revision still is in force."""
-    decide = decision(plan)
-    units = [f"user-{n}" for n in range(1000)]
-    cases: dict[str, Case] = {"mlreg": lambda: [decide(unit) for unit in units]}
     neighbour = growthbook()
-    if neighbour:
-        cases["growthbook"] = lambda: [neighbour(unit) for unit in units]
-    found = medians(cases, seconds=plan.seconds / 4)
+    units = [f"user-{n}" for n in range(1000)]
+    with opened(plan) as (found_registry, _):
+        decide = decision(found_registry)
+        cases: dict[str, Case] = {"mlreg": lambda: [decide(unit) for unit in units]}
+        if neighbour:
+            cases["growthbook"] = lambda: [neighbour(unit) for unit in units]
+        found = medians(cases, seconds=plan.seconds / 4)
     micros = found["mlreg"] / len(units) * 1e6
     times = found["growthbook"] / found["mlreg"] if neighbour else None
     detail = "" if neighbour else "growthbook is not installed"
@@ -180,35 +180,15 @@ def routing(plan: Plan) -> list[Line]:
     ]
 
 
-def decision(plan: Plan) -> Any:
+def decision(found: mlreg.Registry) -> Any:
     """A function from unit to arm, as `predict` decides."""
-    from mlreg.clock import from_micros
-    from mlreg.routing import choose, table_of
+    from mlreg.routing import choose
+    from mlreg.services.routes import Routes
 
-    registry(plan.folder, mid(plan.folder))
-    store = Store(plan.folder / ".mlreg" / "registry.db", timeout=30)
-    arms = tuple(
-        Arm(version_key=key, model_id=f"model-{key:012x}", version=f"{key}.0.0", weight=weight)
-        for key, weight in ((1, 8000), (2, 2000))
-    )
-    revision = Revision(
-        model_key=1,
-        model="sentiment",
-        number=1,
-        strategy="sticky",
-        salt="salt",
-        cause="route",
-        reason="",
-        actor="bench",
-        created_at=from_micros(0),
-        arms=arms,
-    )
-    table, seen = table_of(revision), store.data_version()
+    routes = Routes(found._context)
 
-    def decide(unit: str) -> Arm:
-        if store.data_version() != seen:
-            raise SystemExit("another process wrote to the registry of the benchmark")
-        return choose(table, unit)[0]
+    def decide(unit: str) -> Any:
+        return choose(routes.current("sentiment").table, unit)[0]
 
     return decide
 

@@ -89,11 +89,9 @@ def parameters_without_help() -> Iterator[str]:
 
 def _commands() -> Iterator[tuple[Any, Any]]:
     # Typer carries a Click of its own, which is none of its public names: hence Any.
-    from typer.main import get_command
+    from mlreg.cli.app import command
 
-    from mlreg.cli.app import app
-
-    yield from _walk(get_command(app), "mlreg", None)
+    yield from _walk(command(), "mlreg", None)
 
 
 def _walk(command: Any, name: str, parent: Any) -> Iterator[tuple[Any, Any]]:
@@ -116,30 +114,37 @@ def _plain(text: str) -> str:
 
 
 def errors_page() -> str:
-    """Error codes with their meaning and exit code, then the exit codes."""
-    rows = [[f"`{e.code}`", summary(e), str(exit_code(e))] for e in subclasses(MlregError)]
+    """The exit codes, and the error codes with their meaning."""
+    from mlreg.cli.exit_codes import ExitCode, exit_code
+
+    found = sorted(subclasses(MlregError), key=lambda e: (exit_code(e), e.code))
+    meanings = [[f"`{e.code}`", summary(e), str(int(exit_code(e)))] for e in found]
+    codes = [
+        [str(int(code)), code.name.lower().replace("_", " "), _list(found, code)]
+        for code in ExitCode
+    ]
     return page(
-        "Errors",
-        "With `--json` an error is one object on stderr: "
-        '`{"error": {"code": …, "message": …, "hint": …}}`. Codes and exit codes are stable.',
-        table(
-            ["code", "meaning", "exit code"], sorted(rows, key=lambda row: (int(row[2]), row[0]))
-        ),
+        "Errors and exit codes",
+        "Scripts may rest on both: neither ever changes its meaning. With `--json` an error is one "
+        'object on stderr, `{"error": {"code": …, "message": …, "hint": …}}`.',
+        table(["exit code", "name", "errors that end with it"], codes),
+        table(["error code", "meaning", "exit code"], meanings),
     )
 
 
+def _list(errors: list[type[MlregError]], code: int) -> str:
+    from mlreg.cli.exit_codes import exit_code
+
+    return ", ".join(f"`{error.code}`" for error in errors if exit_code(error) == code)
+
+
 def subclasses(base: type[MlregError]) -> Iterator[type[MlregError]]:
-    """All errors below a base, wherever they are defined."""
-    import mlreg.cli.app  # noqa: F401 - commands may bring errors of their own
+    """All errors below a base, those of the command line included."""
+    import mlreg.cli.exit_codes  # noqa: F401 - it brings errors of its own
 
     for child in base.__subclasses__():
         yield child
         yield from subclasses(child)
-
-
-def exit_code(error: type[MlregError]) -> int:
-    """The exit code of the command line for an error."""
-    raise NotImplementedError
 
 
 # --- schema ----------------------------------------------------------------------------------
