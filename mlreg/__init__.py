@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlreg.errors import MlregError as MlregError
     from mlreg.registry import Registry as Registry
     from mlreg.registry import init_registry as init
-    from mlreg.registry import open_registry as open  # noqa: A004  # the word of the API
+    from mlreg.registry import open_registry as open  # the word of the API
     from mlreg.services.predictions import Request as Request
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Time: UTC instants in, microseconds since 1970 in the store, durations such as `24h` from people."""
+"""Time: UTC instants, microseconds since 1970 in the store, durations like `24h` from people."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?[smhdw])+")
 _PART = re.compile(r"([0-9.]+)([smhdw])")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _LONGEST = timedelta(days=3660)
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -63,7 +67,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_moment(text: str, *, now: int) -> int:
-    """Read an ISO 8601 instant (`2026-11-20`, `2026-11-20T10:00:00Z`) or a duration back from `now`.
+    """Read an ISO 8601 instant (`2026-11-20`, `2026-11-20T10:00:00Z`) or a duration before `now`.
 
     A time without a zone is UTC. Returns microseconds since 1970.
 
@@ -72,16 +76,21 @@ def parse_moment(text: str, *, now: int) -> int:
     """
     if _DURATION.fullmatch(text):
         return now - parse_duration(text) // timedelta(microseconds=1)
-    try:
-        if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
-            raise ValueError
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{text!r} is neither a UTC time nor a duration",
-            hint="write it like 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z",
-        ) from None
-    instant = instant.replace(tzinfo=instant.tzinfo or UTC)
+    instant = _parse_instant(text)
     if not _EARLIEST <= instant < _LATEST:
         raise InvalidInput(f"{text!r} is not between the years 2000 and 2200")
     return to_micros(instant)
+
+
+def _parse_instant(text: str) -> datetime:
+    # fromisoformat alone would take week dates, times without a date and seven digits of a second.
+    if _INSTANT.fullmatch(text):
+        try:
+            instant = datetime.fromisoformat(text)
+            return instant.replace(tzinfo=instant.tzinfo or UTC)
+        except ValueError:
+            pass
+    raise InvalidInput(
+        f"{text!r} is neither a UTC time nor a duration",
+        hint="write it like 24h, 7d, 2026-11-20 or 2026-11-20T10:00:00Z",
+    )

@@ -1,4 +1,4 @@
-"""Where the registry is, and its settings: flag, then MLREG_* environment, then file, then default."""
+"""Where the registry is, and its settings: flag, MLREG_* environment, file, default."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def check_name(text: str) -> str:
     except UnicodeEncodeError:
         raise InvalidInput(f"the name {safe(text)} is not valid Unicode") from None
     if size > MAX_NAME_BYTES:
-        raise InvalidInput(f"a model's name has at most {MAX_NAME_BYTES} bytes, this one has {size}")
+        raise InvalidInput(f"a model's name has at most {MAX_NAME_BYTES} bytes, not {size}")
     if _MODEL_ID.fullmatch(name):
         raise InvalidInput(f"{name} has the form of an id and cannot be a name")
     wrong = next((c for c in name if not _in_name(c)), None)

@@ -1,13 +1,13 @@
 """The Python API: open a registry and use its services.
 
-    import mlreg
+import mlreg
 
-    with mlreg.open() as registry:
-        registry.versions.register("sentiment@1.0.0", pipeline)
-        registry.traffic.activate("sentiment@1.0.0")
-        answer = registry.predictions.predict("Great product!")
-        registry.feedback.record(answer.prediction_id, "positive")
-        print(registry.performance.report().recommendation)
+with mlreg.open() as registry:
+    registry.versions.register("sentiment@1.0.0", pipeline)
+    registry.traffic.activate("sentiment@1.0.0")
+    answer = registry.predictions.predict("Great product!")
+    registry.feedback.record(answer.prediction_id, "positive")
+    print(registry.performance.report().recommendation)
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ class Registry:
         )
         self._context = Context(
             folder=folder,
-            store=Store(
-                folder / config.DATABASE, timeout=self.settings.number("busy_timeout")
-            ),
+            store=Store(folder / config.DATABASE, timeout=self.settings.number("busy_timeout")),
             objects=objects,
             runner=runner or _in_process(objects),
             settings=self.settings,

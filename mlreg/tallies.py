@@ -151,7 +151,7 @@ class Tally:
         return spread / (n * (n - 1)) / MILLISECOND**2
 
     def latency_quantile_ms(self, q: float) -> float | None:
-        """A quantile of the latency in milliseconds, within 1 % of an observed one (nearest rank)."""
+        """A quantile of the latency in milliseconds, within 1 % of the nearest rank's."""
         if not self.latency_n:
             return None
         rank = max(1, ceil(q * self.latency_n))

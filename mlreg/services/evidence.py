@@ -46,7 +46,11 @@ def conclude(
     if baseline is None:
         return "inconclusive", None, "There are no predictions yet."
     if len(tallies) == 1:
-        return "inconclusive", None, f"Only {baseline} has predictions: there is nothing to compare."
+        return (
+            "inconclusive",
+            None,
+            f"Only {baseline} has predictions: nothing to compare.",
+        )
     thin = _too_thin(tallies)
     if thin:
         return "inconclusive", None, thin
@@ -107,9 +111,7 @@ def _latency(tally: Tally) -> Moments:
     )
 
 
-def _comparison(
-    metric: str, baseline: str, candidate: str, result: Comparison
-) -> MetricComparison:
+def _comparison(metric: str, baseline: str, candidate: str, result: Comparison) -> MetricComparison:
     bounds = (result.ci_lower, result.ci_upper)
     return MetricComparison(
         metric=metric,
@@ -154,9 +156,7 @@ def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) 
     if "low_counts" in comparison.warnings:
         return False
     return not any(
-        c.candidate == comparison.candidate
-        and c.metric in _DECIDING
-        and c.verdict == "worse"
+        c.candidate == comparison.candidate and c.metric in _DECIDING and c.verdict == "worse"
         for c in everything
     )
 
@@ -175,7 +175,9 @@ def _undecided(comparisons: Sequence[MetricComparison]) -> str:
         c for c in comparisons if c.metric == "error_rate"
     ]
     if not deciding:
-        return "Too little evidence: no metric can be compared yet; send feedback to measure accuracy."
+        return (
+            "Too little evidence: no metric can be compared yet; send feedback to measure accuracy."
+        )
     closest = min(deciding, key=lambda c: c.p_value if c.p_value is not None else 2)
     return f"No verdict: {_sentence(closest)}; the difference may be chance."
 
@@ -188,8 +190,10 @@ def _sentence(c: MetricComparison) -> str:
     interval = "no interval"
     if c.difference_ci:
         low, high = (_value(limit, unit, signed=True) for limit in c.difference_ci)
-        interval = f"difference {_value(c.difference, unit, signed=True)}, interval {low} to {high}"
-    return f"{label} of {c.candidate} against {c.baseline} {values} ({interval}, {format_p(c.p_value)})"
+        gap = _value(c.difference, unit, signed=True)
+        interval = f"difference {gap}, interval {low} to {high}"
+    arms = f"{c.candidate} against {c.baseline}"
+    return f"{label} of {arms} {values} ({interval}, {format_p(c.p_value)})"
 
 
 def _value(value: float | None, unit: str, *, signed: bool = False) -> str:

@@ -40,9 +40,11 @@ class FeedbackService:
         """Record the truth about one prediction.
 
         Args:
+            prediction_id: The id that came with the answer.
             label: What the answer should have been.
             correct: Whether the answer was right, where there is no label.
             values: Named numbers, such as a rating or a revenue.
+            actor: Who says so; None for the registry's actor.
 
         Raises:
             NotFound: There is no such prediction.
@@ -78,6 +80,8 @@ class FeedbackService:
         What is cut off half-way can be sent again: what is known already counts as a duplicate.
 
         Args:
+            entries: In the order in which they count: the last word on a prediction wins.
+            actor: Who says so; None for the registry's actor.
             progress: Called with the number of entries after each transaction.
         """
         recorded, duplicates, unknown = 0, 0, dict[int, None]()
@@ -114,7 +118,8 @@ class FeedbackService:
 
 
 def _checked(entry: Feedback) -> Feedback:
-    if not (isinstance(entry.prediction_id, int) and 0 < entry.prediction_id <= _HIGHEST_ID):
+    known: object = entry.prediction_id  # a caller may not be typed
+    if not (isinstance(known, int) and 0 < known <= _HIGHEST_ID):
         raise InvalidInput(f"{safe(str(entry.prediction_id))} is not the id of a prediction")
     if entry.value is not None:
         if check_key(entry.name, "feedback value") == LABEL:

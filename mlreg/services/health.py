@@ -105,7 +105,9 @@ class Health:
         unused = [d for d in self._context.objects.digests() if d not in used]
         leftovers = list(self._context.objects.leftovers(_LEFTOVER_AGE))
         count = len(unused) + len(leftovers)
-        detail = f"{count} files belong to no version and can be removed" if count else "no leftovers"
+        detail = (
+            f"{count} files belong to no version and can be removed" if count else "no leftovers"
+        )
         yield Finding(check="objects", state="warning" if count else "ok", detail=detail)
 
     def _summaries(self) -> Iterator[Finding]:

@@ -68,6 +68,7 @@ class Performance:
         """How each version with predictions in the window did, and what that allows to conclude.
 
         Args:
+            name: The model; None where there is only one.
             since: Start of the window in microseconds since 1970; None: from the beginning.
             until: Its end; None: now.
             baseline: The version to compare with; None: the champion, else the one with the
@@ -89,7 +90,7 @@ class Performance:
             segments = self._by_segment(tx, model, versions, window, by) if by else None
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
         comparisons = compare(live, base.version) if base else ()
-        verdict, best, sentence = conclude(live, base and base.version, comparisons)
+        verdict, best, sentence = conclude(live, base.version if base else None, comparisons)
         everyone = segments if segments is not None else _performances(versions, tallies)
         return PerformanceReport(
             model=model.name,
@@ -100,7 +101,7 @@ class Performance:
             best=next((v.model_id for v in seen if v.version == best), None),
             verdict=verdict,
             recommendation=sentence,
-            baseline=base and base.version,
+            baseline=base.version if base else None,
             by=by,
         )
 
@@ -154,7 +155,7 @@ class Performance:
             model = tx.models.get(report.model)
             active = {arm.version for arm in tx.traffic.current(model).live}
         return [
-            f"{report.model}@{entry.version}: {metric} is {value:.6g}, and {metric} {sign} {bound:g}"
+            f"{report.model}@{entry.version}: {metric} is {value:.6g}, which is {sign} {bound:g}"
             for entry in report.models
             if entry.version in active
             for metric, sign, bound in parsed
@@ -250,7 +251,9 @@ def parse_condition(text: str) -> tuple[str, str, float]:
     """
     found = _CONDITION.fullmatch(text)
     if not found:
-        raise InvalidInput(f"{safe(text)} is not a condition", hint="write it like error_rate > 0.05")
+        raise InvalidInput(
+            f"{safe(text)} is not a condition", hint="write it like error_rate > 0.05"
+        )
     metric, sign, number, percent = found.groups()
     if metric not in BY_NAME:
         raise InvalidInput(f"there is no metric {metric}", hint=f"there is {', '.join(BY_NAME)}")

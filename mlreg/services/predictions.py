@@ -20,7 +20,7 @@ from mlreg.errors import (
 )
 from mlreg.inputs import Input, check_input, parse_input
 from mlreg.jsonable import canonical
-from mlreg.names import check_key, check_text
+from mlreg.names import check_key, check_text, safe
 from mlreg.routing import choose
 from mlreg.services.context import Context
 from mlreg.services.routes import Route, Routes, Served
@@ -63,6 +63,14 @@ class _Assigned(NamedTuple):
     reason: str
 
 
+class _Token(NamedTuple):
+    """What makes two requests the same: the caller's id, and the input's digest to prove it."""
+
+    model_key: int
+    request_id: str
+    digest: str
+
+
 class Predictions:
     """Answers, and the log of them."""
 
@@ -87,10 +95,12 @@ class Predictions:
 
         Args:
             value: A text, a mapping of fields, or a sequence of numbers, by the signature.
+            model: Its name; None for the one of the settings, or the only one.
             version: Ask this version instead; logged as forced, outside the split.
             unit: The user or other key that sticky routing and statistics go by.
             segment: Properties to break reports down by, such as `{"country": "de"}`.
-            request_id: The same id returns the same answer and writes no second row.
+            request_id: The same id returns the same answer and writes no second row; a request
+                that failed may be sent again.
             is_text: `value` is text as typed: plain for text models, JSON for the others.
 
         Raises:
@@ -101,33 +111,24 @@ class Predictions:
         request = _checked(Request(value, unit, segment))
         route, forced = self._route(model, version)
         assigned = self._assign(route, forced, request, is_text=is_text, turn=None)
-        digest = ""
-        if request_id is not None:
-            check_text(request_id, "request id", longest=_LONGEST_UNIT)
-            digest = _digest(canonical(assigned.value), route.model.salt)
-            known = self._find_request(route, request_id, digest)
-            if known:
-                return _result(known)
+        token = self._token(route, request_id, assigned.value)
+        if token and (known := self._find_answer(token)):
+            return known
         if route.table.strategy == "round-robin" and not forced:
             assigned = self._take_turn(route, assigned, is_text=is_text)
         batch = self._context.runner.predict(assigned.arm.loadable, [assigned.value])
-        entry = self._entry(assigned, batch.outcomes[0], batch.seconds)
-        known = None
-        with self._context.store.write(durable=False) as tx:
-            if request_id is not None:
-                known = self._known_request(tx, route, request_id, digest)
-            if known is None:
-                prediction_id = tx.predictions.append(entry)
-                if request_id is not None:
-                    tx.predictions.remember_request(
-                        route.model.key, request_id, prediction_id, digest
-                    )
-        if known:  # another process answered the same request meanwhile
-            return _result(known)
+        outcome = batch.outcomes[0]
+        entry = self._entry(assigned, outcome, batch.seconds)
+        if token is None or isinstance(outcome, Failure):  # what failed may be asked again
+            prediction_id = self._context.store.append_prediction(entry)
+        else:
+            prediction_id, known = self._log_once(entry, token)
+            if known:
+                return known
         self._fold_if_due(prediction_id, 1)
-        if isinstance(batch.outcomes[0], Failure):
-            raise _raised(batch.outcomes[0], assigned, prediction_id)
-        return _prediction(entry, assigned, prediction_id, batch.outcomes[0])
+        if isinstance(outcome, Failure):
+            raise _raised(outcome, assigned, prediction_id)
+        return _prediction(entry, assigned, prediction_id, outcome)
 
     def predict_many(
         self,
@@ -168,7 +169,11 @@ class Predictions:
         """The newest rows of the log, the oldest of them first.
 
         Args:
+            model: Only rows of this model.
+            version: Only rows of this version of it.
+            errors: Only failures.
             since: Microseconds since 1970.
+            limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
         """
         if limit < 1:
@@ -206,21 +211,24 @@ class Predictions:
                 turn = tx.models.take_turns(route.model.key, len(batch))
         ready: list[_Assigned | str] = []
         for place, request in enumerate(batch):
+            if request.problem:
+                ready.append(request.problem)
+                continue
             own_turn = None if turn is None else turn + place
             try:
-                if request.problem:
-                    raise InvalidInput(request.problem)
                 checked = _checked(request)
-                ready.append(
-                    self._assign(route, forced, checked, is_text=is_text, turn=own_turn)
-                )
+                ready.append(self._assign(route, forced, checked, is_text=is_text, turn=own_turn))
             except InvalidInput as error:
                 ready.append(error.message)
-        yield from self._log_chunk(ready, self._call([a for a in ready if isinstance(a, _Assigned)]))
+        yield from self._log_chunk(
+            ready, self._call([a for a in ready if isinstance(a, _Assigned)])
+        )
 
     def _call(self, assigned: list[_Assigned]) -> list[tuple[Answer | Failure, float]]:
         """Outcomes and seconds in the order of the inputs, one call for each version."""
-        outcomes: list[tuple[Answer | Failure, float]] = [(Failure("error", ""), 0.0)] * len(assigned)
+        outcomes: list[tuple[Answer | Failure, float]] = [(Failure("error", ""), 0.0)] * len(
+            assigned
+        )
         for key in dict.fromkeys(a.arm.version.key for a in assigned):
             places = [i for i, a in enumerate(assigned) if a.arm.version.key == key]
             loadable = assigned[places[0]].arm.loadable
@@ -277,25 +285,31 @@ class Predictions:
             turn = tx.models.take_turns(route.model.key, 1)
         return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
 
-    def _find_request(
-        self, route: Route, request_id: str, digest: str
-    ) -> LoggedPrediction | None:
-        with self._context.store.read() as tx:
-            return self._known_request(tx, route, request_id, digest)
-
-    def _known_request(
-        self, tx: Transaction, route: Route, request_id: str, digest: str
-    ) -> LoggedPrediction | None:
-        known = tx.predictions.find_request(route.model.key, request_id)
-        if known is None:
+    def _token(self, route: Route, request_id: str | None, value: Input) -> _Token | None:
+        if request_id is None:
             return None
-        if known[1] != digest:
-            raise Conflict(f"the request id {request_id} was used for another input")
-        return tx.predictions.find(known[0])
+        check_text(request_id, "request id", longest=_LONGEST_UNIT)
+        return _Token(route.model.key, request_id, _digest(canonical(value), route.model.salt))
+
+    def _find_answer(self, token: _Token) -> Prediction | None:
+        with self._context.store.read() as tx:
+            return _known_answer(tx, token)
+
+    def _log_once(self, entry: Entry, token: _Token) -> tuple[int, Prediction | None]:
+        """The new row's id; or 0 and the answer that another process gave meanwhile."""
+        with self._context.store.write(durable=False) as tx:
+            known = _known_answer(tx, token)
+            if known:
+                return 0, known
+            prediction_id = tx.predictions.append(entry)
+            tx.predictions.remember_request(
+                token.model_key, token.request_id, prediction_id, token.digest
+            )
+            return prediction_id, None
 
     def _entry(self, assigned: _Assigned, outcome: Answer | Failure, seconds: float) -> Entry:
-        request, answered = assigned.request, isinstance(outcome, Answer)
-        segment = request.segment
+        request, segment = assigned.request, assigned.request.segment
+        output, confidence, status, error = _columns(outcome)
         return Entry(
             self._context.clock(),
             assigned.arm.version.key,
@@ -305,11 +319,11 @@ class Predictions:
             request.unit,
             canonical(segment) if segment else None,
             self._logged_input(assigned),
-            json.dumps(outcome.output, ensure_ascii=False) if answered else None,
-            outcome.confidence if answered else None,
+            output,
+            confidence,
             round(seconds * 1e6),
-            _OK if answered else _TIMEOUT if outcome.kind == "timeout" else _ERROR,
-            None if answered else outcome.message,
+            status,
+            error,
             assigned.arm.cost,
         )
 
@@ -338,6 +352,13 @@ def _checked(request: Request) -> Request:
     return request
 
 
+def _columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
+    """Output, confidence, status and error as the log stores them."""
+    if isinstance(outcome, Answer):
+        return json.dumps(outcome.output, ensure_ascii=False), outcome.confidence, _OK, None
+    return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
+
+
 def _digest(text: str, key: str) -> str:
     digest = hashlib.blake2b(text.encode(), digest_size=16, key=key.encode()).hexdigest()
     return f"blake2b:{digest}"
@@ -347,10 +368,9 @@ def _prediction(
     entry: Entry, assigned: _Assigned, prediction_id: int, outcome: Answer | Failure
 ) -> Prediction:
     version = assigned.arm.version
-    answered = isinstance(outcome, Answer)
     return Prediction(
-        prediction=outcome.output if answered else None,
-        confidence=outcome.confidence if answered else None,
+        prediction=outcome.output if isinstance(outcome, Answer) else None,
+        confidence=entry.confidence,
         model_version=version.version,
         model_id=version.model_id,
         model=version.name,
@@ -378,12 +398,21 @@ def _unread(problem: str) -> Prediction:
     )
 
 
-def _result(row: LoggedPrediction) -> Prediction:
-    """The answer that a logged row was; raises if it was a failure."""
-    if row.error is not None:
-        raise PredictionFailed(
-            f"{row.model}@{row.model_version} failed: {row.error}", prediction_id=row.prediction_id
-        )
+def _known_answer(tx: Transaction, token: _Token) -> Prediction | None:
+    """The answer that this request got before.
+
+    Raises:
+        Conflict: The request id was used for another input.
+    """
+    known = tx.predictions.find_request(token.model_key, token.request_id)
+    if known is None:
+        return None
+    prediction_id, digest = known
+    if digest != token.digest:
+        raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
+    row = tx.predictions.find(prediction_id)
+    if row is None:
+        return None
     return Prediction(
         prediction=row.prediction,
         confidence=row.confidence,

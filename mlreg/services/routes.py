@@ -126,5 +126,6 @@ def _served(version: Version) -> Served:
         )
     loadable = Loadable(version.digest, version.flavor, version.trusted, version.signature)
     cost = version.metadata.get("cost_per_request")
-    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-    return Served(version, loadable, float(cost) if is_number else None)
+    if not isinstance(cost, int | float) or isinstance(cost, bool):
+        return Served(version, loadable, None)
+    return Served(version, loadable, float(cost))

@@ -23,8 +23,8 @@ from mlreg.errors import (
     ArtifactError,
     Conflict,
     InvalidInput,
-    NothingToRollBack,
     NotFound,
+    NothingToRollBack,
     RevisionMoved,
 )
 from mlreg.names import check_text
@@ -113,7 +113,9 @@ class Traffic:
         """Take a version out of the traffic; the others get its share in proportion.
 
         Args:
+            ref: The version.
             allow_empty: Let the model be left without any version that serves it.
+            change: Why, by whom, and on what condition.
 
         Raises:
             Conflict: It is the last live version.
@@ -144,14 +146,19 @@ class Traffic:
         """Set a whole split at once.
 
         Args:
+            name: The model; None where there is only one.
             weights: Percent by version, alias or `latest`; they sum to exactly 100.
+            strategy: How an arm is picked; None keeps the present way.
+            change: Why, by whom, and on what condition.
         """
         points = {selector: basis_points(percent) for selector, percent in weights.items()}
         if weights and sum(points.values()) != WHOLE:
             total = sum(points.values()) / 100
             raise InvalidInput(f"the shares must sum to exactly 100, these sum to {total:g}")
         if not weights and strategy is None:
-            raise InvalidInput("route needs shares or a strategy", hint="mlreg route NAME 1.0.0=80 …")
+            raise InvalidInput(
+                "route needs shares or a strategy", hint="mlreg route NAME 1.0.0=80 2.0.0=20"
+            )
 
         def whole_split(tx: Transaction, now: Revision) -> Revision:
             if not points:
@@ -195,8 +202,10 @@ class Traffic:
         rollback undoes the first.
 
         Args:
+            name: The model; None where there is only one.
             to_version: Give this version, which must have served before, all traffic.
             to_revision: Take the arms of this revision.
+            change: Why, by whom, and on what condition.
 
         Raises:
             NothingToRollBack: No earlier revision can serve.
@@ -375,7 +384,7 @@ def basis_points(percent: float) -> int:
     Raises:
         InvalidInput: It is not between 0 and 100, or finer than a hundredth of a percent.
     """
-    if not (isinstance(percent, int | float) and math.isfinite(percent) and 0 <= percent <= 100):
+    if not (math.isfinite(percent) and 0 <= percent <= 100):
         raise InvalidInput(f"a share of traffic lies between 0 and 100 percent, not at {percent}")
     points = round(percent * 100)
     if abs(points - percent * 100) > 1e-6:

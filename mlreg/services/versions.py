@@ -68,7 +68,7 @@ class Versions:
         tags: Iterable[str] = (),
         description: str = "",
         parent: str | None = None,
-        input: InputKind | None = None,  # noqa: A002  # the word of the command line
+        input: InputKind | None = None,  # the word of the command line
         trust: bool = False,
         check: bool = True,
         change: Change = _NO_CHANGE,
@@ -81,10 +81,15 @@ class Versions:
                 alone.
             bump: Count up from the highest release instead of naming a version.
             accuracy: Short for `metrics={"accuracy": …}`.
+            metrics: Scores measured offline, by name.
+            metadata: Anything else worth keeping; `cost_per_request` is the cost of a prediction.
+            tags: Words to find the version by.
+            description: Text for people.
             parent: The version that this one was made from.
             input: What the model takes, where it cannot be inferred.
             trust: Let the artifact run any code when it is loaded; recorded in the audit trail.
             check: Load the artifact to prove that it is a model and to infer its signature.
+            change: Why and by whom.
 
         Raises:
             InvalidInput: A name, version or value is wrong.
@@ -110,7 +115,7 @@ class Versions:
         ref: str,
         artifact: object,
         *,
-        input: InputKind | None = None,  # noqa: A002  # the word of the command line
+        input: InputKind | None = None,  # the word of the command line
         trust: bool = False,
         check: bool = True,
         change: Change = _NO_CHANGE,
@@ -144,7 +149,7 @@ class Versions:
         with self._context.store.read() as tx:
             model = tx.models.get(name)
             base = _base(tx, model)
-            latest = base and str(base)
+            latest = None if base is None else str(base)
             steps = {part: str(_bumped(tx, model, base, part)) for part in BUMPS}
         return NextVersions(model=model.name, latest=latest, **steps)
 
@@ -387,7 +392,7 @@ def _check_details(
             check_text(item, f"metadata value of {name}")
     checked_tags = list(dict.fromkeys(check_key(tag, "tag") for tag in tags))
     plain = jsonable(metadata)
-    assert isinstance(plain, dict)  # noqa: S101  # for the type checker: a mapping stays one
+    assert isinstance(plain, dict)  # for the type checker: a mapping stays one
     return _Details(scores, dict(plain), checked_tags, check_text(description, "description"))
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from mlreg.errors import (
     Conflict,
+    MlregError,
     RegistryNotFound,
     StoreBusy,
     StoreDamaged,
@@ -33,10 +34,12 @@ except ImportError:  # no wheel for this platform; `doctor` warns where the vers
 
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
 FIRST_SOUND_SQLITE = (3, 51, 3)
+SQLITE_VERSION: str = sqlite3.sqlite_version
 
 Connection = sqlite3.Connection
 
 _RETRY_SECONDS = (50e-6, 500e-6)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _T = TypeVar("_T")
 
 
@@ -133,10 +136,7 @@ class Database:
                 survive a crash of the process (`NORMAL`, for the prediction log).
         """
         with self._translated():
-            connection = self.connection()
-            if self._local.durable != durable:
-                connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
-                self._local.durable = durable
+            connection = self._connection_for(durable=durable)
             self._retrying(lambda: connection.execute("begin immediate"))
             try:
                 yield connection
@@ -145,6 +145,26 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
+
+    def alone(self, statement: Callable[[sqlite3.Connection], _T], *, durable: bool = True) -> _T:
+        """Run one statement as a transaction of its own, without BEGIN and COMMIT to pay for."""
+        try:
+            connection = self._connection_for(durable=durable)
+            try:
+                return statement(connection)
+            except sqlite3.OperationalError as error:
+                if _primary(error) not in _BUSY:
+                    raise
+            return self._retrying(lambda: statement(connection))
+        except sqlite3.Error as error:
+            raise self._translation(error) from error
+
+    def _connection_for(self, *, durable: bool) -> sqlite3.Connection:
+        connection = self.connection()
+        if self._local.durable != durable:
+            connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+            self._local.durable = durable
+        return connection
 
     def close(self) -> None:
         """Close the connections of all threads of this process."""
@@ -160,7 +180,7 @@ class Database:
             try:
                 return action()
             except sqlite3.OperationalError as error:
-                if _primary(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                if _primary(error) not in _BUSY:
                     raise
                 present = time.monotonic()
                 deadline = deadline or present + self._timeout
@@ -175,9 +195,9 @@ class Database:
         except sqlite3.Error as error:
             raise self._translation(error) from error
 
-    def _translation(self, error: sqlite3.Error) -> Exception:
+    def _translation(self, error: sqlite3.Error) -> MlregError:
         code, where = _primary(error), f"the registry {self.path}"
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if code in _BUSY:
             return StoreBusy(
                 f"{where} is busy: another process has been writing for {self._timeout:g} s",
                 hint="try again, or raise busy_timeout in the settings",
@@ -194,9 +214,7 @@ class Database:
             return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Conflict(f"the change breaks a rule of the registry: {error}")
-        if code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL):
-            return StoreError(f"{where}: out of memory")
-        return error
+        return StoreError(f"{where}: {error}", hint="run: mlreg doctor")
 
 
 def _begin_read(connection: sqlite3.Connection) -> None:

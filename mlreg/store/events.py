@@ -18,9 +18,12 @@ SELECT = """
     from events e left join models m on m.key = e.model
 """
 IN_ORDER = SELECT + " order by e.seq"
-FILTERED = SELECT + """
+FILTERED = (
+    SELECT
+    + """
     where (:model is null or e.model = :model) and e.at >= :since order by e.seq
 """
+)
 LAST = "select seq, hash from events order by seq desc limit 1"
 INSERT = """
     insert into events (seq, at, actor, action, object, model, reason, before, after, hash)
@@ -38,7 +41,7 @@ class Events:
         self,
         *,
         action: str,
-        object: str,  # noqa: A002  # the JSON key of the contract
+        object: str,  # the JSON key of the contract
         actor: str,
         at: int,
         model_key: int | None = None,

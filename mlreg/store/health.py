@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlreg.store.connection import FIRST_SOUND_SQLITE, Connection, Database, sqlite3
+from mlreg.store.connection import FIRST_SOUND_SQLITE, SQLITE_VERSION, Connection, Database
 
 
 class SqliteFacts(NamedTuple):
@@ -16,8 +16,8 @@ class SqliteFacts(NamedTuple):
 
 def sqlite_facts() -> SqliteFacts:
     """Which SQLite this process uses."""
-    version = sqlite3.sqlite_version
-    return SqliteFacts(version, tuple(map(int, version.split("."))) >= FIRST_SOUND_SQLITE)
+    numbers = tuple(map(int, SQLITE_VERSION.split(".")))
+    return SqliteFacts(SQLITE_VERSION, numbers >= FIRST_SOUND_SQLITE)
 
 
 def integrity_problems(connection: Connection) -> list[str]:

@@ -107,7 +107,9 @@ class Predictions:
         last = int(self._connection.execute("select last_insert_rowid()").fetchone()[0])
         return range(last - len(entries) + 1, last + 1)
 
-    def remember_request(self, model_key: int, request_id: str, prediction: int, digest: str) -> None:
+    def remember_request(
+        self, model_key: int, request_id: str, prediction: int, digest: str
+    ) -> None:
         """Bind a request id to its prediction."""
         self._connection.execute(INSERT_REQUEST, (model_key, request_id, prediction, digest))
 
@@ -177,7 +179,7 @@ class Predictions:
             "until": until,
         }
         rows = self._connection.execute(BY_SEGMENT, values)
-        return [SegmentRow(*(n or 0 if i > 1 else n for i, n in enumerate(row))) for row in rows]
+        return [SegmentRow(row[0], row[1], *(count or 0 for count in row[2:])) for row in rows]
 
 
 def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixed columns

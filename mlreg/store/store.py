@@ -12,7 +12,7 @@ from mlreg.store.connection import Connection, Database
 from mlreg.store.events import Events
 from mlreg.store.feedback import FeedbackTrail
 from mlreg.store.models import Models
-from mlreg.store.predictions import Predictions
+from mlreg.store.predictions import Entry, Predictions
 from mlreg.store.summaries import Summaries
 from mlreg.store.traffic import Traffic
 from mlreg.store.versions import Versions
@@ -68,6 +68,13 @@ class Store:
             yield self._transaction(connection)
         if durable:
             self.generation += 1
+
+    def append_prediction(self, entry: Entry) -> int:
+        """Log one prediction in a transaction of its own; returns its id."""
+        return self.database.alone(
+            lambda connection: self._transaction(connection).predictions.append(entry),
+            durable=False,
+        )
 
     def stamp(self) -> Stamp:
         """Equal to an earlier stamp while nobody but this thread's connection has committed."""

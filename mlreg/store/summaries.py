@@ -204,9 +204,7 @@ def _count(
     tally.add(ok=status == 0, latency_us=latency_us, confidence=confidence, cost=cost)
 
 
-def _judge(
-    tally: Tally, name: str, correct: int | None, value: float | None, times: int
-) -> None:
+def _judge(tally: Tally, name: str, correct: int | None, value: float | None, times: int) -> None:
     if value is not None:
         tally.values.setdefault(name, Moments()).add(value, times)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.traffic import WHOLE
@@ -34,15 +34,13 @@ SELECT = """
 BY_ID = SELECT + " and v.model_id = :model_id"
 BY_KEY = SELECT + " and v.key = :key"
 BY_VERSION = SELECT + " and v.model = :model and v.version = :version"
-BY_ALIAS = SELECT + (
-    " and v.key = (select version from aliases where model = :model and alias = :alias)"
-)
+POINTED_AT = "select version from aliases where model = :model and alias = :alias"
+BY_ALIAS = SELECT + f" and v.key = ({POINTED_AT})"
 # A release sorts behind its prereleases ('~'), and any release before the best prerelease.
-HIGHEST = SELECT + """
-    and v.model = :model
-    order by v.archived_at is not null, v.precedence not like '%~', v.precedence desc, v.key desc
-    limit 1
-"""
+HIGHEST_FIRST = (
+    "v.archived_at is not null, v.precedence not like '%~', v.precedence desc, v.key desc"
+)
+HIGHEST = SELECT + f" and v.model = :model order by {HIGHEST_FIRST} limit 1"
 OF_MODEL = SELECT + " and v.model = :model order by v.precedence, v.key"
 ALL = SELECT + " order by m.name, v.precedence, v.key"
 ANY_OF_VERSION = (
@@ -210,7 +208,7 @@ class Versions:
     def attach(self, key: int, artifact: StoredArtifact) -> bool:
         """Give a version its artifact; False if it has one already."""
         values = {"key": key, **_artifact_columns(artifact)}
-        return self._connection.execute(ATTACH, values).rowcount == 1
+        return bool(self._connection.execute(ATTACH, values).rowcount == 1)
 
     def archive(self, key: int, at: int | None) -> None:
         """Mark as archived, or with None as not archived."""
@@ -297,8 +295,10 @@ def load_signature(text: str | None) -> Signature | None:
     """Read the stored form of a signature."""
     if text is None:
         return None
-    stored = json.loads(text)
-    return Signature(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    stored: dict[str, Any] = json.loads(text)
+    for name in ("fields", "types", "classes"):
+        stored[name] = tuple(stored[name])
+    return Signature(**stored)
 
 
 def _artifact_columns(artifact: StoredArtifact | None) -> dict[str, object]:
