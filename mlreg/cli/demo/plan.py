@@ -1,0 +1,129 @@
+"""What the demo does: on which data, and by which commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+SCRIPT = "train.py"
+SCORES = "scores.json"
+
+
+class Task(NamedTuple):
+    """A question with real data, and two versions of a model that answers it.
+
+    Attributes:
+        script: The file in `scripts/` that trains them.
+        first, second: The names of their artifacts.
+        example: An input, as it is typed in a shell.
+        another: One more, to try afterwards.
+    """
+
+    about: str
+    script: str
+    model: str
+    first: str
+    second: str
+    example: str
+    another: str
+
+
+class Step(NamedTuple):
+    """A shell command; `why` is what it is for, empty where it belongs to the step before it."""
+
+    why: str
+    command: str
+
+
+WORDS = Task(
+    about="words rated by people, from the vaderSentiment package",
+    script="train_words.py",
+    model="sentiment",
+    first="pairs",
+    second="runs",
+    example='"Great product!"',
+    another='"What a horrible mess"',
+)
+DIGITS = Task(
+    about="handwritten digits, from scikit-learn",
+    script="train_digits.py",
+    model="digits",
+    first="bayes",
+    second="logistic",
+    example='"$(head -n 1 inputs.txt)"',
+    another='"$(tail -n 1 inputs.txt)"',
+)
+
+
+def choose_task() -> Task:
+    """Words where their package is installed, else digits, which scikit-learn always brings."""
+    return WORDS if find_spec("vaderSentiment") else DIGITS
+
+
+def script_of(task: Task) -> str:
+    """The text of the task's training script."""
+    return (Path(__file__).parent / "scripts" / task.script).read_text("utf-8")
+
+
+def until_report(task: Task, folder: Path, python: str) -> Iterator[Step]:
+    """The steps from training to the report; each is made when those before it have been run."""
+    model, old, new = task.model, f"{task.model}@1.0.0", f"{task.model}@2.0.0"
+    yield Step(
+        "Train two versions, and keep data apart that neither has seen.", f"{python} {SCRIPT}"
+    )
+    scores = json.loads((folder / SCORES).read_text())
+    yield Step("Make a registry here, and register both with their accuracy.", "mlreg init")
+    yield Step("", f"mlreg register {old} {task.first}.joblib --accuracy {scores[task.first]}")
+    yield Step(
+        "",
+        f"mlreg register {new} {task.second}.joblib --accuracy {scores[task.second]}"
+        " --parent 1.0.0",
+    )
+    yield Step(
+        "1.0.0 serves. Then 2.0.0 gets one request in five: in turn, so that this demo\n"
+        "prints the same numbers each time; the default is at random.",
+        f"mlreg activate {old}",
+    )
+    yield Step("", f"mlreg route {model} 1.0.0=80 2.0.0=20 --strategy round-robin")
+    yield Step("Ask. The answer is in the log before you see it.", f"mlreg predict {task.example}")
+    yield Step(
+        "Ask 600 times more, one input a line, and keep the ids of the answers.",
+        "mlreg predict --file inputs.txt --field prediction_id > ids.txt",
+    )
+    yield Step(
+        "The truth arrives later. Join it to the ids, and send it back.",
+        "(echo prediction_id,label; paste -d , ids.txt labels.txt) > truth.csv",
+    )
+    yield Step("", "mlreg feedback --file truth.csv")
+    yield Step("How do they do, and which one does the evidence favour?", f"mlreg perf {model}")
+
+
+def after_report(task: Task, *, ships: bool) -> Iterator[Step]:
+    """The steps that act on the report."""
+    verdict = (
+        "The evidence favours 2.0.0: give it all the traffic."
+        if ships
+        else "The evidence does not favour 2.0.0. To show how, it is promoted all the same."
+    )
+    reason = "more accurate" if ships else "demo"
+    yield Step(verdict, f'mlreg promote {task.model}@2.0.0 --reason "{reason}"')
+    yield Step(
+        "Regret it? What served before serves again, at once.",
+        f'mlreg rollback {task.model} --reason "just to show it"',
+    )
+    yield Step("Nothing is lost: who changed what, when and why.", f"mlreg history {task.model}")
+
+
+def suggestions(task: Task) -> list[str]:
+    """Commands to try when the demo has ended."""
+    return [
+        f"mlreg predict {task.another} --json",
+        f"mlreg perf {task.model} --baseline 2.0.0",
+        f"mlreg route {task.model} 1.0.0=50 2.0.0=50 --strategy sticky",
+        f"mlreg route {task.model} --user alice",
+        "mlreg log -n 5",
+        "mlreg audit",
+    ]

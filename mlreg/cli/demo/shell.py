@@ -1,0 +1,65 @@
+"""Runs the demo's commands as a person would: in a shell, in the demo's folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """A command that was run; `output` is what it printed, None where it went to the terminal."""
+
+    command: str
+    exit_code: int
+    seconds: float
+    output: str | None
+
+
+class Shell:
+    """A shell whose `python` and `mlreg` are those of this very process.
+
+    Args:
+        folder: Where commands run.
+        capture: Keep what they print instead of showing it.
+    """
+
+    def __init__(self, folder: Path, *, capture: bool) -> None:
+        self._folder = folder
+        self._capture = capture
+        # The user's settings name other registries and other models.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MLREG_")}
+        self._environment = kept | {"PATH": search_path()}
+
+    def run(self, command: str) -> Outcome:
+        """Run one command line."""
+        started = perf_counter()
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self._capture else None,
+            stderr=subprocess.STDOUT if self._capture else None,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        return Outcome(command, done.returncode, perf_counter() - started, done.stdout)
+
+
+def search_path() -> str:
+    """PATH, with the folders of this interpreter and of the command that was typed in front."""
+    own = dict.fromkeys(
+        (str(Path(sys.executable).parent), str(Path(sys.argv[0]).absolute().parent))
+    )
+    return os.pathsep.join([*own, os.environ.get("PATH", os.defpath)])
+
+
+def python_name() -> str:
+    """What this interpreter is called in its folder: some systems have no plain `python`."""
+    executable = Path(sys.executable)
+    return "python" if executable.with_name("python").exists() else executable.name
