@@ -17,6 +17,10 @@ The tree, with the exit code that the command line gives each branch:
 from __future__ import annotations
 
 
+class MlregWarning(UserWarning):
+    """Something to know that stops nothing, such as a model made by another scikit-learn."""
+
+
 class MlregError(Exception):
     """The base of every error that mlreg raises on purpose.
 

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from mlreg.entities.reports import MetricComparison, Verdict
+from mlreg.entities.traffic import WHOLE, Revision
 from mlreg.metrics import BY_NAME
 from mlreg.stats.means import compare_means
 from mlreg.stats.moments import Moments
 from mlreg.stats.proportions import compare_proportions
 from mlreg.stats.results import Comparison
+from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.tallies import Moments as ExactMoments
 from mlreg.tallies import Tally
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
-MIN_EVENTS = 5
+SPLIT_ALARM = 0.001
 
 # Better on one of these and worse on none ships. How much latency or cost a gain may take is not
 # for mlreg to say: a change of these is told beside the verdict.
@@ -40,9 +42,15 @@ def compare(tallies: Mapping[str, Tally], baseline: str) -> list[MetricCompariso
 
 
 def conclude(
-    tallies: Mapping[str, Tally], baseline: str | None, comparisons: Sequence[MetricComparison]
+    tallies: Mapping[str, Tally],
+    baseline: str | None,
+    comparisons: Sequence[MetricComparison],
+    *,
+    off_split: str | None = None,
 ) -> tuple[Verdict, str | None, str]:
     """The verdict, the version that the evidence favours, and one sentence with the numbers."""
+    if off_split:
+        return "invalid", None, off_split
     if baseline is None:
         return "inconclusive", None, "There are no predictions yet."
     if len(tallies) == 1:
@@ -66,6 +74,26 @@ def conclude(
         but = f", though {_sentence(vetoed[0])}" if vetoed else ""
         return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
     return "inconclusive", None, _undecided(comparisons)
+
+
+def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -> str | None:
+    """Why the counts of a revision's live arms do not fit its weights; None if they may.
+
+    The alarm is raised below p = 0.001, shared among the checks of one report. The sequential test
+    is the right one even for a report that a cron job asks for every minute.
+    """
+    weights = tuple(arm.weight for arm in revision.live)
+    epoch = Epoch(tuple(observed), weights)
+    result = sequential_sample_ratio(epoch, threshold=SPLIT_ALARM / checks)
+    if not result.is_mismatch:
+        return None
+    total = sum(observed)
+    seen = " / ".join(f"{count / total:.1%}" for count in observed)
+    meant = " / ".join(f"{weight / WHOLE:.1%}" for weight in weights)
+    return (
+        f"Invalid: revision {revision.number} split its {total} predictions {seen} "
+        f"instead of {meant} ({format_p(result.p_value)}); find out which ones were lost."
+    )
 
 
 def _pair(

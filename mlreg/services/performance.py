@@ -21,7 +21,7 @@ from mlreg.errors import InvalidInput, NotFound
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.services.evidence import compare, conclude
+from mlreg.services.evidence import compare, conclude, split_problem
 from mlreg.services.traffic import CHAMPION
 from mlreg.store.predictions import DISORDER
 from mlreg.store.summaries import EVERY, Cells, merge_cells
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
 _FOREVER = 2**62
+_CHECKED_REVISIONS = 50
 _CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 _HOLDS = {
     "<": lambda value, bound: value < bound,
@@ -84,13 +85,17 @@ class Performance:
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
-            tallies = self._tallies(tx, versions, window)
+            cells = self._cells(tx, {version.key for version in versions}, window)
+            tallies = _by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
+            off_split = _off_split(tx, model, cells)
             base = _baseline(tx, model, seen, tallies, baseline)
             segments = self._by_segment(tx, model, versions, window, by) if by else None
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
         comparisons = compare(live, base.version) if base else ()
-        verdict, best, sentence = conclude(live, base.version if base else None, comparisons)
+        verdict, best, sentence = conclude(
+            live, base.version if base else None, comparisons, off_split=off_split
+        )
         everyone = segments if segments is not None else _performances(versions, tallies)
         return PerformanceReport(
             model=model.name,
@@ -124,7 +129,7 @@ class Performance:
         self._catch_up()
         window = self._window(None, None)
         with self._context.store.read() as tx:
-            tallies = self._tallies(tx, [one, other], window)
+            tallies = _by_role(self._cells(tx, {one.key, other.key}, window))
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
@@ -176,19 +181,12 @@ class Performance:
             with self._context.store.write(durable=False) as tx:
                 behind = tx.summaries.fold(limit=10 * EVERY)
 
-    def _tallies(
-        self, tx: Transaction, versions: Iterable[Version], window: _Window
-    ) -> dict[tuple[int, int], Tally]:
-        """A tally for each version and role, over all revisions."""
-        wanted = {version.key for version in versions}
-        found: dict[tuple[int, int], Tally] = defaultdict(Tally)
-        for cell, tally in self._cells(tx, wanted, window).items():
-            if cell.version in wanted:
-                found[cell.version, cell.role].merge(tally)
-        return found
-
     def _cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
         """Whole hours from the summaries; the ends of the window from the log itself."""
+        cells = self._all_cells(tx, wanted, window)
+        return {cell: tally for cell, tally in cells.items() if cell.version in wanted}
+
+    def _all_cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
         cells: Cells = {}
         if window == (0, _FOREVER):
             for key in wanted:
@@ -274,6 +272,36 @@ def _baseline(
         return found
     champion = next((v for v in seen if CHAMPION in v.aliases), None)
     return champion or max(seen, key=lambda v: tallies[v.key, _LIVE].requests, default=None)
+
+
+def _by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
+    """A tally for each version and role, over all revisions."""
+    found: dict[tuple[int, int], Tally] = defaultdict(Tally)
+    for cell, tally in cells.items():
+        found[cell.version, cell.role].merge(tally)
+    return found
+
+
+def _off_split(tx: Transaction, model: ModelRow, cells: Cells) -> str | None:
+    """Why the log contradicts the weights it was routed by; None if it does not.
+
+    A revision whose predictions are not split as it says has lost some of them, and what is left
+    of an arm may not be like what was lost. Sticky revisions are passed over: they split users,
+    who differ in how much they ask.
+    """
+    counts: dict[int, dict[int, int]] = defaultdict(dict)
+    for cell, tally in cells.items():
+        if cell.role == _LIVE and tally.requests:
+            counts[cell.revision][cell.version] = tally.requests
+    newest = sorted(counts, reverse=True)[:_CHECKED_REVISIONS]
+    for number in newest:
+        revision = tx.traffic.find(model, number)
+        if revision and revision.strategy != "sticky" and len(revision.live) > 1:
+            observed = [counts[number].get(arm.version_key, 0) for arm in revision.live]
+            problem = split_problem(revision, observed, checks=len(newest))
+            if problem:
+                return problem
+    return None
 
 
 def _performances(

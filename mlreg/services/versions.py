@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from mlreg.entities.reports import ModelOverview, NextVersions
 from mlreg.entities.traffic import Change
 from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Signature, Version
-from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, NotFound
+from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, MlregWarning, NotFound
 from mlreg.jsonable import jsonable
 from mlreg.names import (
     LATEST,
@@ -19,6 +20,7 @@ from mlreg.names import (
     check_alias,
     check_key,
     check_text,
+    is_id,
     parse_reference,
     parse_version,
     precedence_key,
@@ -314,8 +316,12 @@ class Versions:
         try:
             flavor, signature = "sklearn", Signature(input=kind or "text")
             if check:
-                flavor, signature, *_ = self._context.runner.inspect(stored.digest, trusted=trust)
+                flavor, signature, notes = self._context.runner.inspect(
+                    stored.digest, trusted=trust
+                )
                 signature = _confirm(signature, kind)
+                for note in notes:
+                    warnings.warn(note, MlregWarning, stacklevel=4)
         except BaseException:
             if stored.created:
                 self._discard(stored.digest)
@@ -431,7 +437,8 @@ def _check_idle(version: Version, verb: str) -> None:
 def _parent(tx: Transaction, model: ModelRow, parent: str | None) -> int | None:
     if parent is None:
         return None
-    reference = parse_reference(f"{model.name}@{parent}" if "@" not in parent else parent)
+    is_whole = "@" in parent or is_id(parent)
+    reference = parse_reference(parent if is_whole else f"{model.name}@{parent}")
     found = tx.versions.get(reference)
     if found.model_key != model.key:
         raise InvalidInput(f"the parent {safe(parent)} belongs to another model")
