@@ -35,6 +35,12 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
+# Letters that show nothing, and marks that show nothing or only choose a glyph. Both would make
+# names that look alike; in other text the latter are at home, as in emoji.
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_SELECTORS = frozenset(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10))))
+_MORE_SELECTORS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
+_BLANK = _FILLERS | _SELECTORS | _MORE_SELECTORS
 
 
 class Reference(NamedTuple):
@@ -60,16 +66,19 @@ def parse_reference(text: str) -> Reference:
         return Reference(None, None, text)
     if uri := _MODELS_URI.fullmatch(text):
         name, selector = uri.groups()
-        return Reference(check_name(name), _check_selector(selector), None)
+        return Reference(check_name(name), check_selector(selector) if selector else None, None)
     name, at, selector = text.partition("@")
     if at and not selector:
         raise InvalidInput(f"nothing follows the @ in {safe(text)}", hint=f"write {name}@1.0.0")
-    return Reference(check_name(name), _check_selector(selector), None)
+    return Reference(check_name(name), check_selector(selector) if at else None, None)
 
 
-def _check_selector(selector: str | None) -> str | None:
-    if not selector:
-        return None
+def check_selector(selector: str) -> str:
+    """What stands behind the `@`: a version, `latest` or an alias.
+
+    Raises:
+        InvalidInput: It can be none of these.
+    """
     if len(selector) > MAX_VERSION_LENGTH:
         raise InvalidInput(f"a version or alias has at most {MAX_VERSION_LENGTH} characters")
     if not (selector.isascii() and (_ALIAS.fullmatch(selector) or _LENIENT.fullmatch(selector))):
@@ -78,6 +87,16 @@ def _check_selector(selector: str | None) -> str | None:
             hint="write name@1.2.0, name@latest or name@champion",
         )
     return selector
+
+
+def is_version(selector: str) -> bool:
+    """Whether a selector is to be read as a version, be it a valid one or not; else as an alias."""
+    return _LENIENT.fullmatch(selector) is not None
+
+
+def is_id(text: str) -> bool:
+    """Whether a reference is the id of a version."""
+    return _MODEL_ID.fullmatch(text) is not None
 
 
 def check_name(text: str) -> str:
@@ -98,8 +117,8 @@ def check_name(text: str) -> str:
     if _MODEL_ID.fullmatch(name):
         raise InvalidInput(f"{name} has the form of an id and cannot be a name")
     wrong = next((c for c in name if not _in_name(c)), None)
-    if wrong is not None or name[0] in ".-" or name[-1] == ".":
-        what = f"the character {safe(wrong)}" if wrong else "a dot or dash at its edge"
+    if wrong is not None or not (name[0].isalnum() or name[0] == "_") or name[-1] == ".":
+        what = f"the character {_shown(wrong)}" if wrong else "a dot, dash or mark at its edge"
         raise InvalidInput(
             f"{safe(name)} is not a model's name: it has {what}",
             hint="use letters, digits, '.', '_' and '-'; the first is a letter, a digit or '_'",
@@ -107,8 +126,14 @@ def check_name(text: str) -> str:
     return name
 
 
+def _shown(char: str) -> str:
+    return _escape(char) if char in _BLANK else safe(char)
+
+
 def _in_name(char: str) -> bool:
     # Letters and digits of every script, and the marks that compose them.
+    if char in _BLANK:
+        return False
     return char in "._-" or char.isalnum() or unicodedata.category(char) in {"Mn", "Mc"}
 
 
@@ -131,18 +156,20 @@ def check_alias(text: str) -> str:
     return text
 
 
-def check_key(text: str, what: str) -> str:
+def check_key(text: object, what: str) -> str:
     """The name of a metric, a tag, a metadata or segment key or a feedback value."""
-    if not _KEY.fullmatch(text):
+    if not (isinstance(text, str) and _KEY.fullmatch(text)):
         raise InvalidInput(
-            f"{safe(text)} is not a name for a {what}",
+            f"{safe(str(text))} is not a name for a {what}",
             hint="use up to 64 letters, digits, '.', '_' and '-', the first a letter or '_'",
         )
     return text
 
 
-def check_text(text: str, what: str, *, longest: int = MAX_TEXT_LENGTH) -> str:
+def check_text(text: object, what: str, *, longest: int = MAX_TEXT_LENGTH) -> str:
     """Free text such as a description or a reason: valid Unicode of bounded length."""
+    if not isinstance(text, str):
+        raise InvalidInput(f"the {what} must be a text, not {safe(repr(text), longest=60)}")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -202,6 +229,11 @@ def safe(text: str, *, longest: int = 200) -> str:
 
 
 def _visible(char: str) -> str:
-    if char in _BIDI or (char not in _JOINERS and unicodedata.category(char) in _HIDDEN_CATEGORIES):
-        return char.encode("unicode_escape").decode("ascii")
+    hidden = char not in _JOINERS and unicodedata.category(char) in _HIDDEN_CATEGORIES
+    if hidden or char in _BIDI or char in _FILLERS:
+        return _escape(char)
     return char
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

@@ -6,7 +6,7 @@ import secrets
 from typing import NamedTuple
 
 from mlreg.errors import InvalidInput, NotFound
-from mlreg.names import name_key, safe
+from mlreg.names import check_name, name_key, safe
 from mlreg.store.connection import Connection
 
 BY_NAME = "select key, name, salt from models where name = :name"
@@ -45,11 +45,12 @@ class Models:
         """The model of this name; without a name, the only one there is.
 
         Raises:
-            NotFound: There is none, or no name was given and there are several.
+            InvalidInput: It can be no name, or none was given and there are several models.
+            NotFound: There is none.
         """
         if name is None:
             return self._only()
-        found = self.find(name)
+        found = self.find(check_name(name))
         if found is None:
             raise NotFound(f"there is no model {safe(name)}", hint=self._known())
         return found

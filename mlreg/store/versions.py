@@ -12,7 +12,7 @@ from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Signature, Status, Version
 from mlreg.errors import NotFound
 from mlreg.jsonable import canonical
-from mlreg.names import LATEST, Reference, parse_version, safe
+from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
 from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow, Models
 
@@ -118,21 +118,22 @@ class Versions:
 
     def select(self, model: ModelRow, selector: str | None) -> Version:
         """The version of a model by number, alias or `latest` (also without a selector)."""
-        if selector in (None, LATEST):
+        if selector is None or selector == LATEST:
             found = self._one(HIGHEST, model=model.key)
         else:
-            found = self._one(BY_VERSION, model=model.key, version=selector) or self._lenient(
-                model, selector
-            )
+            found = self._selected(model, check_selector(selector))
         if found is None:
             what = f"version {selector}" if selector else "version"
             raise NotFound(f"{safe(model.name)} has no {what}", hint=self._known(model))
         return found
 
-    def _lenient(self, model: ModelRow, selector: str) -> Version | None:
-        if selector[0].isdigit() or selector[:2] in {f"v{d}" for d in range(10)}:
-            return self._one(BY_VERSION, model=model.key, version=str(parse_version(selector)))
-        return self._one(BY_ALIAS, model=model.key, alias=selector)
+    def _selected(self, model: ModelRow, selector: str) -> Version | None:
+        if not is_version(selector):
+            return self._one(BY_ALIAS, model=model.key, alias=selector)
+        # First as it stands: the full spelling is the usual one, and needs no parser.
+        return self._one(BY_VERSION, model=model.key, version=selector) or self._one(
+            BY_VERSION, model=model.key, version=str(parse_version(selector))
+        )
 
     def by_key(self, key: int) -> Version:
         """The version with this key, which must exist."""
