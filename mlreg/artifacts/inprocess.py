@@ -6,14 +6,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
-from mlreg.artifacts.flavors.outcomes import Outcomes, failed
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.runner import Batch, Failure, Input, Inspection, Loadable
 from mlreg.entities.versions import Signature
 from mlreg.errors import ArtifactError, ArtifactUnloadable
+
+if TYPE_CHECKING:
+    from mlreg.artifacts.flavors.outcomes import Outcomes
 
 Key = tuple[str, bool]
 
@@ -94,6 +96,8 @@ def _predict(kind: Flavor, model: Any, signature: Signature, inputs: Sequence[In
     try:
         return kind.predict(model, signature, inputs)
     except MemoryError as error:
+        from mlreg.artifacts.flavors.outcomes import failed  # numpy: not for opening a registry
+
         if len(inputs) == 1:
             return [failed(error)]
     return [answer for item in inputs for answer in _predict(kind, model, signature, (item,))]

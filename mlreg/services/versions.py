@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlreg.entities.reports import ModelOverview, NextVersions
 from mlreg.entities.traffic import Change
 from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Signature, Version
 from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, MlregWarning, NotFound
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from semver import Version as SemVer
 
     from mlreg.artifacts.objects import Stored
+    from mlreg.entities.reports import ModelOverview, NextVersions
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -148,6 +148,8 @@ class Versions:
 
     def next(self, name: str) -> NextVersions:
         """The next major, minor and patch version of a model."""
+        from mlreg.entities.reports import NextVersions
+
         with self._context.store.read() as tx:
             model = tx.models.get(name)
             base = _base(tx, model)
@@ -179,13 +181,13 @@ class Versions:
 
     def overview(self, name: str | None = None) -> ModelOverview:
         """One model: its versions, its traffic, its aliases."""
-        versions = self.list(name) if name else None
+        from mlreg.entities.reports import ModelOverview
+
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
             revision = tx.traffic.current(model)
-        return ModelOverview(
-            name=model.name, revision=revision, versions=tuple(versions or self.list(model.name))
-        )
+        versions = tuple(self.list(model.name))
+        return ModelOverview(name=model.name, revision=revision, versions=versions)
 
     def alias(
         self, ref: str, alias: str, *, delete: bool = False, change: Change = _NO_CHANGE

@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlreg.errors import StoreDamaged, StoreTooNew
 from mlreg.store.connection import Connection, Database
-from mlreg.store.events import Events
-from mlreg.store.feedback import FeedbackTrail
-from mlreg.store.models import Models
-from mlreg.store.predictions import Entry, Predictions
-from mlreg.store.summaries import Summaries
-from mlreg.store.traffic import Traffic
-from mlreg.store.versions import Versions
+
+if TYPE_CHECKING:
+    from mlreg.store.events import Events
+    from mlreg.store.feedback import FeedbackTrail
+    from mlreg.store.models import Models
+    from mlreg.store.predictions import Entry, Predictions
+    from mlreg.store.summaries import Summaries
+    from mlreg.store.traffic import Traffic
+    from mlreg.store.versions import Versions
 
 Stamp = tuple[int, int]
 
@@ -23,17 +27,62 @@ SCHEMA_VERSION = 1  # the number of migrations; a test compares
 
 
 class Transaction:
-    """The tables, each behind the object of its noun, on one connection."""
+    """The tables, each behind the object of its noun, on one connection.
+
+    A noun's module is imported when it is first used: a command pays for what it touches.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.models = Models(connection)
-        self.versions = Versions(connection, self.models)
-        self.traffic = Traffic(connection)
-        self.predictions = Predictions(connection)
-        self.feedback = FeedbackTrail(connection)
-        self.summaries = Summaries(connection)
-        self.events = Events(connection)
+
+    @cached_property
+    def models(self) -> Models:
+        """Models: the names that own versions and traffic."""
+        from mlreg.store.models import Models
+
+        return Models(self.connection)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Versions, their details and aliases."""
+        from mlreg.store.versions import Versions
+
+        return Versions(self.connection, self.models)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Revisions and their arms."""
+        from mlreg.store.traffic import Traffic
+
+        return Traffic(self.connection)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The prediction log."""
+        from mlreg.store.predictions import Predictions
+
+        return Predictions(self.connection)
+
+    @cached_property
+    def feedback(self) -> FeedbackTrail:
+        """The trail of feedback."""
+        from mlreg.store.feedback import FeedbackTrail
+
+        return FeedbackTrail(self.connection)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """Tallies of the log."""
+        from mlreg.store.summaries import Summaries
+
+        return Summaries(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        """The audit trail."""
+        from mlreg.store.events import Events
+
+        return Events(self.connection)
 
 
 class Store:
