@@ -15,7 +15,7 @@ from mlreg.stats.checks import check_fraction
 from mlreg.stats.distributions import normal_tail, normal_upper
 from mlreg.stats.evidence import Evidence
 from mlreg.stats.looks import Look, limits_at
-from mlreg.stats.random_walk import FAR, Walk, crossing_probabilities, resolutions
+from mlreg.stats.random_walk import FAR, Walk, crossing_probabilities, resolutions, spaced
 from mlreg.stats.roots import bisect
 
 SLOTS = 10
@@ -98,7 +98,8 @@ def boundaries(
     if is_last_final and spent:
         spent[-1] = side_alpha
     walk, z = Walk.start(), []
-    steps = zip(fractions, _increments(spent), resolutions(fractions), strict=True)
+    times = spaced(fractions)
+    steps = zip(times, _increments(spent), resolutions(times), strict=True)
     for t, increment, resolution in steps:
         critical = _critical(walk, t, increment, two_sided=sides == 2)
         z.append(critical)

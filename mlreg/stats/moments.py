@@ -100,7 +100,8 @@ def covariance_from_sums(n: int, total_a: float, total_b: float, products: float
     scatter = (n * sums[2] - sums[0] * sums[1]) / n
     is_exact = all(isinstance(value, int) for value in sums)
     # Adding one constant n times errs in one direction: by up to 0.3 n units in the last place.
-    noise = 0.0 if is_exact else 0.5 * n * _EPSILON * abs(products)
+    size = max(abs(sums[2]), abs(sums[0] * sums[1]) / n)
+    noise = 0.0 if is_exact else 0.5 * n * _EPSILON * size
     return 0.0 if abs(scatter) <= noise else float(scatter / (n - 1))
 
 
