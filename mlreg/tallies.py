@@ -15,6 +15,9 @@ from struct import pack, unpack
 SCALE = 2.0**80
 MILLISECOND = 1000  # microseconds
 
+# Measures beyond this are refused at the border: their sums would leave the range of a double.
+LARGEST_MEASURE = 1e15
+
 ACCURACY = 0.01
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = log(_GAMMA)

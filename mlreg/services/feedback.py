@@ -13,8 +13,10 @@ from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_key, check_text, safe
 from mlreg.services.context import Context
 from mlreg.store.feedback import FeedbackRow
+from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
+    from mlreg.store.predictions import Outcome
     from mlreg.store.store import Transaction
 
 CHUNK = 5000
@@ -108,7 +110,7 @@ class FeedbackService:
         for entry in chunk:
             if entry.prediction_id not in outputs:
                 continue
-            row = _row(entry, *outputs[entry.prediction_id], at, author)
+            row = _row(entry, outputs[entry.prediction_id], at, author)
             key = (row.prediction, row.name)
             news += current.get(key) != row.content
             current[key] = row.content
@@ -118,56 +120,77 @@ class FeedbackService:
 
 
 def _checked(entry: Feedback) -> Feedback:
-    known: object = entry.prediction_id  # a caller may not be typed
-    if not (isinstance(known, int) and 0 < known <= _HIGHEST_ID):
-        raise InvalidInput(f"{safe(str(entry.prediction_id))} is not the id of a prediction")
+    key: object = entry.prediction_id  # a caller may not be typed
+    if isinstance(key, bool) or not isinstance(key, int) or not 0 < key <= _HIGHEST_ID:
+        raise InvalidInput(f"{safe(str(key))} is not the id of a prediction")
     if entry.value is not None:
-        if check_key(entry.name, "feedback value") == LABEL:
-            raise InvalidInput("a feedback value cannot be called 'label'")
-        if isinstance(entry.value, bool) or not math.isfinite(entry.value):
-            raise InvalidInput(f"the feedback value {entry.name} must be a finite number")
+        _check_value(entry.name, entry.value)
     elif entry.label is None and entry.correct is None:
-        raise InvalidInput(f"the feedback for prediction {entry.prediction_id} says nothing")
-    elif isinstance(entry.label, str):
-        if not entry.label.strip():
-            raise InvalidInput(f"the label for prediction {entry.prediction_id} is empty")
-        check_text(entry.label, "label", longest=1000)
-    elif isinstance(entry.label, float) and not math.isfinite(entry.label):
-        raise InvalidInput(f"the label for prediction {entry.prediction_id} must be finite")
+        raise InvalidInput(f"the feedback for prediction {key} says nothing")
+    elif entry.label is not None:
+        _check_label(key, entry.label)
+    if entry.correct not in (None, True, False):
+        raise InvalidInput(f"the judgement of prediction {key} must be true or false")
     return entry
 
 
-def _row(entry: Feedback, output: str | None, status: int, at: int, actor: str) -> FeedbackRow:
+def _check_value(name: str, value: object) -> None:
+    if check_key(name, "feedback value") == LABEL:
+        raise InvalidInput("a feedback value cannot be called 'label'")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"the feedback value {name} must be a number")
+    if not abs(value) <= LARGEST_MEASURE:  # NaN fails as well
+        raise InvalidInput(
+            f"the feedback value {name} must be a number between ±{LARGEST_MEASURE:g}"
+        )
+
+
+def _check_label(key: int, label: object) -> None:
+    if not isinstance(label, str | int | float):
+        kind = type(label).__name__
+        raise InvalidInput(f"the label for prediction {key} must be a text or a number, not {kind}")
+    if isinstance(label, float) and not math.isfinite(label):
+        raise InvalidInput(f"the label for prediction {key} must be finite")
+    if isinstance(label, str):
+        if not label.strip():
+            raise InvalidInput(f"the label for prediction {key} is empty")
+        check_text(label, "label", longest=1000)
+
+
+def _row(entry: Feedback, outcome: Outcome, at: int, actor: str) -> FeedbackRow:
     if entry.value is not None:
         value = float(entry.value)
         return FeedbackRow(at, entry.prediction_id, entry.name, None, None, value, actor)
-    answer = None if output is None else json.loads(output)
+    answer = None if outcome.output is None else json.loads(outcome.output)
     label = entry.label if entry.label is None else _like(answer, entry.label)
-    correct = _is_correct(answer, label, entry.correct, failed=status != 0)
+    correct = _is_correct(answer, label, entry.correct, outcome)
     text = None if label is None else json.dumps(label, ensure_ascii=False)
     return FeedbackRow(at, entry.prediction_id, LABEL, text, correct, None, actor)
 
 
 def _is_correct(
-    answer: Scalar | None, label: Scalar | None, said: bool | None, *, failed: bool
+    answer: Scalar | None, label: Scalar | None, said: bool | None, outcome: Outcome
 ) -> int | None:
-    """1 or 0; None where right and wrong make no sense: a number that was predicted."""
-    if failed:
+    """1 or 0; None where right and wrong make no sense: the version predicts numbers."""
+    if said is None and outcome.kind == "number":
+        return None
+    if outcome.status != 0:
         return 0  # no answer is not the right answer
     if said is not None:
         return int(said)
-    if isinstance(answer, float):
+    if outcome.kind is None and isinstance(answer, float):
         return None
     return int(type(answer) is type(label) and answer == label)
 
 
 def _like(answer: Scalar | None, label: Scalar) -> Scalar:
     """The label in the type of the answer, where it can be read so: files hold only text."""
-    if isinstance(answer, bool) and isinstance(label, str):
-        return {"true": True, "false": False}.get(label.lower(), label)
+    if isinstance(answer, bool):
+        words = {"true": True, "false": False, "1": True, "0": False}
+        return words.get(str(label).lower(), label)
     if isinstance(answer, str):
         return label if isinstance(label, str) else json.dumps(label)
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
+    if isinstance(answer, int | float):
         return _number(label, int if isinstance(answer, int) else float)
     return label
 

@@ -27,6 +27,7 @@ from mlreg.names import (
 )
 from mlreg.services.context import Context
 from mlreg.store.versions import StoredArtifact
+from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from semver import Version as SemVer
@@ -301,7 +302,7 @@ class Versions:
         if bump:
             return _bumped(tx, model, base, bump)
         if base is None:
-            return parse_version(_FIRST["major"])
+            return _bumped(tx, model, base, "major")
         steps = ", ".join(f"{part} {_bumped(tx, model, base, part)}" for part in BUMPS)
         raise InvalidInput(
             f"which version of {safe(name)}? the highest is {base}",
@@ -366,6 +367,8 @@ class Versions:
         before: object = None,
         after: object = None,
     ) -> None:
+        if change.dry_run or change.expect_revision is not None:
+            raise InvalidInput("only a change of traffic takes dry_run and expect_revision")
         tx.events.append(
             action=action,
             object=version.ref,
@@ -387,10 +390,7 @@ def _check_details(
 ) -> _Details:
     scores: dict[str, float] = {}
     for name, value in metrics.items():
-        number = float(value)
-        if not math.isfinite(number):
-            raise InvalidInput(f"the metric {check_key(name, 'metric')} must be a finite number")
-        scores[check_key(name, "metric")] = number
+        scores[check_key(name, "metric")] = _score(name, value)
     accuracy = scores.get("accuracy", 0.0)
     if not 0 <= accuracy <= 1:
         raise InvalidInput(f"accuracy must be between 0 and 1, not {accuracy:g}")
@@ -398,10 +398,32 @@ def _check_details(
         check_key(name, "metadata key")
         if isinstance(item, str):
             check_text(item, f"metadata value of {name}")
+    _check_cost(metadata.get("cost_per_request", 0))
     checked_tags = list(dict.fromkeys(check_key(tag, "tag") for tag in tags))
-    plain = jsonable(metadata)
-    assert isinstance(plain, dict)  # for the type checker: a mapping stays one
-    return _Details(scores, dict(plain), checked_tags, check_text(description, "description"))
+    return _Details(scores, _plain(metadata), checked_tags, check_text(description, "description"))
+
+
+def _score(name: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever a caller gave
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInput(f"the metric {name} must be a finite number")
+    return number
+
+
+def _check_cost(cost: object) -> None:
+    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    if not (is_number and 0 <= cost <= LARGEST_MEASURE):  # type: ignore[operator]  # a number by now
+        raise InvalidInput(f"cost_per_request must be a number from 0 to {LARGEST_MEASURE:g}")
+
+
+def _plain(metadata: Mapping[str, object]) -> dict[str, object]:
+    try:
+        return {name: jsonable(item) for name, item in metadata.items()}
+    except (TypeError, RecursionError) as error:
+        raise InvalidInput(f"metadata must be plain values: {error}") from None
 
 
 def _confirm(signature: Signature, kind: InputKind | None) -> Signature:

@@ -43,7 +43,15 @@ NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
 LAST_ID = "select coalesce(max(id), 0) from predictions"
 TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
-OUTPUTS = "select id, output, status from predictions where id in (select value from json_each(?))"
+OUTPUTS = """
+    select id, output, status, version from predictions
+    where id in (select value from json_each(?))
+"""
+KINDS = """
+    select key, json_extract(signature, '$.output') from versions
+    where json_extract(signature, '$.output') = 'number'
+        or json_array_length(signature, '$.classes') > 0
+"""
 BY_SEGMENT = """
     select p.version, json_extract(p.segment, :path), count(*), sum(p.status <> 0),
         sum(f.id is not null), sum(f.correct is not null), sum(f.correct)
@@ -77,6 +85,14 @@ class Entry(NamedTuple):
     status: int
     error: str | None
     cost: float | None
+
+
+class Outcome(NamedTuple):
+    """An answer (JSON), its status, and what the version gives: `class`, `number`, or not known."""
+
+    output: str | None
+    status: int
+    kind: str | None
 
 
 class SegmentRow(NamedTuple):
@@ -164,10 +180,11 @@ class Predictions:
                 low = row[0] + 1
         return low
 
-    def outputs(self, ids: list[int]) -> dict[int, tuple[str | None, int]]:
-        """Output (JSON) and status by id, for those of the ids that exist."""
+    def outputs(self, ids: list[int]) -> dict[int, Outcome]:
+        """What was answered, by id, for those of the ids that exist."""
+        kinds = dict(self._connection.execute(KINDS).fetchall())
         rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
-        return {row[0]: (row[1], row[2]) for row in rows}
+        return {row[0]: Outcome(row[1], row[2], kinds.get(row[3])) for row in rows}
 
     def by_segment(self, model_key: int, key: str, *, since: int, until: int) -> list[SegmentRow]:
         """Live counts by version and the value of a segment key; reads the rows of the window."""
