@@ -1,0 +1,26 @@
+"""Changes of traffic: made, then shown with what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mlreg import clock
+from mlreg.cli.records import RevisionChange
+
+if TYPE_CHECKING:
+    from mlreg.cli.session import Session
+    from mlreg.entities.traffic import Revision
+    from mlreg.registry import Registry
+
+
+def emit_change(session: Session, registry: Registry, change: Callable[[], Revision]) -> None:
+    """Make a change of traffic and show it; people also see the split before it."""
+    started = clock.from_micros(clock.now())
+    after = change()
+    if not session.is_for_people:
+        session.emit(after)
+        return
+    past = registry.traffic.history(after.model, limit=2)
+    before = next((revision for revision in past if revision.number < after.number), None)
+    session.emit(RevisionChange(before, after, is_new=after.created_at >= started))

@@ -1,0 +1,30 @@
+"""`mlreg init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import ActorOption
+from mlreg.cli.records import Place
+from mlreg.cli.session import SessionOptions
+
+
+def init(
+    session: SessionOptions,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder; made if need be.")
+    ] = Path(),
+    actor: ActorOption = None,
+) -> None:
+    """Create a registry in a folder.
+
+    $ mlreg init
+    """
+    from mlreg.registry import init_registry
+
+    with init_registry(session.registry or folder, actor=actor) as registry:
+        session.emit(Place(str(registry.folder.parent), str(registry.folder)))
+    session.suggest("mlreg register NAME@1.0.0 model.joblib")

@@ -1,0 +1,198 @@
+"""Files and streams of lines, read as they come: memory does not grow with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Literal, NamedTuple
+
+from mlreg.errors import InvalidInput
+from mlreg.jsonable import JsonValue, loads
+from mlreg.names import safe
+
+Format = Literal["text", "jsonl", "csv", "tsv"]
+
+LONGEST_LINE = 1 << 20
+STDIN = "-"
+
+_SUFFIXES: dict[str, Format] = {
+    ".txt": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
+
+
+class Source(NamedTuple):
+    """Where lines come from, and in which format."""
+
+    path: Path
+    format: Format
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return "stdin" if str(self.path) == STDIN else safe(str(self.path))
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading.
+
+        Raises:
+            InvalidInput: It cannot be read.
+        """
+        if str(self.path) == STDIN:
+            return sys.stdin.buffer
+        try:
+            return self.path.open("rb")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise InvalidInput(f"{self.name} cannot be read: {why}") from None
+
+
+class Row(NamedTuple):
+    """A row of a table as text, or why it could not be read."""
+
+    number: int
+    cells: list[str]
+    problem: str | None = None
+
+
+def source(path: Path, wanted: Format | None) -> Source:
+    """A path with its format: the one that was said, else by its suffix.
+
+    Raises:
+        InvalidInput: Neither says it.
+    """
+    if wanted or str(path) == STDIN:
+        return Source(path, wanted or "text")
+    found = _SUFFIXES.get(path.suffix.lower())
+    if found is None:
+        raise InvalidInput(
+            f"the format of {safe(str(path))} is unclear from its name",
+            hint="say it with --format text, jsonl, csv or tsv",
+        )
+    return Source(path, found)
+
+
+def json_or_text(text: str) -> JsonValue:
+    """The value that the text is in JSON, or the text itself."""
+    try:
+        return loads(text)
+    except InvalidInput:
+        return text
+
+
+def lines(origin: Source) -> Iterator[tuple[int, str, str | None]]:
+    """The lines of a text file: number, text, and why it could not be read, if so.
+
+    Raises:
+        InvalidInput: The file is empty, or its first line shows that it is no text.
+    """
+    number = 0
+    with origin.open() as stream:
+        for number, raw in enumerate(_raw_lines(stream), 1):
+            text, problem = _decoded(
+                raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw, number
+            )
+            if number == 1 and "\r" in text:
+                raise InvalidInput(
+                    f"{origin.name} has bare carriage returns; convert its line ends"
+                )
+            yield number, text, problem
+    if number == 0:
+        raise InvalidInput(f"{origin.name} is empty")
+
+
+def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    while line := stream.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+        yield line
+
+
+def _decoded(raw: bytes, number: int) -> tuple[str, str | None]:
+    if len(raw) > LONGEST_LINE:
+        return "", f"line {number} is longer than {LONGEST_LINE:,} bytes"
+    if b"\0" in raw:
+        return "", f"line {number} has a NUL character"
+    try:
+        return raw.decode().removesuffix("\n").removesuffix("\r"), None
+    except UnicodeDecodeError as error:
+        return "", f"line {number} is not valid UTF-8 at byte {error.start + 1}"
+
+
+def table(origin: Source) -> tuple[list[str], Iterator[Row]]:
+    """The header of a CSV or TSV file, and its rows as they come.
+
+    Raises:
+        InvalidInput: There is no usable header, or nothing below it.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    text = io.TextIOWrapper(
+        origin.open(), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    )
+    reader = csv.reader(text, delimiter="\t" if origin.format == "tsv" else ",", strict=True)
+    try:
+        header = _header(next(reader, []), origin)
+        rows = _rows(reader, header, text)
+        first = next(rows, None)
+    except csv.Error as error:
+        raise InvalidInput(f"{origin.name} is no {origin.format.upper()}: {error}") from None
+    if first is None:
+        raise InvalidInput(f"{origin.name} has a header but no rows")
+    return header, _after(first, rows)
+
+
+def _after(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rows
+
+
+def _header(names: list[str], origin: Source) -> list[str]:
+    header = [name.strip() for name in names]
+    if not header:
+        raise InvalidInput(f"{origin.name} is empty")
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if "" in header or twice is not None:
+        what = f"has the column {safe(twice)} twice" if twice else "has a column without a name"
+        raise InvalidInput(f"the header of {origin.name} {what}")
+    if any(char in name for name in header for char in "\r\n\0") or not all(map(_is_sound, header)):
+        raise InvalidInput(f"the header of {origin.name} is not valid text")
+    return header
+
+
+def _rows(reader: Iterator[list[str]], header: list[str], text: IO[str]) -> Iterator[Row]:
+    with text:
+        number = 1
+        while True:
+            number += 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(number, [], f"row {number} is not readable: {error}")
+                continue
+            if cells:
+                yield Row(number, cells, _row_problem(number, cells, len(header)))
+
+
+def _row_problem(number: int, cells: list[str], wanted: int) -> str | None:
+    if len(cells) != wanted:
+        return f"row {number} has {len(cells)} cells, and the header {wanted}"
+    if not all(map(_is_sound, cells)):
+        return f"row {number} is not valid UTF-8 or has a NUL character"
+    return None
+
+
+def _is_sound(cell: str) -> bool:
+    return (cell.isascii() and "\0" not in cell) or not _is_broken(cell)
+
+
+def _is_broken(cell: str) -> bool:
+    return "\0" in cell or any("\ud800" <= char <= "\udfff" for char in cell)

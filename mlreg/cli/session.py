@@ -1,0 +1,105 @@
+"""How a command was called: which registry, and in what form the result is wanted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from mlreg.cli.bundles import Bundle
+
+if TYPE_CHECKING:
+    from mlreg.registry import Registry
+
+CONTEXT_SETTINGS: dict[str, Any] = {"max_content_width": 100}
+
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry",
+        metavar="PATH",
+        help="The registry to use; else MLREG_REGISTRY, else the one here or above.",
+    ),
+]
+TracebackOption = Annotated[
+    bool, typer.Option("--traceback", help="Show where an error came from.")
+]
+
+
+class Globals(NamedTuple):
+    """What was said before the verb."""
+
+    registry: Path | None
+
+
+class Session(NamedTuple):
+    """One call of a command.
+
+    Attributes:
+        registry: The path that was named, if one was.
+        json: Whether the result is wanted as JSON.
+        field: The one field of the result that is wanted, as a dotted path.
+    """
+
+    registry: Path | None
+    json: bool
+    field: str | None
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether a person reads the result, rather than a program."""
+        return not self.json and self.field is None
+
+    def open(self, *, actor: str | None = None, worker: bool = False) -> Registry:
+        """Open the registry; with a worker for what runs models."""
+        if worker:
+            from mlreg.cli.workers import open_with_worker
+
+            return open_with_worker(self.registry, actor=actor)
+        from mlreg.registry import open_registry
+
+        return open_registry(self.registry, actor=actor)
+
+    def emit(self, record: object) -> None:
+        """Print a result in the form that is wanted."""
+        from mlreg.cli.output import emit
+
+        emit(record, as_json=self.json, field=self.field)
+
+    def note(self, text: str) -> None:
+        """Say something beside the result, on stderr, where a person reads the result."""
+        if self.is_for_people:
+            from mlreg.cli.output import note
+
+            note(text)
+
+    def suggest(self, command: str) -> None:
+        """Say which command a person may want next, on a terminal only."""
+        if self.is_for_people and sys.stdout.isatty() and sys.stderr.isatty():
+            from mlreg.cli.output import note
+
+            note(f"next: {command}")
+
+
+def read_session(
+    ctx: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            "--field",
+            metavar="NAME",
+            help="Print this field alone, one value a line; a dotted path goes deeper.",
+        ),
+    ] = None,
+    registry: RegistryOption = None,
+    traceback: Annotated[bool, typer.Option("--traceback", hidden=True)] = False,  # noqa: ARG001  # read from the line itself
+) -> Session:
+    """What the options that every command has amount to."""
+    said = ctx.find_root().obj
+    return Session(registry or (said.registry if said else None), json, field)
+
+
+SessionOptions = Annotated[Session, Bundle(read_session)]

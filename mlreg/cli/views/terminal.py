@@ -1,0 +1,67 @@
+"""Blocks on a terminal, by Rich: colour, and tables that fit its width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from mlreg.cli.blocks import Block, Content, Fields, Line, Table, text_of
+from mlreg.cli.output import write_text
+
+
+def render(blocks: Iterable[Block]) -> None:
+    """Print the blocks."""
+    console = Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    # Rendered aside and written by our own hand, which knows what a failed write means.
+    with console.capture() as captured:
+        for block in blocks:
+            console.print(_renderable(block))
+    write_text(captured.get())
+
+
+def _renderable(block: Block) -> RenderableType:
+    if isinstance(block, Line):
+        return Text(text_of(block.text), style=block.style)
+    if isinstance(block, Fields):
+        return _fields(block)
+    return _table(block)
+
+
+def _fields(block: Fields) -> RichTable:
+    grid = RichTable.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in block.rows:
+        grid.add_row(Text(name), _text(value))
+    return grid
+
+
+def _table(block: Table) -> RichTable:
+    table = RichTable(
+        box=box.SIMPLE_HEAD,
+        title=block.title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 1),
+        show_edge=False,
+    )
+    for column in block.columns:
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for row in block.rows:
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _text(content: Content) -> Text:
+    return Text(text_of(content), style="" if isinstance(content, str) else content.style)

@@ -1,0 +1,154 @@
+"""Revisions: the split, its changes and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatch
+
+from mlreg.cli.blocks import Block, Cell, Column, Fields, Line, Table
+from mlreg.cli.formats import NOTHING, traffic, when
+from mlreg.cli.records import RevisionChange, RevisionList, RollbackList
+from mlreg.entities.traffic import Arm, Choice, Revision
+
+_REASONS = {
+    "only-arm": "it is the only version that serves",
+    "sticky": "sticky: this user always gets it while this revision is in force",
+    "random": "random: this is one draw, the next may differ",
+    "round-robin": "round-robin: this is one turn, the next may differ",
+}
+
+
+@singledispatch
+def blocks(record: object) -> Iterable[Block]:
+    """The record as blocks."""
+    raise TypeError(type(record).__name__)
+
+
+@blocks.register
+def _(revision: Revision) -> Iterable[Block]:
+    return split(revision)
+
+
+def split(revision: Revision) -> Iterable[Block]:
+    """Who serves now."""
+    if not revision.arms:
+        yield Line(f"nothing serves {revision.model}; run: mlreg activate {revision.model}@VERSION")
+        return
+    yield Line(f"{revision.model}: revision {revision.number}, {_described(revision)}")
+    rows = [(f"{revision.model}@{arm.version}", _share(arm), arm.model_id) for arm in revision.arms]
+    yield Table([Column("version"), Column("traffic", right=True), Column("id")], rows)
+
+
+@blocks.register
+def _(change: RevisionChange) -> Iterable[Block]:
+    after = change.after
+    if not change.is_new:
+        yield Line(f"nothing to do: {after.model} stays at revision {after.number}")
+    else:
+        would = "would become" if after.dry_run else "is at"
+        yield Line(f"{after.model} {would} revision {after.number}: {_described(after)}")
+    old = {arm.model_id: arm for arm in change.before.arms} if change.before else {}
+    new = {arm.model_id: arm for arm in after.arms}
+    rows = [
+        (
+            f"{after.model}@{arm.version}",
+            _share(old.get(key)),
+            "→",
+            _changed(old.get(key), new.get(key)),
+        )
+        for key, arm in (old | new).items()
+    ]
+    columns = [
+        Column("version"),
+        Column("before", right=True),
+        Column(""),
+        Column("now", right=True),
+    ]
+    if rows:
+        yield Table(columns, rows)
+    if not after.live:
+        yield Line(f"nothing serves {after.model} any more", "yellow")
+
+
+def _described(revision: Revision) -> str:
+    return f"{revision.strategy}, by {revision.cause}" + (
+        f" ({revision.reason})" if revision.reason else ""
+    )
+
+
+def _share(arm: Arm | None) -> str:
+    if arm is None:
+        return NOTHING
+    return "shadow" if arm.role == "shadow" else traffic(arm.traffic_percent)
+
+
+def _changed(old: Arm | None, new: Arm | None) -> Cell:
+    before, after = (old.weight if old else 0), (new.weight if new else 0)
+    style = "green" if after > before else "yellow" if after < before else ""
+    return Cell(_share(new), style)
+
+
+@blocks.register
+def _(found: RevisionList) -> Iterable[Block]:
+    if not found.revisions:
+        yield Line(f"{found.model} has had no traffic; run: mlreg activate {found.model}@VERSION")
+        return
+    columns = [
+        Column("revision", right=True),
+        Column("when (UTC)"),
+        Column("cause"),
+        Column("by"),
+        Column("split", wraps=True),
+        Column("reason", wraps=True),
+    ]
+    rows = [
+        (str(r.number), when(r.created_at), r.cause, r.actor, _split(r), r.reason or NOTHING)
+        for r in found.revisions
+    ]
+    yield Table(columns, rows)
+
+
+def _split(revision: Revision) -> str:
+    shares = [f"{arm.version} {_share(arm)}" for arm in revision.arms]
+    strategy = f" {revision.strategy}" if len(shares) > 1 else ""
+    return (", ".join(shares) or "nothing") + strategy
+
+
+@blocks.register
+def _(found: RollbackList) -> Iterable[Block]:
+    if not found.rollbacks:
+        yield Line("no rollbacks yet")
+        return
+    columns = [
+        Column("when (UTC)"),
+        Column("from"),
+        Column("to"),
+        Column("revision", right=True),
+        Column("by"),
+        Column("reason", wraps=True),
+    ]
+    rows = [
+        (
+            when(r.time),
+            r.from_version or NOTHING,
+            r.to_version or NOTHING,
+            str(r.revision),
+            "mlreg" if r.automatic else r.actor,
+            r.reason or NOTHING,
+        )
+        for r in found.rollbacks
+    ]
+    yield Table(columns, rows)
+
+
+@blocks.register
+def _(choice: Choice) -> Iterable[Block]:
+    why = _REASONS.get(choice.arm_reason, choice.arm_reason)
+    yield Fields(
+        [
+            ("version", f"{choice.model}@{choice.version}"),
+            ("id", choice.model_id),
+            ("revision", str(choice.revision)),
+            ("why", why),
+        ]
+    )
