@@ -6,11 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.artifacts.runner import Batch, Failure, Input, Inspection, Loadable
+from mlreg.artifacts.runner import Batch, Failure, Input, Inspection, Loadable, Pending
 from mlreg.entities.versions import Signature
 from mlreg.errors import ArtifactError, ArtifactUnloadable
 
@@ -53,6 +53,10 @@ class InProcessRunner:
         outcomes = _predict(kind, loaded, model.signature, inputs)
         return Batch(outcomes, perf_counter() - started)
 
+    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Pending:
+        """Answer when the result is asked for: there is nobody else here to do the work."""
+        return _Later(self, model, inputs)
+
     def close(self) -> None:
         """Forget the loaded models."""
         with self._lock:
@@ -83,6 +87,15 @@ class InProcessRunner:
             self._models[key] = loaded
             while len(self._models) > self._capacity:
                 self._models.popitem(last=False)
+
+
+class _Later(NamedTuple):
+    runner: InProcessRunner
+    model: Loadable
+    inputs: Sequence[Input]
+
+    def result(self) -> Batch:
+        return self.runner.predict(self.model, self.inputs)
 
 
 def _load(kind: Flavor, data: bytes, trusted: bool) -> Any:

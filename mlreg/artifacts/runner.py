@@ -54,6 +54,13 @@ class Inspection(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Pending(Protocol):
+    """Answers that are on their way."""
+
+    def result(self) -> Batch:
+        """The answers, once they are there."""
+
+
 class Runner(Protocol):
     """Loads and calls models."""
 
@@ -66,6 +73,12 @@ class Runner(Protocol):
 
     def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
         """Answer each input, in order. One bad input never fails its neighbours."""
+
+    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Pending:
+        """Begin to answer, so that the caller can do something else until it asks for the result.
+
+        Results may be asked for in any order; one that nobody asks for costs nothing but its work.
+        """
 
     def close(self) -> None:
         """End what the runner started; it can be called more than once."""

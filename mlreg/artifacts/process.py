@@ -1,0 +1,227 @@
+"""The other process as its parent sees it: start it, exchange messages in time, end it.
+
+It is started by `posix_spawn` and not by `fork`: no lock, thread, database connection or import of
+the parent goes along. Model code finds neither the terminal nor the folder it was called from.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from mlreg.artifacts import wire
+from mlreg.errors import StoreError
+
+# What Python, the dynamic loader and numeric libraries need; no secrets go to a model.
+_ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TMP", "TEMP", "PYTHONPATH")
+_PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "COVERAGE_")
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_CODE = "import sys;sys.path.append({root!r});from mlreg.artifacts.child import main;main({limit})"
+_PIECE = 1 << 18
+# Room for a whole batch, so that it is there before anybody waits for its answers.
+_PIPE_BYTES = 1 << 20
+
+
+class TimedOut(Exception):
+    """No reply came in time."""
+
+
+class Died(Exception):
+    """The process ended; the message says how."""
+
+
+class WorkerProcess:
+    """One process for models. Starting it takes about a millisecond; it imports on its own.
+
+    Args:
+        memory_limit_bytes: How much address space it may have.
+    """
+
+    def __init__(self, memory_limit_bytes: int) -> None:
+        self.memory_limit_bytes = memory_limit_bytes
+        self._pid: int | None = None
+        self._ends: list[int] = []
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        self._poll = select.poll()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._pid is not None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._pid is not None:
+            return
+        pipes: list[int] = []
+        try:
+            for _ in range(3):
+                pipes += _pipe()
+            requests, our_requests, our_replies, replies, lifeline, our_lifeline = pipes
+            self._pid = self._spawn(requests, replies, lifeline)
+        except OSError as error:
+            for end in pipes:
+                os.close(end)
+            raise StoreError(
+                f"the process for models cannot be started: {error.strerror}"
+            ) from error
+        for end in (requests, replies, lifeline):
+            os.close(end)
+        self._ends = [our_requests, our_replies, our_lifeline]
+        os.set_blocking(our_requests, False)
+        self._poll = select.poll()
+        self._poll.register(our_replies, select.POLLIN)
+
+    def send(self, message: object) -> None:
+        """Queue a message; it goes out while replies are waited for, or now if there is room."""
+        self._outgoing += wire.frame(message)
+        self._push()
+
+    def receive(self, timeout_seconds: float) -> dict[str, Any]:
+        """The next reply.
+
+        Raises:
+            TimedOut: None came in time. The process should be ended.
+            Died: It is gone, or sent what no sound process sends.
+        """
+        deadline = monotonic() + timeout_seconds
+        while (body := self._take()) is None:
+            self._wait(deadline)
+        try:
+            return wire.parse(body)
+        except wire.Nonsense:
+            raise Died("sent a reply that cannot be read") from None
+
+    def end(self) -> str:
+        """Kill it with all that it started, reap it, and say how it had ended."""
+        if self._pid is None:
+            return ""
+        pid, self._pid = self._pid, None
+        # Before its first line the group does not exist yet, so the process is named as well.
+        for kill in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                kill(pid, signal.SIGKILL)
+        for end in self._ends:
+            os.close(end)
+        self._ends.clear()
+        self._outgoing.clear()
+        self._incoming.clear()
+        with suppress(ChildProcessError):
+            return _manner(os.waitpid(pid, 0)[1])
+        return "ended"
+
+    def _spawn(self, requests: int, replies: int, lifeline: int) -> int:
+        root = str(Path(__file__).parents[2])
+        code = _CODE.format(root=root, limit=self.memory_limit_bytes)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        wanted = {0: null, 1: null, 2: null, 3: requests, 4: replies, 5: lifeline}
+        try:
+            return os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-P", "-c", code],
+                _environment(),
+                file_actions=[(os.POSIX_SPAWN_DUP2, end, number) for number, end in wanted.items()],
+                setsigmask=(),
+                setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP),
+            )
+        finally:
+            os.close(null)
+
+    def _wait(self, deadline: float) -> None:
+        """Sleep until something can be read or written."""
+        requests, replies, _ = self._ends
+        if self._outgoing:
+            self._poll.register(requests, select.POLLOUT)
+        left = deadline - monotonic()
+        ready = dict(self._poll.poll(left * 1000)) if left > 0 else {}
+        if not ready:
+            raise TimedOut
+        if requests in ready:
+            self._push()
+        if replies in ready:
+            self._pull()
+
+    def _push(self) -> None:
+        requests = self._ends[0]
+        while self._outgoing:
+            try:
+                sent = os.write(requests, memoryview(self._outgoing)[:_PIECE])
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                # What it said before it went is still to be read.
+                self._outgoing.clear()
+                break
+            del self._outgoing[:sent]
+        with suppress(KeyError):
+            self._poll.unregister(requests)
+
+    def _pull(self) -> None:
+        piece = os.read(self._ends[1], _PIECE)
+        if not piece:
+            raise Died("died")
+        self._incoming += piece
+        if int.from_bytes(self._incoming[: wire.HEADER], "big") > wire.LARGEST_REPLY:
+            raise Died("sent a reply that is too large")
+
+    def _take(self) -> bytes | None:
+        """A whole reply, if it is there."""
+        end = wire.HEADER + int.from_bytes(self._incoming[: wire.HEADER], "big")
+        if len(self._incoming) < wire.HEADER or len(self._incoming) < end:
+            return None
+        body = bytes(self._incoming[wire.HEADER : end])
+        del self._incoming[:end]
+        return body
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose ends have numbers that the child's six descriptors do not collide with."""
+    import fcntl
+
+    ends = os.pipe()
+    try:
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    finally:
+        for end in ends:
+            os.close(end)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(high[0], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return high[0], high[1]
+
+
+def _environment() -> dict[str, str]:
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _ENVIRONMENT or name.startswith(_PREFIXES)
+    }
+    found |= {name: found.get(name, "1") for name in _ONE_THREAD}
+    if "PYTHONPATH" in found:
+        # An empty or relative entry means the folder that the command was called from.
+        entries = found["PYTHONPATH"].split(os.pathsep)
+        found["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
+    return found
+
+
+def _manner(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code == wire.OUT_OF_MEMORY:
+        return "memory"
+    if code >= 0:
+        return f"exit code {code}"
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
