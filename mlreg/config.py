@@ -191,7 +191,7 @@ def find_registry(named: str | Path | None = None, environ: Mapping[str, str] = 
     except FileNotFoundError:
         raise RegistryNotFound("the working directory has been deleted") from None
     for parent in (start, *start.parents):
-        if (parent / FOLDER / DATABASE).exists():
+        if _is_registry(parent / FOLDER):
             return parent / FOLDER
     raise RegistryNotFound(
         f"no registry in {start} or any folder above it", hint="run: mlreg init, or give --registry"
@@ -200,11 +200,16 @@ def find_registry(named: str | Path | None = None, environ: Mapping[str, str] = 
 
 def _named_registry(path: Path) -> Path:
     for folder in (path / FOLDER, path):
-        if (folder / DATABASE).exists():
+        if _is_registry(folder):
             return folder.absolute()
     raise RegistryNotFound(
         f"there is no registry at {safe(str(path))}", hint=f"run: mlreg init {safe(str(path))}"
     )
+
+
+def _is_registry(folder: Path) -> bool:
+    # Unlike Path.exists, false also for a name that is too long or a folder of somebody else.
+    return os.path.exists(folder / DATABASE)
 
 
 def _convert(raw: object, kind: type) -> Value | None:

@@ -55,18 +55,24 @@ def _text(value: object) -> str:
         raise InvalidInput(f"the model takes a text, not {_kind(value)}")
     if len(value) > MAX_CHARACTERS:
         raise InvalidInput(f"an input has at most {MAX_CHARACTERS:,} characters")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise InvalidInput("the text is not valid Unicode") from None
+    _check_unicode(value, "the text")
     return value
+
+
+def _check_unicode(text: str, what: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"{what} is not valid Unicode") from None
 
 
 def _record(signature: Signature, value: object) -> dict[str, Scalar | None]:
     if not isinstance(value, dict):
         raise InvalidInput(f"the model takes {describe(signature)}, not {_kind(value)}")
     if not signature.fields:
+        for name in value:
+            _check_unicode(str(name), f"the field's name {safe(str(name), longest=40)}")
         return {str(name): _field("any", True, str(name), item) for name, item in value.items()}
     missing = [name for name in signature.fields if name not in value]
     unknown = [str(name) for name in value if name not in signature.fields]
@@ -103,6 +109,8 @@ def _field(kind: FieldType, nullable: bool, name: str, value: object) -> Scalar 
         raise InvalidInput(f"{label} must be a text, not {_kind(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"{label} must be a finite number")
+    if isinstance(value, str):
+        _check_unicode(value, label)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise InvalidInput(f"{label} must be a plain value, not {_kind(value)}")

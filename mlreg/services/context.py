@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import Clock
 from mlreg.config import Settings
-from mlreg.names import Reference, parse_reference
+from mlreg.names import Reference, check_text, parse_reference
 from mlreg.store.store import Store, Transaction
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlreg.entities.traffic import Change
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
+
+_LONGEST_ACTOR = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +43,8 @@ class Context:
 
     def actor_of(self, change: Change) -> str:
         """Who makes a change."""
-        return change.actor or self.actor
+        return self.author(change.actor)
+
+    def author(self, named: str | None) -> str:
+        """Who is recorded: the one named, else the registry's actor."""
+        return check_text(named or self.actor, "actor", longest=_LONGEST_ACTOR)

@@ -105,7 +105,7 @@ class FeedbackService:
         ids = list({entry.prediction_id for entry in chunk})
         outputs = tx.predictions.outputs(ids)
         current = dict(tx.feedback.newest(ids))
-        at, author = self._context.clock(), actor or self._context.actor
+        at, author = self._context.clock(), self._context.author(actor)
         rows, news = [], 0
         for entry in chunk:
             if entry.prediction_id not in outputs:

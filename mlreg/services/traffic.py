@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from mlreg.errors import (
     NothingToRollBack,
     RevisionMoved,
 )
-from mlreg.names import check_text
+from mlreg.names import check_text, safe
 from mlreg.routing import choose, shares
 from mlreg.services.context import Context
 from mlreg.services.routes import Routes
@@ -307,7 +306,8 @@ class Traffic:
     ) -> Revision:
         """The one way to change traffic: work out the next revision and put it in force."""
         if strategy is not None and strategy not in STRATEGIES:
-            raise InvalidInput(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy}")
+            known = ", ".join(STRATEGIES)
+            raise InvalidInput(f"strategy must be one of {known}, not {safe(str(strategy))}")
         reason = check_text(change.reason, "reason")
         transaction = self._context.store.read if change.dry_run else self._context.store.write
         with transaction() as tx:
@@ -384,7 +384,7 @@ def basis_points(percent: float) -> int:
     Raises:
         InvalidInput: It is not between 0 and 100, or finer than a hundredth of a percent.
     """
-    if not (math.isfinite(percent) and 0 <= percent <= 100):
+    if not 0 <= percent <= 100:  # NaN fails as well
         raise InvalidInput(f"a share of traffic lies between 0 and 100 percent, not at {percent}")
     points = round(percent * 100)
     if abs(points - percent * 100) > 1e-6:

@@ -22,7 +22,7 @@ MARKS = "select source, upto from watermarks"
 SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
     select id, version, revision, role, at, latency_us, status, confidence, cost from predictions
-    where id > :after and id <= :upto order by id
+    where id > :after order by id limit :limit
 """
 # Each row with the one that it replaces, so that a correction becomes a difference.
 FEEDBACK_ROWS = """
@@ -34,14 +34,14 @@ FEEDBACK_ROWS = """
         select max(id) from feedback
         where prediction = f.prediction and name = f.name and id < f.id
     )
-    where f.id > :after and f.id <= :upto order by f.id
+    where f.id > :after order by f.id limit :limit
 """
 # Each prediction of a range with the feedback that counts now.
 EDGE_FEEDBACK = """
     select p.version, p.revision, p.role, p.at, f.name, f.correct, f.value
     from predictions p
     join feedback f on f.prediction = p.id
-    where p.id >= :first and p.at >= :since and p.at < :until and f.id = (
+    where p.id >= :first and p.id <= :last and p.at >= :since and p.at < :until and f.id = (
         select max(id) from feedback where prediction = p.id and name = f.name
     )
 """
@@ -74,7 +74,13 @@ OF_VERSION = """
     where version = :version and grain = :grain and bucket >= :first and bucket < :last
 """
 COUNTS = """
-    select version, sum(requests) from summaries where grain = 0 and role = 0 group by version
+    select version, sum(n) from (
+        select version, requests as n from summaries where grain = 0 and role = 0
+        union all
+        select version, 1 from predictions
+        where role = 0 and id > (select upto from watermarks where source = 'predictions')
+    ) counted
+    group by version
 """
 DROP = "delete from summaries"
 
@@ -149,20 +155,20 @@ class Summaries:
         return cells
 
     def request_counts(self) -> dict[int, int]:
-        """Live predictions of each version over all time, up to the watermark."""
+        """Live predictions of each version over all time, folded or not."""
         return dict(self._connection.execute(COUNTS).fetchall())
 
     def _marks(self) -> dict[str, int]:
         return dict(self._connection.execute(MARKS).fetchall())
 
     def _fold_log(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
-        rows = self._connection.execute(LOG_ROWS, {"after": mark, "upto": mark + limit}).fetchall()
+        rows = self._connection.execute(LOG_ROWS, {"after": mark, "limit": limit}).fetchall()
         for _, version, revision, role, at, *measures in rows:
             _count(hours[Cell(version, revision, role), at // HOUR], *measures)
         return self._advance("predictions", rows)
 
     def _fold_feedback(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
-        window = {"after": mark, "upto": mark + limit}
+        window = {"after": mark, "limit": limit}
         rows = self._connection.execute(FEEDBACK_ROWS, window).fetchall()
         for row in rows:
             _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
