@@ -88,7 +88,7 @@ class Performance:
             cells = self._cells(tx, {version.key for version in versions}, window)
             tallies = _by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
-            off_split = _off_split(tx, model, cells)
+            off_split = _off_split(tx, model, cells, {version.key for version in versions})
             base = _baseline(tx, model, seen, tallies, baseline)
             segments = self._by_segment(tx, model, versions, window, by) if by else None
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
@@ -223,7 +223,8 @@ class Performance:
     ) -> list[VersionPerformance]:
         check_key(by, "segment")
         by_key = {version.key: version for version in versions}
-        rows = tx.predictions.by_segment(model.key, by, since=window.since, until=window.until)
+        found = tx.predictions.by_segment(model.key, by, since=window.since, until=window.until)
+        rows = [row for row in found if row.version in by_key]  # the others have been deleted
         total: dict[str | None, int] = defaultdict(int)
         for row in rows:
             total[row.segment] += row.requests
@@ -282,12 +283,13 @@ def _by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
     return found
 
 
-def _off_split(tx: Transaction, model: ModelRow, cells: Cells) -> str | None:
+def _off_split(tx: Transaction, model: ModelRow, cells: Cells, known: set[int]) -> str | None:
     """Why the log contradicts the weights it was routed by; None if it does not.
 
     A revision whose predictions are not split as it says has lost some of them, and what is left
     of an arm may not be like what was lost. Sticky revisions are passed over: they split users,
-    who differ in how much they ask.
+    who differ in how much they ask. So are revisions with a version that is deleted: its
+    predictions are not among the cells.
     """
     counts: dict[int, dict[int, int]] = defaultdict(dict)
     for cell, tally in cells.items():
@@ -296,7 +298,9 @@ def _off_split(tx: Transaction, model: ModelRow, cells: Cells) -> str | None:
     newest = sorted(counts, reverse=True)[:_CHECKED_REVISIONS]
     for number in newest:
         revision = tx.traffic.find(model, number)
-        if revision and revision.strategy != "sticky" and len(revision.live) > 1:
+        if revision is None or revision.strategy == "sticky" or len(revision.live) < 2:
+            continue
+        if all(arm.version_key in known for arm in revision.live):
             observed = [counts[number].get(arm.version_key, 0) for arm in revision.live]
             problem = split_problem(revision, observed, checks=len(newest))
             if problem:
