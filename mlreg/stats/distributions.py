@@ -71,7 +71,10 @@ def noncentral_student_tail(t: float, df: float, shift: float) -> float:
     """P(T > t) of the noncentral t distribution with noncentrality `shift`."""
     from scipy.special import nctdtr
 
-    return 1.0 - float(nctdtr(df, shift, t))
+    below = float(nctdtr(df, shift, t))
+    if math.isnan(below):  # for some shifts beyond 37, where the answer is 0 or 1
+        return 1.0 if shift > t else 0.0
+    return 1.0 - below
 
 
 def binomial_two_sided(k: int, n: int, p: float) -> float:
@@ -84,6 +87,7 @@ def binomial_two_sided(k: int, n: int, p: float) -> float:
         gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + xlog1py(n - x, -p)
     )
     pmf = np.exp(log_pmf)
+    pmf /= pmf.sum()  # what the logarithms have lost of the whole
     return min(1.0, float(pmf[pmf <= pmf[k] * (1 + _TIE)].sum()))
 
 

@@ -11,7 +11,10 @@ from mlreg.stats.distributions import (
     confidence_interval,
     normal_upper,
 )
-from mlreg.stats.srm import CONCENTRATION, Epoch, sequential_sample_ratio
+from mlreg.stats.srm import Epoch, sequential_sample_ratio
+
+PAIR_CONCENTRATION = 10.0
+"""Discordant pairs are few and often lopsided; the mixture for traffic splits would see nothing."""
 
 EXACT_BELOW = 25
 """With fewer discordant pairs the exact test decides, from here on its mid-p version."""
@@ -130,7 +133,7 @@ def sequential_p_value(
     only_control: int,
     only_treatment: int,
     *,
-    concentration: float = CONCENTRATION,
+    concentration: float = PAIR_CONCENTRATION,
     previous_p: float = 1.0,
 ) -> float:
     """p-value of the discordant pairs so far, valid at all looks together.

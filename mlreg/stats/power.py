@@ -249,7 +249,13 @@ def mean_mde(
     def excess(difference: float) -> float:
         return mean_power(difference, sd, n_control, alpha=alpha, ratio=ratio, sides=sides) - power
 
-    return _smallest(excess, 0.0, 100 * sd)
+    check_positive("n_control", n_control)
+    check_positive("ratio", ratio)
+    df = n_control * (1 + ratio) - 2
+    if df <= 0:
+        return None
+    quantiles = student_upper(alpha / sides, df) + student_upper((1 - power) / 2, df)
+    return _smallest(excess, 0.0, 2 * quantiles * sd * math.sqrt((1 + 1 / ratio) / n_control))
 
 
 def proportion_non_inferiority_size(
