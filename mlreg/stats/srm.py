@@ -112,7 +112,7 @@ def sample_ratio(
     can_be_exact = len(periods) == 1 and len(weighted) == 2
     if method == "exact" and not can_be_exact:
         raise ValueError("the exact test needs one epoch with two weighted arms")
-    is_small = periods[0].total > 0 and min(e for e in expected if e > 0) < MIN_EXPECTED
+    is_small = any(0 < count < MIN_EXPECTED for count in expected)
     if method == "exact" or (method == "auto" and is_small and can_be_exact):
         first = weighted[0]
         period = periods[0]
