@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import math
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -59,10 +61,14 @@ def parse() -> argparse.Namespace:
 
 
 def run(group: Group, options: argparse.Namespace) -> list[Line]:
-    """One group in a folder of its own."""
+    """One group in a folder of its own; a command that fails costs its group, not the others."""
     rows = options.rows or (2_000_000 if options.quick else 10_000_000)
     with tempfile.TemporaryDirectory(prefix="mlreg-bench-") as folder:
-        return group(Plan(folder=Path(folder), quick=options.quick, rows=rows))
+        try:
+            return group(Plan(folder=Path(folder), quick=options.quick, rows=rows))
+        except subprocess.CalledProcessError as error:
+            print(f"{error.cmd} ended with {error.returncode}", file=sys.stderr)
+            return [Line(budget="-", what=group.__name__, value=math.inf, limit=0)]
 
 
 def compile_all() -> None:

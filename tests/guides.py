@@ -3,7 +3,8 @@
 All of a document becomes one shell script, so that variables and `cd` last from block to block. A
 command whose output the document shows must print that, up to what differs from run to run; `...`
 stands for anything. A command may fail only where the next one is `echo $?`. Each Python block is
-a program of its own. A fence with `no-run` behind its language is left alone.
+a program of its own, and a text block right below it is what it prints. A fence with `no-run`
+behind its language is left alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FENCE = re.compile(r"^```(console|python)[ \t]*(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"\s*^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "--- end of step: status "
 TIMEOUT = 300
 
@@ -50,12 +52,12 @@ def steps(text: str) -> list[Step]:
         line = text.count("\n", 0, fence.start()) + 2
         if "no-run" in options.split():
             continue
-        if language == "python":
-            found.append(
-                Step(line=line, command=f"{shlex.quote(sys.executable)} -c {shlex.quote(body)}")
-            )
-        else:
+        if language == "console":
             found.extend(console_steps(body, line))
+        else:
+            output = OUTPUT.match(text, fence.end())
+            shown = output[1].splitlines() if output else []
+            found.append(Step(line=line, command=f"python -c {shlex.quote(body)}", shown=shown))
     return found
 
 
@@ -84,7 +86,7 @@ def problems(guide: Path, folder: Path) -> list[str]:
     todo = steps(guide.read_text())
     output = run(script(todo), folder)
     done = re.split(rf"\n?^{re.escape(MARK)}(\d+)\n", output, flags=re.MULTILINE)
-    found = []
+    found: list[str] = []
     for index, step in enumerate(todo):
         where = f"{guide.name}:{step.line}: $ {step.command}"
         if 2 * index + 1 >= len(done):

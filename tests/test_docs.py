@@ -65,6 +65,11 @@ $ echo $?
 
 ```python
 open("made.txt", "w").write("by Python")
+print("made", "it")
+```
+
+```text
+made it
 ```
 
 ```console no-run
@@ -100,6 +105,7 @@ def test_a_true_guide_passes(tmp_path: Path) -> None:
         ("$ echo one\none\nmore\n", "the guide shows:\none\nmore"),
         ("$ false\n", "ended with 1"),
         ("$ exit 3\n", "never ended"),
+        ("```\n```python\nprint(1)\n```\n```text\n2\n", "the guide shows:\n2"),
     ],
 )
 def test_a_guide_that_lies_is_reported_with_its_line(
@@ -107,5 +113,5 @@ def test_a_guide_that_lies_is_reported_with_its_line(
 ) -> None:
     (tmp_path / "guide.md").write_text(f"# Title\n\n```console\n{lie}```\n")
     (found,) = guides.problems(tmp_path / "guide.md", tmp_path)
-    assert found.startswith("guide.md:4: $ ")
+    assert found.startswith(("guide.md:4: $ ", "guide.md:6: $ python"))
     assert complaint in found

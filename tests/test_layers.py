@@ -43,12 +43,13 @@ def test_a_light_command_imports_nothing_heavy(
     assert not imported_by(command, fresh_registry) & unwanted
 
 
-@pytest.fixture
-def fresh_registry(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def fresh_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a registry that holds one version."""
-    for arguments in (["init"], ["register", "sentiment@1.0.0"], ["activate", "sentiment@1.0.0"]):
-        subprocess.run([MLREG, *arguments], cwd=tmp_path, check=True, capture_output=True)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("fresh")
+    for arguments in (["init"], ["register", "sentiment@1.0.0"]):
+        subprocess.run([MLREG, *arguments], cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 def imported_by(command: list[str], folder: Path) -> set[str]:
