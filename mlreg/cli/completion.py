@@ -23,6 +23,13 @@ def complete_selector(incomplete: str) -> list[str]:
     return [s for s in _selectors(None) if s.startswith(incomplete)]
 
 
+def complete_setting(incomplete: str) -> list[str]:
+    """Names of settings."""
+    from mlreg.config import BY_NAME
+
+    return [name for name in BY_NAME if name.startswith(incomplete)]
+
+
 def _names() -> list[str]:
     return list(dict.fromkeys(name for name, *_ in _versions()))
 

@@ -85,6 +85,42 @@ def pairs(texts: list[str] | None, value: Callable[[str], T]) -> dict[str, T]:
     return found
 
 
+def moment(text: str | None) -> int | None:
+    """An instant, or a duration back from now, in microseconds; None for none."""
+    if text is None:
+        return None
+    from mlreg import clock
+
+    return clock.parse_moment(text, now=clock.now())
+
+
+def prediction_id(text: str) -> int:
+    """The id of a prediction.
+
+    Raises:
+        InvalidInput: It cannot be one.
+    """
+    if not _WHOLE_NUMBER.fullmatch(text) or int(text) == 0:
+        raise InvalidInput(
+            f"{safe(text)!r} is not the id of a prediction", hint="it is a number: see mlreg log"
+        )
+    return int(text)
+
+
+def segment_key(text: str | None) -> str | None:
+    """The key in `segment:KEY`; None for none.
+
+    Raises:
+        InvalidInput: It is written otherwise.
+    """
+    if text is None:
+        return None
+    kind, colon, key = text.partition(":")
+    if kind != "segment" or not colon or not key:
+        raise InvalidInput(f"{safe(text)} is nothing to report by", hint="--by segment:country")
+    return key
+
+
 RefArgument = Annotated[
     str,
     typer.Argument(

@@ -68,6 +68,13 @@ class Session(NamedTuple):
 
         emit(record, as_json=self.json, field=self.field)
 
+    def emit_all(self, records: list[Any], together: object) -> None:
+        """Print records one a line for programs, and as one view for people."""
+        if self.is_for_people:
+            self.emit(together)
+        for record in records if not self.is_for_people else ():
+            self.emit(record)
+
     def note(self, text: str) -> None:
         """Say something beside the result, on stderr, where a person reads the result."""
         if self.is_for_people:

@@ -88,7 +88,7 @@ class FeedbackService:
         """
         recorded, duplicates, unknown = 0, 0, dict[int, None]()
         stream = iter(entries)
-        while chunk := [_checked(entry) for entry in islice(stream, CHUNK)]:
+        while chunk := [checked(entry) for entry in islice(stream, CHUNK)]:
             with self._context.store.write() as tx:
                 known, news, repeats = self._record_chunk(tx, chunk, actor)
                 while len(chunk) >= CHUNK and tx.summaries.fold(limit=4 * CHUNK):
@@ -119,7 +119,12 @@ class FeedbackService:
         return set(outputs), news, len(rows) - news
 
 
-def _checked(entry: Feedback) -> Feedback:
+def checked(entry: Feedback) -> Feedback:
+    """The entry, if it can be recorded.
+
+    Raises:
+        InvalidInput: It says nothing, or a value is wrong.
+    """
     key: object = entry.prediction_id  # a caller may not be typed
     if isinstance(key, bool) or not isinstance(key, int) or not 0 < key <= _HIGHEST_ID:
         raise InvalidInput(f"{safe(str(key))} is not the id of a prediction")

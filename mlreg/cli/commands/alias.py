@@ -1,0 +1,36 @@
+"""`mlreg alias`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import AuthorOptions, RefArgument
+from mlreg.cli.session import SessionOptions
+from mlreg.errors import InvalidInput
+
+
+def alias(
+    session: SessionOptions,
+    ref: RefArgument,
+    change: AuthorOptions,
+    alias: Annotated[
+        str | None,
+        typer.Argument(metavar="[ALIAS]", show_default=False, help="champion, challenger, …"),
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the alias instead.")] = False,
+) -> None:
+    """Point an alias such as champion at a version.
+
+    An alias that another version has moves. With --delete the alias may stand in REF.
+
+    $ mlreg alias sentiment@2.0.0 challenger
+    $ mlreg alias sentiment@challenger --delete
+    """
+    if alias is None and delete:
+        alias = ref.rpartition("@")[2]
+    if alias is None:
+        raise InvalidInput("which alias?", hint=f"mlreg alias {ref} champion")
+    with session.open() as registry:
+        session.emit(registry.versions.alias(ref, alias, delete=delete, change=change))

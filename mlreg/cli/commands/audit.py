@@ -1,0 +1,21 @@
+"""`mlreg audit`."""
+
+from __future__ import annotations
+
+from mlreg.cli.options import ModelOption, SinceOption, moment
+from mlreg.cli.records import EventList
+from mlreg.cli.session import SessionOptions
+
+
+def audit(session: SessionOptions, model: ModelOption = None, since: SinceOption = None) -> None:
+    """List who changed what, when and why.
+
+    With --json one event a line, each with the state before and after, and a hash that covers the
+    event and the hash of the one before it.
+
+    $ mlreg audit --model sentiment --since 7d
+    $ mlreg audit --json > audit.jsonl
+    """
+    with session.open() as registry:
+        events = registry.audit.events(model=model, since=moment(since) or 0)
+        session.emit_all(events, EventList(events))

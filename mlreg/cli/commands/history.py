@@ -1,0 +1,20 @@
+"""`mlreg history`."""
+
+from __future__ import annotations
+
+from mlreg.cli.options import LimitOption, NameArgument
+from mlreg.cli.records import RevisionList
+from mlreg.cli.session import SessionOptions
+
+
+def history(session: SessionOptions, name: NameArgument = None, limit: LimitOption = 20) -> None:
+    """List the revisions of a model's traffic.
+
+    Each change of traffic is one, the newest first: when, who, why, and the split from then on.
+
+    $ mlreg history sentiment --limit 5
+    """
+    with session.open() as registry:
+        # The model's own spelling, and its name where none was given.
+        model = registry.traffic.current(name).model
+        session.emit(RevisionList(model, registry.traffic.history(model, limit=limit)))

@@ -1,0 +1,135 @@
+"""Feedback from files: all rows are read and checked before any is recorded."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlreg.cli.options import number, prediction_id
+from mlreg.cli.progress import Progress
+from mlreg.cli.reading import STDIN, Format, Source, lines, source, table
+from mlreg.entities.predictions import LABEL, Feedback
+from mlreg.errors import InvalidInput, NotFound
+from mlreg.jsonable import loads
+from mlreg.names import safe
+from mlreg.services.feedback import checked
+
+if TYPE_CHECKING:
+    from mlreg.cli.session import Session
+
+_ID, _CORRECT = "prediction_id", "correct"
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def record_file(session: Session, path: Path, wanted: Format | None, actor: str | None) -> None:
+    """Record all feedback of a file.
+
+    Raises:
+        InvalidInput: A row cannot be read; nothing is then recorded.
+        NotFound: Some ids are unknown; the rest is recorded.
+    """
+    with _kept(path, wanted) as origin, session.open(actor=actor) as registry:
+        total = sum(1 for _ in entries(origin))
+        with Progress("entries", total=total) as progress:
+            receipt = registry.feedback.record_many(entries(origin), progress=progress.advance)
+        session.emit(receipt)
+    if receipt.unknown:
+        raise NotFound(
+            f"{len(receipt.unknown):,} ids belong to no prediction; the rest is recorded",
+            hint="see the ids: mlreg log",
+        )
+
+
+@contextmanager
+def _kept(path: Path, wanted: Format | None) -> Iterator[Source]:
+    """The source in a form that can be read twice: stdin is copied aside."""
+    if str(path) != STDIN:
+        yield _fielded(source(path, wanted))
+        return
+    with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
+        copy = Path(folder) / "stdin"
+        with copy.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield _fielded(Source(copy, wanted or "csv"))
+
+
+def _fielded(origin: Source) -> Source:
+    if origin.format == "text":
+        raise InvalidInput("feedback needs fields", hint="give a CSV, TSV or JSONL file")
+    return origin
+
+
+def entries(origin: Source) -> Iterator[Feedback]:
+    """What the rows of a file say, checked.
+
+    Raises:
+        InvalidInput: A row is wrong; the message names it.
+    """
+    for where, record in _records(origin):
+        try:
+            yield from map(checked, _said(record))
+        except InvalidInput as error:
+            raise InvalidInput(f"{where}: {error.message}", hint="nothing was recorded") from None
+
+
+def _records(origin: Source) -> Iterator[tuple[str, dict[str, object]]]:
+    if origin.format == "jsonl":
+        yield from _objects(origin)
+        return
+    header, rows = table(origin)
+    if _ID not in header:
+        raise InvalidInput(f"{origin.name} has no column {_ID}")
+    for row in rows:
+        if row.problem:
+            raise InvalidInput(row.problem, hint="nothing was recorded")
+        cells = zip(header, row.cells, strict=True)
+        yield f"row {row.number}", {name: cell for name, cell in cells if cell.strip()}
+
+
+def _objects(origin: Source) -> Iterator[tuple[str, dict[str, object]]]:
+    for place, text, problem in lines(origin):
+        if problem:
+            raise InvalidInput(problem, hint="nothing was recorded")
+        if not text.strip():
+            continue
+        try:
+            value = loads(text)
+        except InvalidInput as error:
+            raise InvalidInput(f"line {place}: {error.message}") from None
+        if not isinstance(value, dict):
+            raise InvalidInput(f"line {place} is no JSON object")
+        yield f"line {place}", {name: item for name, item in value.items() if item is not None}
+
+
+def _said(record: dict[str, object]) -> Iterator[Feedback]:
+    """The label or judgement of a row, and its named values."""
+    if _ID not in record:
+        raise InvalidInput(f"{_ID} is missing")
+    found = prediction_id(str(record[_ID]))
+    label, correct = record.get(LABEL), record.get(_CORRECT)
+    if label is not None and not isinstance(label, str | int | float):
+        raise InvalidInput("the label must be a plain value")
+    values = {n: v for n, v in record.items() if n not in (_ID, LABEL, _CORRECT)}
+    if label is not None or correct is not None or not values:
+        judged = None if correct is None else _judgement(correct)
+        yield Feedback(prediction_id=found, label=label, correct=judged)
+    for name, value in values.items():
+        yield Feedback(prediction_id=found, name=name, value=_value(name, value))
+
+
+def _judgement(said: object) -> bool:
+    word = _WORDS.get(str(said).strip().lower())
+    if word is None:
+        raise InvalidInput(f"correct must be true or false, not {safe(str(said))}")
+    return word
+
+
+def _value(name: str, said: object) -> float:
+    if isinstance(said, bool) or not isinstance(said, str | int | float):
+        raise InvalidInput(f"the value {safe(name)} must be a number")
+    return number(said.strip()) if isinstance(said, str) else float(said)

@@ -1,0 +1,52 @@
+"""Two versions side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlreg.cli.blocks import Block, Column, Line, Table
+from mlreg.cli.formats import number, size, traffic, when
+from mlreg.cli.views import performance
+from mlreg.entities.reports import VersionComparison
+from mlreg.entities.versions import Version
+
+
+def blocks(pair: VersionComparison) -> Iterable[Block]:
+    """The record as blocks."""
+    yield Table(_columns(pair, "difference"), _facts(pair.left, pair.right))
+    if pair.offline:
+        yield Line("")
+        rows = [
+            (m.metric, number(m.left), number(m.right), _signed(m.difference)) for m in pair.offline
+        ]
+        yield Table(_columns(pair, "difference", first="offline"), rows)
+    yield Line("")
+    if pair.live is None:
+        yield Line("live: not both have answered yet")
+    else:
+        yield performance.comparisons(pair.live.comparisons)
+        yield Line("")
+        yield Line(f"{pair.live.verdict}: {pair.live.recommendation}", "bold")
+
+
+def _columns(pair: VersionComparison, last: str, *, first: str = "") -> list[Column]:
+    return [
+        Column(first),
+        Column(pair.left.ref, right=True),
+        Column(pair.right.ref, right=True),
+        Column(last, right=True),
+    ]
+
+
+def _facts(left: Version, right: Version) -> list[tuple[str, str, str, str]]:
+    facts = [
+        ("status", left.status, right.status),
+        ("traffic", traffic(left.traffic_percent), traffic(right.traffic_percent)),
+        ("size", size(left.size_bytes), size(right.size_bytes)),
+        ("registered", when(left.created_at), when(right.created_at)),
+    ]
+    return [(*fact, "") for fact in facts]
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4g}"
