@@ -1,0 +1,49 @@
+"""What tests of several parts share: a clock to turn, and a look at the tables themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlreg.clock import now
+from mlreg.store.connection import Connection, sqlite3
+
+DATABASE = "registry.db"
+
+
+class Clock:
+    """A clock that stands still until it is turned; microseconds since 1970."""
+
+    def __init__(self, start: int | None = None) -> None:
+        self.at = now() if start is None else start
+
+    def __call__(self) -> int:
+        return self.at
+
+
+@contextmanager
+def raw(folder: Path) -> Iterator[Connection]:
+    """A connection of its own to a registry's database, as somebody with an SQL shell has."""
+    connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def dump(folder: Path) -> dict[str, list[tuple]]:
+    """All rows of all tables."""
+    with raw(folder) as connection:
+        names = connection.execute("select name from sqlite_schema where type = 'table'").fetchall()
+        return {
+            name: connection.execute(f'select * from "{name}"').fetchall()  # noqa: S608
+            for (name,) in names
+        }
+
+
+def drop_triggers(connection: Connection) -> None:
+    """Take away what keeps revisions and events as they were written."""
+    names = connection.execute("select name from sqlite_schema where type = 'trigger'").fetchall()
+    for (name,) in names:
+        connection.execute(f"drop trigger {name}")
