@@ -32,7 +32,7 @@ def compare_adjusted(
 def common_slope(control: JointMoments, treatment: JointMoments) -> float:
     """Slope of y on x over the units of both arms; 0, adjusting nothing, when x does not vary."""
     both = control + treatment
-    return 0.0 if both.x.is_constant else both.covariance / both.x.variance
+    return 0.0 if both.x.is_constant or not both.x.variance else both.covariance / both.x.variance
 
 
 def _adjusted(arm: JointMoments, slope: float, centre: float) -> Estimate:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mlreg.stats.distributions import normal_upper
-from mlreg.stats.results import Interval
 
 
 class Lift(NamedTuple):
@@ -62,6 +61,8 @@ def log_lift(
     if not control > quantile * control_se:
         return UNDEFINED
     ratio = treatment / control
+    if not math.isfinite(ratio):
+        return UNDEFINED
     if ratio <= 0:
         return Lift(ratio - 1, None, None)
     log_se = math.hypot(control_se / control, treatment_se / treatment)
@@ -97,7 +98,7 @@ def delta_lift_se(
 
 
 def _around_log(ratio: float, half: float) -> Lift:
-    if half > 700:  # exp would overflow: nothing is known about the ratio
+    high = ratio * math.exp(half) if half < 700 else math.inf
+    if not math.isfinite(high):  # beyond the floats: nothing is known about the ratio
         return Lift(ratio - 1, None, None)
-    limits = Interval(ratio * math.exp(-half), ratio * math.exp(half))
-    return Lift(ratio - 1, limits.low - 1, limits.high - 1)
+    return Lift(ratio - 1, ratio * math.exp(-half) - 1, high - 1)

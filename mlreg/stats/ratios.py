@@ -63,4 +63,4 @@ def design_effect(units: JointMoments) -> float | None:
     if estimate.n < 2 or not 0 < estimate.value < 1:
         return None
     independent = estimate.value * (1 - estimate.value) / (units.n * units.x.mean)
-    return estimate.se**2 / independent
+    return estimate.se**2 / independent if independent > 0 else None

@@ -86,8 +86,8 @@ def _weight(n_c: int, n_t: int) -> float:
 def _averaged(differences: Sequence[_Difference], n: int, *, is_ready: bool) -> Evidence:
     if not differences:
         return Evidence(estimate=None, se=None, z=None, n=n, warnings=(codes.EMPTY_ARM,))
-    whole = math.fsum(phase.weight for phase in differences)
-    estimate = math.fsum(phase.weight * phase.value for phase in differences) / whole
+    whole = sum(phase.weight for phase in differences)
+    estimate = sum(phase.weight * phase.value for phase in differences) / whole
     null_se = math.hypot(*(phase.weight * phase.null_se for phase in differences)) / whole
     se = math.hypot(*(phase.weight * phase.se for phase in differences)) / whole
     if not (math.isfinite(estimate) and math.isfinite(se)):

@@ -170,5 +170,8 @@ def test_phases_without_variation_or_with_broken_data_are_refused():
     constant, broken = (Moments(n=200, mean=1.0, variance=v) for v in (0.0, math.nan))
     assert stratified_means([(constant, constant)]).warnings == (codes.DEGENERATE,)
     assert stratified_means([(constant, broken)]).warnings == (codes.NOT_FINITE,)
+    top, bottom = (Moments(n=200, mean=mean, variance=1.0) for mean in (math.inf, -math.inf))
+    opposite = [(top, bottom), (bottom, top)]
+    assert stratified_means(opposite).warnings == (codes.NOT_FINITE,)
     few = Moments(n=20, mean=1.0, variance=1.0)
     assert stratified_means([(few, few)]).warnings == (codes.LOW_COUNTS,)

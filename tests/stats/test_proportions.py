@@ -190,5 +190,7 @@ def test_lifts_of_a_control_near_zero_are_undefined():
     assert log_lift(-5.0, 0.1, 5.0, 0.1).value is None
     assert log_lift(5.0, 0.1, -5.0, 0.1).low is None
     assert log_lift(5.0, 0.1, 1e-9, 1.0).low is None
+    assert log_lift(5e-324, 0.0, 5.0, 0.1).value is None
+    assert log_lift(1e-300, 0.0, 1e8, 6e7).low is None
     assert delta_lift(0.0, 1.0, 5.0, 1.0).value is None
     assert delta_lift(-5.0, 0.1, -6.0, 0.1).value == pytest.approx(0.2)
