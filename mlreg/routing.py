@@ -3,7 +3,8 @@
 Sticky routing is weighted rendezvous hashing (Schindelhauer and Schomaker 2005; Mosharaf's and
 Jason Resch's form `-w / ln(u)`): every version draws a hash of (salt, unit, version), scaled by
 its weight, and the highest score answers. A version's score depends on nothing but its own
-weight, so when weights change a unit moves only from an arm that lost to one that gained.
+weight, so when weights change a unit moves only to an arm that gained against the one it leaves:
+with two arms, or where the others share in proportion, that is the necessary share and no more.
 """
 
 from __future__ import annotations

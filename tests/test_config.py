@@ -142,7 +142,7 @@ def test_without_a_registry_above_the_error_names_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RegistryNotFound, match="no registry in .* or any folder above"):
+    with pytest.raises(RegistryNotFound, match=r"no registry in .* or any folder above"):
         find_registry(environ={})
 
 
