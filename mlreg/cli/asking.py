@@ -10,8 +10,12 @@ from mlreg.errors import InvalidInput
 from mlreg.names import safe
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(doing: str, *, yes: bool) -> None:
     """Go on only if the user agrees: by `--yes`, or by answering on a terminal.
+
+    Args:
+        doing: What is about to be done, such as `deleting sentiment@1.0.0`.
+        yes: Whether the user has agreed.
 
     Raises:
         InvalidInput: There is no terminal to ask on.
@@ -19,5 +23,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidInput(f"{safe(question)} There is no terminal to ask on", hint="give --yes")
-    typer.confirm(safe(question), abort=True, err=True)
+        raise InvalidInput(
+            f"{doing} needs a yes, and there is no terminal to ask on", hint="give --yes"
+        )
+    typer.confirm(f"You are {safe(doing)}. Go on?", abort=True, err=True)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """What people are told instead of a record that says more than they asked."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Place:
     """A new registry: the folder it is for, and its own folder."""
 

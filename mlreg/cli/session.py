@@ -62,11 +62,13 @@ class Session(NamedTuple):
 
         return open_registry(self.registry, actor=actor)
 
-    def emit(self, record: object) -> None:
-        """Print a result in the form that is wanted."""
+    def emit(self, record: object, *, said: str | None = None) -> None:
+        """Print a result in the form that is wanted; people may get a sentence instead."""
         from mlreg.cli.output import emit
+        from mlreg.cli.records import Sentence
 
-        emit(record, as_json=self.json, field=self.field)
+        shown = record if said is None or not self.is_for_people else Sentence(said)
+        emit(shown, as_json=self.json, field=self.field)
 
     def emit_all(self, records: list[Any], together: object) -> None:
         """Print records one a line for programs, and as one view for people."""

@@ -33,4 +33,6 @@ def alias(
     if alias is None:
         raise InvalidInput("which alias?", hint=f"mlreg alias {ref} champion")
     with session.open() as registry:
-        session.emit(registry.versions.alias(ref, alias, delete=delete, change=change))
+        version = registry.versions.alias(ref, alias, delete=delete, change=change)
+        verb = "no longer has" if delete else "has"
+        session.emit(version, said=f"{version.ref} {verb} the alias {alias}")

@@ -22,4 +22,5 @@ def archive(
     $ mlreg archive sentiment@1.0.0 --restore
     """
     with session.open() as registry:
-        session.emit(registry.versions.archive(ref, restore=restore, change=change))
+        version = registry.versions.archive(ref, restore=restore, change=change)
+        session.emit(version, said=f"{version.ref} is {version.status}")

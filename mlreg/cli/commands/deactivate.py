@@ -23,7 +23,7 @@ def deactivate(
         live = registry.traffic.current(version.name).live
         is_last = [arm.model_id for arm in live] == [version.model_id]
         if is_last and not change.dry_run:
-            confirm(f"{version.ref} is the last version that serves. Stop serving?", yes=yes)
+            confirm(f"deactivating {version.ref}, the last version that serves", yes=yes)
         emit_change(
             session,
             registry,

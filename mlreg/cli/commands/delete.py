@@ -26,8 +26,7 @@ def delete(
     with session.open() as registry:
         version = registry.versions.get(ref)
         if not dry_run:
-            confirm(f"Delete {version.ref} and its artifact for good?", yes=yes)
+            confirm(f"deleting {version.ref} and its artifact for good", yes=yes)
         # By id: whoever confirmed has seen which version it is.
         gone = registry.versions.delete(version.model_id, change=replace(change, dry_run=dry_run))
-        session.emit(gone)
-    session.note(f"{gone.ref} {'would be' if dry_run else 'is'} deleted")
+        session.emit(gone, said=f"{gone.ref} {'would be' if dry_run else 'is'} deleted")

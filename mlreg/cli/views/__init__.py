@@ -28,7 +28,7 @@ _MODULES = {
     "SettingList": "settings",
     "ConfigEntry": "settings",
     "Diagnosis": "health",
-    "Place": "registries",
+    "Sentence": "sentences",
 }
 
 

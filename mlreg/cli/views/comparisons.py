@@ -24,7 +24,7 @@ def blocks(pair: VersionComparison) -> Iterable[Block]:
     if pair.live is None:
         yield Line("live: not both have answered yet")
     else:
-        yield performance.comparisons(pair.live.comparisons)
+        yield from performance.comparisons(pair.live.comparisons)
         yield Line("")
         yield Line(f"{pair.live.verdict}: {pair.live.recommendation}", "bold")
 

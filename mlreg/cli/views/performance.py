@@ -30,9 +30,9 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
     if any(entry.labelled_count or entry.avg_confidence is not None for entry in report.models):
         yield Line("")
         yield quality(report)
-    if report.comparisons:
+    for compared in comparisons(report.comparisons):
         yield Line("")
-        yield comparisons(report.comparisons)
+        yield compared
     yield Line("")
     yield Line(f"{report.verdict}: {report.recommendation}", _RECOMMENDED[report.verdict])
 
@@ -82,27 +82,30 @@ def quality(report: PerformanceReport) -> Table:
     return Table([*_subject(report), *(Column(title, right=True) for title in filled)], rows)
 
 
-def comparisons(found: Sequence[MetricComparison]) -> Table:
-    """Each metric of each candidate against the baseline."""
-    columns = [
-        Column("metric"),
-        Column("baseline → candidate", right=True, wraps=True),
-        Column("difference [interval]", right=True, wraps=True),
-        Column("p", right=True),
-        Column("verdict"),
-    ]
-    rows = [
-        (
-            BY_NAME[c.metric].label if c.metric in BY_NAME else c.metric,
-            f"{c.baseline} {_in_unit(c.metric, c.baseline_value)} → "
-            f"{c.candidate} {_in_unit(c.metric, c.candidate_value)}",
-            _difference(c),
-            p_value(c.p_value),
-            Cell(c.verdict, _VERDICTS[c.verdict]),
-        )
-        for c in found
-    ]
-    return Table(columns, rows)
+def comparisons(found: Sequence[MetricComparison]) -> Iterable[Table]:
+    """Metric by metric, a table for each candidate against the baseline."""
+    for candidate in dict.fromkeys(c.candidate for c in found):
+        rows = [_compared(c) for c in found if c.candidate == candidate]
+        columns = [
+            Column("metric"),
+            Column(found[0].baseline, right=True),
+            Column(candidate, right=True),
+            Column("difference [interval]", right=True, wraps=True),
+            Column("p", right=True),
+            Column("verdict"),
+        ]
+        yield Table(columns, rows)
+
+
+def _compared(c: MetricComparison) -> tuple[Content, ...]:
+    return (
+        BY_NAME[c.metric].label if c.metric in BY_NAME else c.metric,
+        _in_unit(c.metric, c.baseline_value),
+        _in_unit(c.metric, c.candidate_value),
+        _difference(c),
+        p_value(c.p_value),
+        Cell(c.verdict, _VERDICTS[c.verdict]),
+    )
 
 
 def _rate(rate: float | None, interval: Interval | None) -> str:
@@ -112,19 +115,17 @@ def _rate(rate: float | None, interval: Interval | None) -> str:
 
 
 def _difference(c: MetricComparison) -> str:
-    gap = _in_unit(c.metric, c.difference, signed=True)
-    if c.difference_ci is None:
-        return gap
-    low, high = (_in_unit(c.metric, limit, signed=True) for limit in c.difference_ci)
-    return f"{gap} [{low}, {high}]"
+    """A difference of shares is in points, so that nobody takes it for a percentage."""
+    unit = BY_NAME[c.metric].unit if c.metric in BY_NAME else ""
+    name = {"share": " pt", "ms": " ms"}.get(unit, "")
+    scale, digits = (100, ".1f") if unit == "share" else (1, ".2f" if unit == "ms" else ".4g")
+    numbers = [format(limit * scale, f"+{digits}") for limit in c.difference_ci or ()]
+    gap = NOTHING if c.difference is None else format(c.difference * scale, f"+{digits}")
+    return gap + (f" [{', '.join(numbers)}]" if numbers else "") + name
 
 
-def _in_unit(metric: str, value: float | None, *, signed: bool = False) -> str:
-    """A value of a metric; a difference of shares is in points, so that it is no percentage."""
-    if value is None:
-        return NOTHING
-    sign = "+" if signed else ""
+def _in_unit(metric: str, value: float | None) -> str:
     unit = BY_NAME[metric].unit if metric in BY_NAME else ""
     if unit == "share":
-        return f"{value * 100:{sign}.1f}" + (" pt" if signed else " %")
-    return f"{value:{sign}.2f} ms" if unit == "ms" else f"{value:{sign}.4g}"
+        return percent(value)
+    return f"{milliseconds(value)} ms" if unit == "ms" and value is not None else number(value)

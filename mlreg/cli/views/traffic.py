@@ -43,10 +43,11 @@ def split(revision: Revision) -> Iterable[Block]:
 def _(change: RevisionChange) -> Iterable[Block]:
     after = change.after
     if not change.is_new:
-        yield Line(f"nothing to do: {after.model} stays at revision {after.number}")
-    else:
-        would = "would become" if after.dry_run else "is at"
-        yield Line(f"{after.model} {would} revision {after.number}: {_described(after)}")
+        yield Line("nothing to do")
+        yield from split(after)
+        return
+    would = "would be" if after.dry_run else "is"
+    yield Line(f"{after.model} {would} at revision {after.number}: {_described(after)}")
     old = {arm.model_id: arm for arm in change.before.arms} if change.before else {}
     new = {arm.model_id: arm for arm in after.arms}
     rows = [

@@ -120,7 +120,6 @@ def _gives(signature: Signature | None) -> str:
 
 @blocks.register
 def _(model: ModelOverview) -> Iterable[Block]:
-    yield Line(model.name, "bold")
     yield from split(model.revision)
     yield Line("")
     yield versions_table(model.versions)

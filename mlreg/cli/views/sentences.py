@@ -1,0 +1,13 @@
+"""A sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlreg.cli.blocks import Block, Line
+from mlreg.cli.records import Sentence
+
+
+def blocks(sentence: Sentence) -> Iterable[Block]:
+    """The record as blocks."""
+    yield Line(sentence.text)
