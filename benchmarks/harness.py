@@ -65,7 +65,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """The time for one group of interleaved cases."""
-        return 5 if self.quick else 20
+        return 4 if self.quick else 20
 
 
 def medians(cases: Mapping[str, Case], *, seconds: float, least: int = 5) -> dict[str, float]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import mlreg
-from benchmarks.harness import MLREG, Case, Line, Plan, medians, ratio
+from benchmarks.harness import MLREG, Case, Line, Plan, baseline, medians, process, ratio
 from benchmarks.models import TEXT, mid, registry, texts
 from mlreg.store.predictions import INSERT, Entry
 from mlreg.store.store import Store
 from mlreg.store.summaries import EVERY
 
 BATCH = 10_000
+PREDICT_FILE = [MLREG, "predict", "--file", "texts.txt", "--json"]
 
 
 def one_text(plan: Plan) -> list[Line]:
@@ -36,31 +37,37 @@ def one_text(plan: Plan) -> list[Line]:
 
 
 def many_texts(plan: Plan) -> list[Line]:
-    """B4: a file of texts answered and logged, against the vectorised pipeline; and its memory."""
+    """B4: many texts answered and logged, in process and as `predict --file`; and its memory."""
     inputs = texts(BATCH)
+    model = plan.folder / "mid.joblib"
     with opened(plan) as (opened_registry, pipeline):
+        write_texts(plan.folder, BATCH)
         many = opened_registry.predictions.predict_many
 
         def answer() -> None:
             with (plan.folder / "answers").open("w") as out:
                 out.writelines(f"{p.prediction}\t{p.confidence}\n" for p in many(inputs))
 
+        script = baseline("predict_file.py", model, "texts.txt", folder=plan.folder)
         cases: dict[str, Case] = {
             "pipeline": lambda: pipeline.predict_proba(inputs),
             "mlreg": answer,
+            "script": script,
+            "file": process(*PREDICT_FILE, folder=plan.folder),
         }
         found = medians(cases, seconds=plan.seconds)
     return [
-        Line(
-            budget="B4",
-            what=f"predict_many, {BATCH} texts / pipeline, rows/s",
-            value=found["pipeline"] / found["mlreg"],
-            limit=0.8,
-            at_least=True,
-            detail=f"{BATCH / found['mlreg']:.0f} / {BATCH / found['pipeline']:.0f} rows/s",
-        ),
+        throughput(f"predict_many, {BATCH} texts / pipeline", found, "mlreg", "pipeline"),
+        throughput("predict --file / script, whole process", found, "file", "script"),
         memory(plan.folder),
     ]
+
+
+def throughput(what: str, found: dict[str, float], case: str, bare: str) -> Line:
+    """Rows per second of a case as a fraction of those of its baseline."""
+    detail = f"{BATCH / found[case]:.0f} / {BATCH / found[bare]:.0f} rows/s"
+    value = found[bare] / found[case]
+    return Line(budget="B4", what=what, value=value, limit=0.8, at_least=True, detail=detail)
 
 
 def memory(folder: Path) -> Line:
@@ -77,14 +84,18 @@ def memory(folder: Path) -> Line:
 
 def peak_memory(folder: Path, count: int) -> int:
     """The largest resident set of `predict --file` and its children, in KiB on Linux."""
-    (folder / "texts").write_text("\n".join(texts(count)))
-    command = [MLREG, "predict", "--file", "texts", "--json"]
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    write_texts(folder, count)
+    child = subprocess.Popen(PREDICT_FILE, cwd=folder, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{command} ended with {child.returncode}")
+        raise subprocess.CalledProcessError(child.returncode, PREDICT_FILE)
     return usage.ru_maxrss
+
+
+def write_texts(folder: Path, count: int) -> None:
+    """A file with one text a line."""
+    (folder / "texts.txt").write_text("\n".join(texts(count)))
 
 
 def log_rows(plan: Plan) -> list[Line]:

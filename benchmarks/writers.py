@@ -44,8 +44,8 @@ def light_writers(plan: Plan) -> list[Line]:
     rounds = 1 if plan.quick else 3
     ours, bare = [], []
     for _ in range(rounds):
-        ours.append(one_round(database, plan.seconds / 5, "mlreg"))
-        bare.append(one_round(database, plan.seconds / 5, "sqlite3"))
+        ours.append(one_round(database, max(2, plan.seconds / 5), "mlreg"))
+        bare.append(one_round(database, max(2, plan.seconds / 5), "sqlite3"))
     driver = f"driver's busy handler: {_median(bare, 'p99'):.1f} / {_median(bare, 'worst'):.1f} ms"
     failed = sum(outcome.errors + outcome.lost for outcome in ours)
     return [
