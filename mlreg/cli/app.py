@@ -1,32 +1,13 @@
-"""The table of verbs, and the group that imports a verb's module only when it is called."""
-
-# ruff: noqa: ARG002  # what Click passes to an overridden method is not always needed
+"""The table of verbs, and the group of them all."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from mlreg.cli.bundles import flatten
-from mlreg.cli.help import HelpfulCommand, heading, text_of
+from mlreg.cli.groups import LazyGroup, Verb
 from mlreg.cli.session import CONTEXT_SETTINGS, Globals, RegistryOption, TracebackOption
-
-
-class Verb(NamedTuple):
-    """A command: its name, the first line of its docstring, and where it stands in the help."""
-
-    name: str
-    help: str
-    panel: str
-
-    @property
-    def module(self) -> str:
-        """The module that has it, under the verb's own name."""
-        return f"mlreg.cli.commands.{self.name}"
-
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"
 _PREDICT, _LOOK_AFTER = "Predict and measure", "Look after"
@@ -52,6 +33,7 @@ VERBS = (
     Verb("feedback", "Record what the right answer was.", _PREDICT),
     Verb("log", "List logged predictions.", _PREDICT),
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),
+    Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
@@ -60,43 +42,10 @@ VERBS = (
 BY_NAME = {verb.name: verb for verb in VERBS}
 
 
-class Verbs(TyperGroup):
+class Verbs(LazyGroup):
     """The group of all verbs."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The verbs in the order of the help."""
-        return [verb.name for verb in VERBS]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name, its module imported now; None if there is none."""
-        if cmd_name not in self.commands and cmd_name in BY_NAME:
-            self.commands[cmd_name] = load(BY_NAME[cmd_name])
-        return self.commands.get(cmd_name)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the arguments name, or an error that knows what was meant."""
-        if args[0] in BY_NAME or args[0].startswith("-"):
-            return super().resolve_command(ctx, args)
-        from mlreg.cli.failures import unknown_verb
-
-        raise unknown_verb(args[0], list(BY_NAME))
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The verbs by panel, from the table alone."""
-        width = max(len(verb.name) for verb in VERBS)
-        for panel in dict.fromkeys(verb.panel for verb in VERBS):
-            with formatter.section(panel):
-                formatter.write_dl(
-                    [(verb.name.ljust(width), verb.help) for verb in VERBS if verb.panel == panel]
-                )
-
-    def get_help(self, ctx: Any) -> str:
-        """The help text, with headings in bold on a terminal."""
-        return heading(super().get_help(ctx), ctx)
-
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """The description, and below it the examples as they are typed."""
-        text_of(self.help or "", formatter)
+    table = VERBS
 
     def main(self, args: Any = None, *_: Any, **__: Any) -> Any:
         """Run and leave with the exit code; every error has been reported."""
@@ -115,20 +64,6 @@ class Verbs(TyperGroup):
 
             return report(error, args)
         return 0
-
-
-def load(verb: Verb) -> HelpfulCommand:
-    """The command of a verb, as Typer builds it from the function of that name."""
-    function = getattr(import_module(verb.module), verb.name, None) or getattr(
-        import_module(verb.module), f"{verb.name}_"
-    )
-    single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    single.command(verb.name, cls=HelpfulCommand, context_settings=CONTEXT_SETTINGS)(
-        flatten(function)
-    )
-    found = typer.main.get_command(single)
-    assert isinstance(found, HelpfulCommand)  # for the type checker
-    return found
 
 
 app = typer.Typer(

@@ -87,10 +87,10 @@ def _line(text: str) -> None:
         sys.stderr.flush()
 
 
-def unknown_verb(name: str, known: list[str]) -> InvalidInput:
+def unknown_verb(name: str, known: list[str], *, group: str = "mlreg") -> InvalidInput:
     """The error for a verb that does not exist, with what may have been meant."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
-    return InvalidInput(f"there is no command {safe(name)}", hint=f"{meant}see: mlreg --help")
+    return InvalidInput(f"there is no command {safe(name)}", hint=f"{meant}see: {group} --help")

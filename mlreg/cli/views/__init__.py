@@ -27,6 +27,8 @@ _MODULES = {
     "EventList": "audit",
     "SettingList": "settings",
     "ConfigEntry": "settings",
+    "Plan": "planning",
+    "SplitCheck": "planning",
     "Diagnosis": "health",
     "Sentence": "sentences",
 }

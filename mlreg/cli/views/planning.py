@@ -1,0 +1,83 @@
+"""Plans of experiments, and checks of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatch
+
+from mlreg.cli.blocks import Block, Column, Line, Table
+from mlreg.cli.formats import NOTHING, count, number, p_value, percent
+from mlreg.entities.planning import ModePlan, Plan, SplitCheck
+
+
+@singledispatch
+def blocks(record: object) -> Iterable[Block]:
+    """The record as blocks."""
+    raise TypeError(type(record).__name__)
+
+
+@blocks.register
+def _(plan: Plan) -> Iterable[Block]:
+    yield Line(_question(plan))
+    yield Line("")
+    columns: dict[str, list[str]] = {
+        "mode": [entry.mode for entry in plan.modes],
+        "control": [count(entry.control) for entry in plan.modes],
+        "treatment" if plan.arms == 2 else "each treatment": [
+            count(entry.treatment) for entry in plan.modes
+        ],
+        "in all": [count(entry.total) for entry in plan.modes],
+        "days": [count(entry.days) for entry in plan.modes],
+        **_last_columns(plan),
+    }
+    filled = {title: cells for title, cells in columns.items() if set(cells) != {NOTHING}}
+    titles = [Column(title, right=title != "mode") for title in filled]
+    yield Table(titles, list(zip(*filled.values(), strict=True)))
+    yield Line("")
+    yield Line(plan.recommendation, "bold")
+
+
+def _last_columns(plan: Plan) -> dict[str, list[str]]:
+    if plan.asked == "mde":
+        return {"finds a change of": [_found(plan, entry) for entry in plan.modes]}
+    return {
+        "mean if real": [count(entry.expected_total) for entry in plan.modes],
+        "if none": [count(entry.expected_total_without_effect) for entry in plan.modes],
+    }
+
+
+def _question(plan: Plan) -> str:
+    risks = f"alpha {plan.alpha:g}, power {plan.power:.0%}"
+    if plan.arms > 2:
+        risks = f"alpha {plan.alpha:g} / {plan.arms - 1} treatments, power {plan.power:.0%}"
+    if plan.mde is None:
+        return f"the change that can be found{_baseline(plan)}; {risks}"
+    change = f"{plan.mde * 100:+.2f} pt" if plan.metric == "proportion" else f"{plan.mde:+.4g}"
+    relative = "" if plan.relative_mde is None else f" ({plan.relative_mde:+.1%})"
+    return f"to find a change of {change}{relative}{_baseline(plan)}; {risks}"
+
+
+def _baseline(plan: Plan) -> str:
+    if plan.baseline is None:
+        return ""
+    share = percent(plan.baseline) if plan.metric == "proportion" else number(plan.baseline)
+    return f" from {share}"
+
+
+def _found(plan: Plan, entry: ModePlan) -> str:
+    if entry.mde is None:
+        return "none"
+    return f"{entry.mde * 100:.2f} pt" if plan.metric == "proportion" else number(entry.mde)
+
+
+@blocks.register
+def _(check: SplitCheck) -> Iterable[Block]:
+    total = sum(check.observed)
+    columns = [Column("arm"), *(Column(t, right=True) for t in ("units", "share", "meant"))]
+    rows = [
+        (str(place), count(units), percent(units / total, 2), percent(share, 2))
+        for place, (units, share) in enumerate(zip(check.observed, check.weights, strict=True), 1)
+    ]
+    yield Table(columns, rows)
+    yield Line(f"{check.method}, p {p_value(check.p_value)}, alarm below {check.threshold:g}")
+    yield Line(check.recommendation, "bold red" if check.is_mismatch else "green")
