@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from mlreg.artifacts.runner import Runner
     from mlreg.services.audit import Audit
+    from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
     from mlreg.services.health import Health
     from mlreg.services.performance import Performance
@@ -110,6 +111,13 @@ class Registry:
         from mlreg.services.performance import Performance
 
         return Performance(self._context)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """Create, start, analyse and conclude A/B tests."""
+        from mlreg.services.experiments.service import Experiments
+
+        return Experiments(self._context, self.traffic)
 
     @cached_property
     def audit(self) -> Audit:

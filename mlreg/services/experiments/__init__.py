@@ -1,0 +1,1 @@
+"""Experiments: which version is better, with a verdict that survives peeking."""
