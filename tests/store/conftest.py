@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,9 +63,18 @@ def revision_of(seeded: Seeded, number: int, *weights: int) -> Revision:
     )
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database to copy, which is faster than to make each one."""
+    path = tmp_path_factory.mktemp("database") / DATABASE
+    Store(path, timeout=0, create=True).close()
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path / DATABASE, timeout=5, create=True)
+def store(tmp_path: Path, empty_database: Path) -> Iterator[Store]:
+    shutil.copy(empty_database, tmp_path / DATABASE)
+    found = Store(tmp_path / DATABASE, timeout=5)
     yield found
     found.close()
 
