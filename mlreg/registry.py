@@ -13,8 +13,6 @@ with mlreg.open() as registry:
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.errors import AlreadyExists, StoreReadOnly
-from mlreg.services.context import Context
+from mlreg.services.context import Context, system_user
 from mlreg.store.store import Store
 
 if TYPE_CHECKING:
@@ -65,10 +63,10 @@ class Registry:
             folder=folder,
             store=Store(folder / config.DATABASE, timeout=self.settings.number("busy_timeout")),
             objects=objects,
-            runner=runner or _in_process(objects),
             settings=self.settings,
             clock=clock,
-            actor=actor or self.settings.text("actor") or system_user(),
+            runner=runner,
+            actor=actor,
         )
 
     @cached_property
@@ -135,8 +133,7 @@ class Registry:
 
     def close(self) -> None:
         """Close the store and end what runs models."""
-        self._context.runner.close()
-        self._context.store.close()
+        self._context.close()
 
     def __enter__(self) -> Registry:
         return self
@@ -173,6 +170,9 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
     Raises:
         AlreadyExists: There is one.
     """
+    import shutil
+    import tempfile
+
     parent = Path(path).absolute()
     folder = parent / config.FOLDER
     if folder.exists():
@@ -204,19 +204,3 @@ def _fill(folder: Path, actor: str) -> None:
     with store.write() as tx:
         tx.events.append(action="init", object="registry", actor=actor, at=clock.now())
     store.close()
-
-
-def _in_process(objects: ObjectStore) -> Runner:
-    from mlreg.artifacts.inprocess import InProcessRunner
-
-    return InProcessRunner(objects)
-
-
-def system_user() -> str:
-    """The name of the user this process runs as, for the audit trail."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -81,6 +79,8 @@ class ObjectStore:
             ArtifactAltered: Its bytes have another digest.
             ArtifactError: It cannot be read, or another user could have replaced it.
         """
+        import hashlib
+
         path = self._path(digest)
         handle = self._open(path, digest)
         try:
@@ -144,7 +144,7 @@ class ObjectStore:
     def _put(self, pieces: Iterator[bytes]) -> Stored:
         with _disk_errors(self.root):
             _make_folder(self.root)
-            temporary = self.root / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+            temporary = self.root / f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
             try:
                 digest, size = _write(temporary, pieces)
                 return Stored(digest, size, self._keep(temporary, digest))
@@ -232,6 +232,8 @@ def _pieces(source: int, path: Path, max_bytes: int) -> Iterator[bytes]:
 
 def _write(path: Path, pieces: Iterator[bytes]) -> tuple[str, int]:
     """Write a new file, on disk and read-only when this returns; its digest and size."""
+    import hashlib
+
     digest, size = hashlib.sha256(), 0
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

@@ -23,4 +23,4 @@ def emit_change(session: Session, registry: Registry, change: Callable[[], Revis
         return
     past = registry.traffic.history(after.model, limit=2)
     before = next((revision for revision in past if revision.number < after.number), None)
-    session.emit(RevisionChange(before, after, is_new=after.created_at >= started))
+    session.emit(RevisionChange(before=before, after=after, is_new=after.created_at >= started))

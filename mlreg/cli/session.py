@@ -67,7 +67,7 @@ class Session(NamedTuple):
         from mlreg.cli.output import emit
         from mlreg.cli.records import Sentence
 
-        shown = record if said is None or not self.is_for_people else Sentence(said)
+        shown = record if said is None or not self.is_for_people else Sentence(text=said)
         emit(shown, as_json=self.json, field=self.field)
 
     def emit_all(self, records: list[Any], together: object) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,50 @@ if TYPE_CHECKING:
 _LONGEST_ACTOR = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """An open registry: its folder, store, objects, the runner of models, settings and clock."""
+    """An open registry: its folder, store, objects, the runner of models, settings and clock.
 
-    folder: Path
-    store: Store
-    objects: ObjectStore
-    runner: Runner
-    settings: Settings
-    clock: Clock
-    actor: str
+    What most commands do without is made when it is first asked for: each costs milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        store: Store,
+        objects: ObjectStore,
+        settings: Settings,
+        clock: Clock,
+        runner: Runner | None,
+        actor: str | None,
+    ) -> None:
+        self.folder = folder
+        self.store = store
+        self.objects = objects
+        self.settings = settings
+        self.clock = clock
+        self._runner = runner
+        self._actor = actor
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What runs models: the one given, else this very process."""
+        if self._runner is None:
+            from mlreg.artifacts.inprocess import InProcessRunner
+
+            self._runner = InProcessRunner(self.objects)
+        return self._runner
+
+    @cached_property
+    def actor(self) -> str:
+        """Who is recorded as the author of changes: the one given, of the settings, or the user."""
+        return self._actor or self.settings.text("actor") or system_user()
+
+    def close(self) -> None:
+        """Close the store and end what runs models."""
+        if self._runner is not None:
+            self._runner.close()
+        self.store.close()
 
     def model(self, tx: Transaction, name: str | None) -> ModelRow:
         """The model of this name, else the one of the settings, else the only one."""
@@ -48,3 +82,13 @@ class Context:
     def author(self, named: str | None) -> str:
         """Who is recorded: the one named, else the registry's actor."""
         return check_text(named or self.actor, "actor", longest=_LONGEST_ACTOR)
+
+
+def system_user() -> str:
+    """The name of the user this process runs as, for the audit trail."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from mlreg.entities.reports import MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
 from mlreg.metrics import BY_NAME
+from mlreg.stats.codes import LOW_COUNTS
 from mlreg.stats.means import compare_means
 from mlreg.stats.moments import Moments
 from mlreg.stats.proportions import compare_proportions
@@ -54,26 +56,22 @@ def conclude(
     if baseline is None:
         return "inconclusive", None, "There are no predictions yet."
     if len(tallies) == 1:
-        return (
-            "inconclusive",
-            None,
-            f"Only {baseline} has predictions: nothing to compare.",
-        )
-    thin = _too_thin(tallies)
-    if thin:
-        return "inconclusive", None, thin
-    winners = [c for c in comparisons if _wins(c, comparisons)]
+        return "inconclusive", None, f"Only {baseline} has predictions: nothing to compare."
+    judged = _ripe(tallies, baseline)
+    if len(judged) < 2:
+        return "inconclusive", None, _too_thin(tallies)
+    sound = [c for c in comparisons if c.candidate in judged and LOW_COUNTS not in c.warnings]
+    winners = [c for c in sound if _wins(c, sound)]
     if winners:
         best = max(winners, key=lambda c: abs(c.difference or 0))
-        price = _price(best.candidate, comparisons)
+        price = _price(best.candidate, sound)
         return "ship", best.candidate, f"Ship {best.candidate}: {_sentence(best)}{price}."
-    vetoed = [c for c in comparisons if c.metric in _DECIDING and c.verdict == "better"]
-    worse = [c for c in comparisons if c.metric in _DECIDING and c.verdict == "worse"]
-    losers = {c.candidate for c in worse}
-    if losers >= set(tallies) - {baseline}:
-        but = f", though {_sentence(vetoed[0])}" if vetoed else ""
+    worse = [c for c in sound if c.metric in _DECIDING and c.verdict == "worse"]
+    if {c.candidate for c in worse} >= judged - {baseline}:
+        gains = [c for c in sound if c.metric in _DECIDING and c.verdict == "better"]
+        but = f", though {_sentence(gains[0])}" if gains else ""
         return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
-    return "inconclusive", None, _undecided(comparisons)
+    return "inconclusive", None, _undecided(sound)
 
 
 def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -> str | None:
@@ -100,7 +98,7 @@ def _pair(
     base: Tally, other: Tally, baseline: str, candidate: str, alpha: float
 ) -> list[MetricComparison]:
     found = [
-        ("accuracy", _rates(base.correct, base.judged, other.correct, other.judged, alpha)),
+        ("accuracy", _accuracy(base, other, alpha)),
         ("error_rate", _rates(base.errors, base.requests, other.errors, other.requests, alpha)),
         ("avg_latency_ms", compare_means(_latency(base), _latency(other), alpha=alpha)),
         ("avg_confidence", _means(base.confidence, other.confidence, alpha)),
@@ -115,6 +113,13 @@ def _pair(
         for metric, result in found + named
         if result is not None
     ]
+
+
+def _accuracy(base: Tally, other: Tally, alpha: float) -> Comparison | None:
+    found = _rates(base.correct, base.judged, other.correct, other.judged, alpha)
+    if found is None or min(base.judged, other.judged) >= MIN_REQUESTS:
+        return found
+    return replace(found, warnings=tuple({*found.warnings, LOW_COUNTS}))
 
 
 def _rates(x_c: int, n_c: int, x_t: int, n_t: int, alpha: float) -> Comparison | None:
@@ -165,27 +170,29 @@ def _direction(metric: str, result: Comparison) -> Literal["better", "worse", "i
     return "better" if is_up is wants_up else "worse"
 
 
-def _too_thin(tallies: Mapping[str, Tally]) -> str | None:
-    """Why no verdict is possible yet: the minimum counts that every arm must reach."""
+def _ripe(tallies: Mapping[str, Tally], baseline: str) -> set[str]:
+    """The versions with enough predictions to be judged; none if the baseline is not among them."""
+    ripe = {version for version, tally in tallies.items() if tally.requests >= MIN_REQUESTS}
+    return ripe if baseline in ripe else set()
+
+
+def _too_thin(tallies: Mapping[str, Tally]) -> str:
     version = min(tallies, key=lambda v: tallies[v].requests)
-    count = tallies[version].requests
-    if count < MIN_REQUESTS:
-        return (
-            f"Too little evidence: {version} has {count} predictions, "
-            f"and a verdict needs {MIN_REQUESTS} of each version."
-        )
-    return None
+    return (
+        f"Too little evidence: {version} has {tallies[version].requests} predictions, "
+        f"and a verdict needs {MIN_REQUESTS} of each version."
+    )
 
 
 def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) -> bool:
-    """Better on what decides, with enough labels or events, and worse on neither."""
-    if comparison.metric not in _DECIDING or comparison.verdict != "better":
-        return False
-    if "low_counts" in comparison.warnings:
-        return False
-    return not any(
-        c.candidate == comparison.candidate and c.metric in _DECIDING and c.verdict == "worse"
-        for c in everything
+    """Better on what decides and worse on none of it."""
+    return (
+        comparison.metric in _DECIDING
+        and comparison.verdict == "better"
+        and not any(
+            c.candidate == comparison.candidate and c.metric in _DECIDING and c.verdict == "worse"
+            for c in everything
+        )
     )
 
 
@@ -195,33 +202,35 @@ def _price(candidate: str, comparisons: Sequence[MetricComparison]) -> str:
         for c in comparisons
         if c.candidate == candidate and c.metric in _TOLD and c.verdict == "worse"
     ]
-    return "".join(f"; it costs {_sentence(c)}" for c in told)
+    return "".join(f"; but its {_sentence(c)}" for c in told)
 
 
 def _undecided(comparisons: Sequence[MetricComparison]) -> str:
     deciding = [c for c in comparisons if c.metric == "accuracy"] or [
-        c for c in comparisons if c.metric == "error_rate"
+        c for c in comparisons if c.metric == "error_rate" and c.difference
     ]
     if not deciding:
         return (
-            "Too little evidence: no metric can be compared yet; send feedback to measure accuracy."
+            "Too little evidence: no version failed more than another, and accuracy needs "
+            f"{MIN_REQUESTS} labels of each version."
         )
     closest = min(deciding, key=lambda c: c.p_value if c.p_value is not None else 2)
-    return f"No verdict: {_sentence(closest)}; the difference may be chance."
+    return f"No verdict: {_sentence(closest)}, which may be chance."
 
 
 def _sentence(c: MetricComparison) -> str:
     known = BY_NAME.get(c.metric)
-    label = known.label if known else c.metric
-    unit = known.unit if known else "cost"
-    values = f"{_value(c.baseline_value, unit)} → {_value(c.candidate_value, unit)}"
-    interval = "no interval"
-    if c.difference_ci:
-        low, high = (_value(limit, unit, signed=True) for limit in c.difference_ci)
-        gap = _value(c.difference, unit, signed=True)
-        interval = f"difference {gap}, interval {low} to {high}"
-    arms = f"{c.candidate} against {c.baseline}"
-    return f"{label} of {arms} {values} ({interval}, {format_p(c.p_value)})"
+    label, unit = (known.label, known.unit) if known else (c.metric, "cost")
+    values = (
+        f"{_value(c.candidate_value, unit)} with {c.candidate} "
+        f"against {_value(c.baseline_value, unit)} with {c.baseline}"
+    )
+    if c.difference_ci is None:
+        return f"{label} is {values} ({format_p(c.p_value)})"
+    gap, low, high = (
+        _value(number, unit, signed=True) for number in (c.difference, *c.difference_ci)
+    )
+    return f"{label} is {values} ({gap}, interval {low} to {high}, {format_p(c.p_value)})"
 
 
 def _value(value: float | None, unit: str, *, signed: bool = False) -> str:

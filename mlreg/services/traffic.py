@@ -356,25 +356,24 @@ class Traffic:
 
     def _crown(self, tx: Transaction, model: ModelRow, after: Revision) -> None:
         """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
-        if len(after.live) != 1:
-            return
         holder = tx.versions.find_alias(model.key, CHAMPION)
-        alone = after.live[0]
-        if (holder is None and after.cause == "rollback") or (
-            holder is not None and holder.key == alone.version_key
-        ):
+        if holder is None and after.cause == "rollback":
             return
-        tx.versions.set_alias(model.key, CHAMPION, alone.version_key)
+        first = max(after.live, key=lambda arm: arm.weight)
+        own = holder and after.arm_of(holder.key)
+        if own and own.weight == first.weight:
+            return
+        tx.versions.set_alias(model.key, CHAMPION, first.version_key)
         tx.events.append(
             action="alias",
-            object=f"{model.name}@{alone.version}",
+            object=f"{model.name}@{first.version}",
             actor=after.actor,
             at=self._context.clock(),
             model_key=model.key,
             model=model.name,
             reason=after.reason,
             before={"alias": CHAMPION, "version": holder and holder.version},
-            after={"alias": CHAMPION, "version": alone.version},
+            after={"alias": CHAMPION, "version": first.version},
         )
 
 

@@ -56,11 +56,9 @@ class Database:
         self.path = path
         self._timeout = timeout
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: set[sqlite3.Connection] = set()
         self._pid = os.getpid()
         self._forked_from: list[threading.local] = []
-        if not create:
-            self._check_file()
         with self._translated():
             self._connect(create=create)
 
@@ -81,12 +79,16 @@ class Database:
         # The parent's connections must be neither used nor closed in the child: keep them alive.
         self._forked_from.append(self._local)
         self._local = threading.local()
-        self._opened = []
+        self._opened = set()
         self._pid = os.getpid()
 
     def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+        if not create:
+            self._check_file()
         connection = sqlite3.connect(
-            self.path,
+            # A file that went away meanwhile must not come back empty.
+            f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+            uri=True,
             timeout=0,
             isolation_level=None,
             cached_statements=256,
@@ -99,7 +101,7 @@ class Database:
             raise
         self._local.connection = connection
         self._local.durable = True
-        self._opened.append(connection)
+        self._local.lease = _Lease(connection, self._opened)
         return connection
 
     def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
@@ -169,7 +171,7 @@ class Database:
     def close(self) -> None:
         """Close the connections of all threads of this process."""
         if os.getpid() == self._pid:
-            for connection in self._opened:
+            for connection in list(self._opened):
                 connection.close()
             self._opened.clear()
             self._local = threading.local()
@@ -215,6 +217,21 @@ class Database:
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Conflict(f"the change breaks a rule of the registry: {error}")
         return StoreError(f"{where}: {error}", hint="run: mlreg doctor")
+
+
+class _Lease:
+    """A thread's hold on its connection: kept among its locals, it goes when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection, opened: set[sqlite3.Connection]) -> None:
+        self._connection = connection
+        self._opened = opened
+        self._pid = os.getpid()
+        opened.add(connection)
+
+    def __del__(self) -> None:
+        if os.getpid() == self._pid:
+            self._opened.discard(self._connection)
+            self._connection.close()
 
 
 def _begin_read(connection: sqlite3.Connection) -> None:

@@ -127,6 +127,10 @@ begin
     select raise(abort, 'a revision cannot be changed');
 end;
 
+-- INSERT OR REPLACE deletes without firing the triggers of DELETE.
+create trigger revisions_are_new before insert on revisions
+when exists (select 1 from revisions where model = new.model and number = new.number)
+begin select raise(abort, 'a revision cannot be changed'); end;
 create trigger revisions_stay before update on revisions
 begin select raise(abort, 'a revision cannot be changed'); end;
 create trigger revisions_are_kept before delete on revisions
@@ -228,6 +232,9 @@ create table events (
     hash text not null unique
 ) strict;
 
+create trigger events_are_new before insert on events
+when exists (select 1 from events where seq = new.seq)
+begin select raise(abort, 'the audit trail cannot be changed'); end;
 create trigger events_stay before update on events
 begin select raise(abort, 'the audit trail cannot be changed'); end;
 create trigger events_are_kept before delete on events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import NamedTuple
 
 from mlreg.errors import InvalidInput, NotFound
@@ -75,7 +75,7 @@ class Models:
                 f"the name {safe(name)} is too like the model {safe(twin[1])}",
                 hint=f"use {safe(twin[1])}, or a name that differs in more than case",
             )
-        values = {"name": name, "name_key": key, "salt": secrets.token_hex(8), "at": at}
+        values = {"name": name, "name_key": key, "salt": os.urandom(8).hex(), "at": at}
         return ModelRow(*self._connection.execute(INSERT, values).fetchone())
 
     def next_turn(self, key: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -174,7 +174,7 @@ class Versions:
     ) -> int:
         """Add a version; returns its key."""
         values = {
-            "model_id": f"model-{secrets.token_hex(6)}",
+            "model_id": f"model-{os.urandom(6).hex()}",
             "model": model_key,
             "version": version,
             "precedence": precedence,

@@ -18,4 +18,4 @@ def audit(session: SessionOptions, model: ModelOption = None, since: SinceOption
     """
     with session.open() as registry:
         events = registry.audit.events(model=model, since=moment(since) or 0)
-        session.emit_all(events, EventList(events))
+        session.emit_all(events, EventList(events=events))

@@ -52,6 +52,6 @@ def config(
         write_setting(folder, key, None if unset else value)
     entries = load_settings(folder).entries()
     if key is None:
-        session.emit(SettingList(entries))
+        session.emit(SettingList(settings=entries))
     else:
         session.emit(next(entry for entry in entries if entry.name == key))

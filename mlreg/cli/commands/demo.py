@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -114,20 +114,18 @@ def _run(steps: Iterable[Step], shell: Shell, session: Session) -> list[Outcome]
 
 
 def _show(step: Step) -> None:
-    if step.why:
-        typer.echo()
-        for line in step.why.splitlines():
-            typer.secho(f"# {line}", dim=True)
+    typer.echo()
+    for line in step.why.splitlines():
+        typer.secho(f"# {line}", dim=True)
     typer.secho(f"$ {step.command}", bold=True)
     sys.stdout.flush()
 
 
-def _fail(outcome: Outcome) -> None:
-    if outcome.output:
-        typer.echo(outcome.output, err=True, nl=False)
+def _fail(outcome: Outcome) -> NoReturn:
+    said = f"; it printed: {outcome.output.strip()}" if outcome.output else ""
     raise MlregError(
-        f"the demo stopped: `{outcome.command}` ended with {outcome.exit_code}",
-        hint="please report this, with what it printed",
+        f"the demo stopped: `{outcome.command}` ended with {outcome.exit_code}{said}",
+        hint="please report this, with what the steps printed",
     )
 
 

@@ -17,4 +17,5 @@ def history(session: SessionOptions, name: NameArgument = None, limit: LimitOpti
     with session.open() as registry:
         # The model's own spelling, and its name where none was given.
         model = registry.traffic.current(name).model
-        session.emit(RevisionList(model, registry.traffic.history(model, limit=limit)))
+        revisions = registry.traffic.history(model, limit=limit)
+        session.emit(RevisionList(model=model, revisions=revisions))

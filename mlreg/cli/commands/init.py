@@ -26,6 +26,6 @@ def init(
     from mlreg.registry import init_registry
 
     with init_registry(session.registry or folder, actor=actor) as registry:
-        place = Place(str(registry.folder.parent), str(registry.folder))
-        session.emit(place, said=f"created the registry {place.registry}")
+        place = Place(folder=str(registry.folder.parent), registry=str(registry.folder))
+        session.emit(place, said=f"created the registry {registry.folder}")
     session.suggest("mlreg register NAME@1.0.0 model.joblib")

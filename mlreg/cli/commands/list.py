@@ -32,4 +32,4 @@ def list_(
     $ mlreg list sentiment --status active --json
     """
     with session.open() as registry:
-        session.emit(VersionList(registry.versions.list(name, status=status, tag=tag)))
+        session.emit(VersionList(models=registry.versions.list(name, status=status, tag=tag)))

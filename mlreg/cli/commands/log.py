@@ -39,4 +39,4 @@ def log(
 
             follow_log(session, registry, rows, model=model, version=version, errors=errors)
         else:
-            session.emit(PredictionLog(rows))
+            session.emit(PredictionLog(predictions=rows))

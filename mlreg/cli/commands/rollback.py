@@ -51,7 +51,7 @@ def rollback(
     """
     with session.open() as registry:
         if history:
-            session.emit(RollbackList(registry.traffic.rollbacks(name, limit=limit)))
+            session.emit(RollbackList(rollbacks=registry.traffic.rollbacks(name, limit=limit)))
             return
         emit_change(
             session,

@@ -11,7 +11,7 @@ from mlreg.cli.records import EventList
 
 def blocks(found: EventList) -> Iterable[Block]:
     """The record as blocks."""
-    if not found.events:
+    if not found["events"]:
         yield Line("no events in this time")
         return
     columns = [
@@ -24,6 +24,6 @@ def blocks(found: EventList) -> Iterable[Block]:
     ]
     rows = [
         (str(e.seq), when(e.time), e.actor, e.action, e.object, e.reason or NOTHING)
-        for e in found.events
+        for e in found["events"]
     ]
     yield Table(columns, rows)

@@ -39,10 +39,10 @@ def value(answer: Scalar | None) -> str:
 
 @blocks.register
 def _(found: PredictionLog) -> Iterable[Block]:
-    if not found.predictions:
+    if not found["predictions"]:
         yield Line('no such predictions yet; run: mlreg predict "some input"')
         return
-    yield Table(COLUMNS, [row(entry) for entry in found.predictions])
+    yield Table(COLUMNS, [row(entry) for entry in found["predictions"]])
 
 
 COLUMNS = (

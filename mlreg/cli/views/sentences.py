@@ -10,4 +10,4 @@ from mlreg.cli.records import Sentence
 
 def blocks(sentence: Sentence) -> Iterable[Block]:
     """The record as blocks."""
-    yield Line(sentence.text)
+    yield Line(sentence["text"])

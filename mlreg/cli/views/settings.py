@@ -22,7 +22,7 @@ def _(found: SettingList) -> Iterable[Block]:
     columns = [Column("setting"), Column("value"), Column("from"), Column("meaning", wraps=True)]
     rows = [
         (s.name, _value(s.value), Cell(s.origin, "dim" if s.origin == "default" else ""), s.help)
-        for s in found.settings
+        for s in found["settings"]
     ]
     yield Table(columns, rows)
 

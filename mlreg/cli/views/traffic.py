@@ -41,14 +41,15 @@ def split(revision: Revision) -> Iterable[Block]:
 
 @blocks.register
 def _(change: RevisionChange) -> Iterable[Block]:
-    after = change.after
-    if not change.is_new:
+    before: Revision | None = change["before"]
+    after: Revision = change["after"]
+    if not change["is_new"]:
         yield Line("nothing to do")
         yield from split(after)
         return
     would = "would be" if after.dry_run else "is"
     yield Line(f"{after.model} {would} at revision {after.number}: {_described(after)}")
-    old = {arm.model_id: arm for arm in change.before.arms} if change.before else {}
+    old = {arm.model_id: arm for arm in before.arms} if before else {}
     new = {arm.model_id: arm for arm in after.arms}
     rows = [
         (
@@ -91,8 +92,9 @@ def _changed(old: Arm | None, new: Arm | None) -> Cell:
 
 @blocks.register
 def _(found: RevisionList) -> Iterable[Block]:
-    if not found.revisions:
-        yield Line(f"{found.model} has had no traffic; run: mlreg activate {found.model}@VERSION")
+    name = found["model"]
+    if not found["revisions"]:
+        yield Line(f"{name} has had no traffic; run: mlreg activate {name}@VERSION")
         return
     columns = [
         Column("revision", right=True),
@@ -104,7 +106,7 @@ def _(found: RevisionList) -> Iterable[Block]:
     ]
     rows = [
         (str(r.number), when(r.created_at), r.cause, r.actor, _split(r), r.reason or NOTHING)
-        for r in found.revisions
+        for r in found["revisions"]
     ]
     yield Table(columns, rows)
 
@@ -117,7 +119,7 @@ def _split(revision: Revision) -> str:
 
 @blocks.register
 def _(found: RollbackList) -> Iterable[Block]:
-    if not found.rollbacks:
+    if not found["rollbacks"]:
         yield Line("no rollbacks yet")
         return
     columns = [
@@ -137,7 +139,7 @@ def _(found: RollbackList) -> Iterable[Block]:
             "mlreg" if r.automatic else r.actor,
             r.reason or NOTHING,
         )
-        for r in found.rollbacks
+        for r in found["rollbacks"]
     ]
     yield Table(columns, rows)
 

@@ -24,10 +24,10 @@ def blocks(record: object) -> Iterable[Block]:
 
 @blocks.register
 def _(found: VersionList) -> Iterable[Block]:
-    if not found.models:
+    if not found["models"]:
         yield Line("no versions yet; run: mlreg register NAME@1.0.0 model.joblib")
         return
-    yield versions_table(found.models)
+    yield versions_table(found["models"])
 
 
 def versions_table(versions: Iterable[Version]) -> Table:

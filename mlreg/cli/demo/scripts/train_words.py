@@ -30,14 +30,11 @@ known = slice(0, TRAINED_ON)
 unseen = slice(TRAINED_ON, TRAINED_ON + MEASURED_ON)
 later = slice(unseen.stop, unseen.stop + TRAFFIC)
 
+pairs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 2))
+runs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 6), sublinear_tf=True)
 versions = {
-    "pairs": make_pipeline(
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 2)), LogisticRegression(C=5)
-    ),
-    "runs": make_pipeline(
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 6), sublinear_tf=True),
-        LogisticRegression(C=20),
-    ),
+    "pairs": make_pipeline(pairs, LogisticRegression(C=5, solver="liblinear")),
+    "runs": make_pipeline(runs, LogisticRegression(C=20, solver="liblinear")),
 }
 
 scores = {}
