@@ -14,6 +14,7 @@ from mlreg.store.connection import Connection, Database
 
 if TYPE_CHECKING:
     from mlreg.store.events import Events
+    from mlreg.store.experiments import Experiments
     from mlreg.store.feedback import FeedbackTrail
     from mlreg.store.models import Models
     from mlreg.store.predictions import Entry, Predictions
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Stamp = tuple[int, int]
 
-SCHEMA_VERSION = 1  # the number of migrations; a test compares
+SCHEMA_VERSION = 2  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -76,6 +77,13 @@ class Transaction:
         from mlreg.store.summaries import Summaries
 
         return Summaries(self.connection)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """Experiments, and what their units did."""
+        from mlreg.store.experiments import Experiments
+
+        return Experiments(self.connection)
 
     @cached_property
     def events(self) -> Events:

@@ -12,15 +12,15 @@ from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow
 
 NEWEST = """
-    select number, strategy, cause, reason, actor, created_at from revisions
+    select number, strategy, cause, reason, actor, created_at, salt from revisions
     where model = :model order by number desc limit 1
 """
 ONE = """
-    select number, strategy, cause, reason, actor, created_at from revisions
+    select number, strategy, cause, reason, actor, created_at, salt from revisions
     where model = :model and number = :number
 """
 HISTORY = """
-    select number, strategy, cause, reason, actor, created_at from revisions
+    select number, strategy, cause, reason, actor, created_at, salt from revisions
     where model = :model order by number desc limit :limit
 """
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
@@ -36,8 +36,9 @@ INSERT_ARM = """
 """
 INSERT = """
     insert into revisions (model, number, previous, strategy, cause, reason, actor, evidence,
-        created_at)
-    values (:model, :number, :previous, :strategy, :cause, :reason, :actor, :evidence, :at)
+        created_at, salt)
+    values (:model, :number, :previous, :strategy, :cause, :reason, :actor, :evidence, :at,
+        nullif(:salt, (select salt from models where key = :model)))
 """
 ROLLBACKS = """
     select r.number, r.evidence from revisions r
@@ -68,7 +69,7 @@ class Traffic:
         """The revision in force; number 0 and no arms before the first."""
         row = self._connection.execute(NEWEST, {"model": model.key}).fetchone()
         if row is None:
-            return _from_row(model, (0, "random", "", "", "", 0), ())
+            return _from_row(model, (0, "random", "", "", "", 0, None), ())
         return self._revision(model, row)
 
     def find(self, model: ModelRow, number: int) -> Revision | None:
@@ -102,6 +103,7 @@ class Traffic:
                 "actor": revision.actor,
                 "evidence": canonical(evidence),
                 "at": to_micros(revision.created_at),
+                "salt": revision.salt,
             },
         )
 
@@ -137,7 +139,7 @@ def _from_row(model: ModelRow, row: tuple, arms: tuple[Arm, ...]) -> Revision:  
         model=model.name,
         number=row[0],
         strategy=row[1],
-        salt=model.salt,
+        salt=row[6] or model.salt,
         cause=row[2],
         reason=row[3],
         actor=row[4],

@@ -23,6 +23,9 @@ SELECT = """
         a.weight, a.role, (
             select count(*) from arms c
             where c.model = a.model and c.revision = a.revision and c.role = 'live'
+        ), exists (
+            select 1 from experiment_arms t join experiments e on e.key = t.experiment
+            where t.version = v.key and t.place > 0 and e.state = 'running'
         )
     from versions v
     join models m on m.key = v.model
@@ -274,7 +277,9 @@ class Versions:
             model_id=row[2],
             name=row[3],
             version=row[4],
-            status=_status(live=live, shadow=role == "shadow", archived=archived is not None),
+            status=_status(
+                live=live, tested=role == "shadow" or bool(row[18]), archived=archived is not None
+            ),
             traffic_percent=share / 100,
             description=row[5],
             metrics=dict(execute(METRICS, own).fetchall()),
@@ -309,9 +314,9 @@ def _artifact_columns(artifact: StoredArtifact | None) -> dict[str, object]:
     return columns | {"signature": canonical(artifact.signature), "trusted": int(artifact.trusted)}
 
 
-def _status(*, live: bool, shadow: bool, archived: bool) -> Status:
+def _status(*, live: bool, tested: bool, archived: bool) -> Status:
+    if tested:
+        return "testing"
     if live:
         return "active"
-    if shadow:
-        return "testing"
     return "archived" if archived else "inactive"

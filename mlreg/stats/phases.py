@@ -1,0 +1,201 @@
+"""Two arms over phases of constant weights, with units that may come back in several phases.
+
+Within a phase the arms were split at random, whatever the world did meanwhile; so they are compared
+phase by phase and the differences averaged. A user who takes part in two phases, perhaps in another
+arm, ties the phases together: `clustered` variances add up what each user did over all of them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mlreg.stats import codes
+from mlreg.stats.estimates import Estimate
+from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, Evidence
+from mlreg.stats.joint_moments import JointMoments
+from mlreg.stats.ratios import MIN_USERS, ratio_estimate
+
+Pair = tuple[Estimate, Estimate]
+RatioPair = tuple[JointMoments, JointMoments]
+
+
+class Spread(NamedTuple):
+    """Variances of the averaged arms and their covariance, summed over units."""
+
+    control: float
+    treatment: float
+    covariance: float
+
+
+class Contrast(NamedTuple):
+    """treatment - factor * control, and its standard error."""
+
+    value: float
+    se: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Averaged:
+    """Both arms averaged over the phases with the same weights.
+
+    Attributes:
+        control: The control; None without a phase in which both arms have units.
+        treatment: The treatment.
+        covariance: Of the two estimates; not 0 when users changed the arm between phases.
+        null_se: Standard error of the difference if the arms share one rate; None where the
+            metric is no share.
+        weights: Of each phase, summing to 1; 0 for a phase that was left out.
+        events: The rarest outcome of an arm; None where the metric is no share.
+        warnings: Codes from `mlreg.stats.codes`.
+    """
+
+    control: Estimate | None
+    treatment: Estimate | None
+    covariance: float
+    null_se: float | None
+    weights: tuple[float, ...]
+    events: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    def contrast(self, factor: float = 1.0) -> Contrast | None:
+        """treatment - factor * control; None without both arms."""
+        if self.control is None or self.treatment is None:
+            return None
+        variance = (
+            self.treatment.se**2 + (factor * self.control.se) ** 2 - 2 * factor * self.covariance
+        )
+        value = self.treatment.value - factor * self.control.value
+        return Contrast(value, math.sqrt(max(0.0, variance)))
+
+    def evidence(self, *, min_units: int = MIN_UNITS, min_events: int = MIN_EVENTS) -> Evidence:
+        """What a sequential test sees; no z before both arms have enough units and events.
+
+        A share is decided by the standard error that the arms would have with one common rate; the
+        interval takes the larger of the two, so that it never excludes zero where the decision
+        does not. `n` is the number of units that a balanced test with the same information has.
+        """
+        contrast = self.contrast()
+        if contrast is None or self.control is None or self.treatment is None:
+            return Evidence(estimate=None, se=None, z=None, n=0, warnings=(codes.EMPTY_ARM,))
+        n_c, n_t = self.control.n, self.treatment.n
+        n = round(4 * n_c * n_t / (n_c + n_t))
+        if not (math.isfinite(contrast.value) and math.isfinite(contrast.se)):
+            return Evidence(estimate=None, se=None, z=None, n=n, warnings=(codes.NOT_FINITE,))
+        rounding = 2.0**-49 * max(abs(self.control.value), abs(self.treatment.value))
+        null_se = contrast.se if self.null_se is None else self.null_se
+        if null_se <= rounding:
+            return Evidence(
+                estimate=contrast.value, se=None, z=None, n=n, warnings=(codes.DEGENERATE,)
+            )
+        is_ready = min(n_c, n_t) >= min_units and (self.events is None or self.events >= min_events)
+        return Evidence(
+            estimate=contrast.value,
+            se=max(contrast.se, null_se),
+            z=contrast.value / null_se if is_ready else None,
+            n=n,
+            warnings=self.warnings if is_ready else (*self.warnings, codes.LOW_COUNTS),
+        )
+
+
+def average_ratios(
+    phases: Sequence[RatioPair], *, is_share: bool, clustered: Spread | None = None
+) -> Averaged:
+    """Average Σy / Σx of two arms over phases, with the weights nc nt / (nc + nt) in units.
+
+    Args:
+        phases: For each phase the moments of (y, x) per unit of the control and of the treatment.
+        is_share: Whether y counts how many of a unit's x rows have a property.
+        clustered: Variances that sum over units first; None treats phases as independent.
+    """
+    pairs = [(ratio_estimate(control), ratio_estimate(treatment)) for control, treatment in phases]
+    weights = phase_weights(pairs)
+    averaged = average_estimates(pairs, clustered=clustered)
+    if averaged.control is None or averaged.treatment is None:
+        return averaged
+    used = [phase for phase, weight in zip(phases, weights, strict=True) if weight]
+    kept = [weight for weight in weights if weight]
+    null_se = events = None
+    if is_share:
+        null_se = math.sqrt(
+            sum(w * w * _null_variance(*phase) for w, phase in zip(kept, used, strict=True))
+        )
+        independent = math.hypot(averaged.control.se, averaged.treatment.se)
+        if clustered is not None and independent > 0:
+            # What the ties between phases do to the difference they do to it under one rate too.
+            tied = averaged.contrast()
+            apart = average_estimates(pairs).contrast()
+            if tied and apart and apart.se > 0:
+                null_se *= max(1.0, tied.se / apart.se)
+        events = min(_rarest([arms[side] for arms in used]) for side in (0, 1))
+    is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
+    return Averaged(
+        control=averaged.control,
+        treatment=averaged.treatment,
+        covariance=averaged.covariance,
+        null_se=null_se,
+        weights=weights,
+        events=events,
+        warnings=(codes.SMALL_USERS,) if is_small else (),
+    )
+
+
+def average_estimates(phases: Sequence[Pair], *, clustered: Spread | None = None) -> Averaged:
+    """Average two arms' estimates over phases; phases where an arm has no unit are left out."""
+    weights = phase_weights(phases)
+    used = [(w, *pair) for w, pair in zip(weights, phases, strict=True) if w]
+    if not used:
+        return Averaged(
+            control=None,
+            treatment=None,
+            covariance=0.0,
+            null_se=None,
+            weights=weights,
+            warnings=(codes.EMPTY_ARM,),
+        )
+    variances = clustered or Spread(
+        sum((w * control.se) ** 2 for w, control, _ in used),
+        sum((w * treatment.se) ** 2 for w, _, treatment in used),
+        0.0,
+    )
+    return Averaged(
+        control=Estimate(
+            value=sum(w * control.value for w, control, _ in used),
+            se=math.sqrt(variances.control),
+            n=sum(control.n for _, control, _ in used),
+        ),
+        treatment=Estimate(
+            value=sum(w * treatment.value for w, _, treatment in used),
+            se=math.sqrt(variances.treatment),
+            n=sum(treatment.n for _, _, treatment in used),
+        ),
+        covariance=variances.covariance,
+        null_se=None,
+        weights=weights,
+    )
+
+
+def phase_weights(phases: Sequence[Pair]) -> tuple[float, ...]:
+    """Mantel and Haenszel's weights nc nt / (nc + nt), made to sum to 1; all 0 without units."""
+    raw = [c.n * t.n / (c.n + t.n) if c.n and t.n else 0.0 for c, t in phases]
+    whole = math.fsum(raw)
+    return tuple(weight / whole if whole else 0.0 for weight in raw)
+
+
+def _null_variance(control: JointMoments, treatment: JointMoments) -> float:
+    """Variance of the difference if both arms had one rate, inflated as users inflate it."""
+    arms = (control, treatment)
+    rows = [arm.n * arm.x.mean for arm in arms]
+    rate = sum(arm.n * arm.y.mean for arm in arms) / sum(rows)
+    estimates = [ratio_estimate(arm) for arm in arms]
+    independent = sum(r * e.value * (1 - e.value) for r, e in zip(rows, estimates, strict=True))
+    if independent <= 0:
+        return 0.0
+    seen = sum((r * e.se) ** 2 for r, e in zip(rows, estimates, strict=True))
+    return seen / independent * rate * (1 - rate) * sum(1 / r for r in rows)
+
+
+def _rarest(arms: Sequence[JointMoments]) -> float:
+    hits = sum(arm.n * arm.y.mean for arm in arms)
+    rows = sum(arm.n * arm.x.mean for arm in arms)
+    return round(min(hits, rows - hits), 6)

@@ -1,0 +1,252 @@
+"""Experiments, their phases and receipts."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from mlreg.clock import from_micros
+from mlreg.entities.experiments import (
+    Design,
+    Experiment,
+    Guardrail,
+    Phase,
+    State,
+    TestMetric,
+    Variant,
+)
+from mlreg.errors import NotFound
+from mlreg.jsonable import canonical
+from mlreg.names import safe
+from mlreg.store.connection import Connection
+from mlreg.store.experiment_units import ExperimentUnits
+
+SELECT = """
+    select key, model, design, state, salt, fingerprint, created_at, created_by, started_at,
+        ended_at, revision_before, verdict, winner
+    from experiments
+"""
+BY_ID = SELECT + " where test_id = :test_id"
+BY_ID_KEY = "select test_id from experiments where id_key = :id_key"
+NEWEST_FIRST = (
+    SELECT
+    + """
+    where (:model is null or model = :model) and (:state is null or state = :state)
+    order by key desc
+"""
+)
+RUNNING = "select test_id from experiments where model = :model and state = 'running'"
+TEST_IDS = "select test_id from experiments order by key desc limit 8"
+INSERT = """
+    insert into experiments (test_id, id_key, model, state, design, salt, created_at, created_by)
+    values (:test_id, :id_key, :model, 'draft', :design, :salt, :at, :actor)
+    returning key
+"""
+INSERT_ARM = "insert into experiment_arms values (:experiment, :place, :version)"
+INSERT_PHASE = "insert into experiment_phases values (:experiment, :model, :revision)"
+START = """
+    update experiments set state = 'running', design = :design, fingerprint = :fingerprint,
+        started_at = :at, revision_before = :before, predictions_upto = :predictions,
+        feedback_upto = :feedback
+    where key = :experiment
+"""
+END = """
+    update experiments set state = :state, ended_at = :at, verdict = :verdict, winner = :winner
+    where key = :experiment
+"""
+ARM_KEYS = "select version from experiment_arms where experiment = :experiment order by place"
+PHASES = """
+    select r.number, r.created_at, (
+        select json_group_array(coalesce((
+            select weight from arms a
+            where a.model = r.model and a.revision = r.number and a.version = e.version
+        ), 0)) from (
+            select version from experiment_arms where experiment = :experiment order by place
+        ) e
+    )
+    from experiment_phases f
+    join revisions r on r.model = f.model and r.number = f.revision
+    where f.experiment = :experiment order by r.number
+"""
+INSERT_RECEIPT = """
+    insert into experiment_receipts (experiment, kind, slot, at, digest, receipt)
+    values (:experiment, :kind, :slot, :at, :digest, :receipt)
+    on conflict do nothing
+"""
+RECEIPTS = """
+    select kind, slot, at, digest, receipt from experiment_receipts
+    where experiment = :experiment order by kind = 'conclusion', slot
+"""
+
+
+class ReceiptRow(NamedTuple):
+    """A stored receipt."""
+
+    kind: str
+    slot: int
+    at: int
+    digest: str
+    receipt: str
+
+
+class Experiments:
+    """Reads and writes experiments on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def units(self) -> ExperimentUnits:
+        """What the units of experiments did."""
+        return ExperimentUnits(self._connection)
+
+    def find(self, test_id: str) -> Experiment | None:
+        """The experiment of this id, or None."""
+        row = self._connection.execute(BY_ID, {"test_id": test_id}).fetchone()
+        return self._from_row(row) if row else None
+
+    def get(self, test_id: str) -> Experiment:
+        """The experiment of this id.
+
+        Raises:
+            NotFound: There is none; the hint says which there are.
+        """
+        found = self.find(test_id)
+        if found is None:
+            known = [safe(row[0]) for row in self._connection.execute(TEST_IDS)]
+            hint = f"there is {', '.join(known)}" if known else "run: mlreg abtest create"
+            raise NotFound(f"there is no experiment {safe(test_id)}", hint=hint)
+        return found
+
+    def twin(self, id_key: str) -> str | None:
+        """The experiment whose id folds to this key, or None."""
+        row = self._connection.execute(BY_ID_KEY, {"id_key": id_key}).fetchone()
+        return row[0] if row else None
+
+    def newest(
+        self, *, model_key: int | None = None, state: State | None = None
+    ) -> list[Experiment]:
+        """Experiments, the newest first."""
+        values = {"model": model_key, "state": state}
+        rows = self._connection.execute(NEWEST_FIRST, values).fetchall()
+        return [self._from_row(row) for row in rows]
+
+    def running(self, model_key: int) -> str | None:
+        """The id of the experiment that holds a model's traffic, or None."""
+        row = self._connection.execute(RUNNING, {"model": model_key}).fetchone()
+        return row[0] if row else None
+
+    def insert(self, experiment: Experiment, id_key: str, versions: list[int], at: int) -> int:
+        """Add a draft; returns its key."""
+        row = self._connection.execute(
+            INSERT,
+            {
+                "test_id": experiment.test_id,
+                "id_key": id_key,
+                "model": experiment.model_key,
+                "design": canonical(experiment.design),
+                "salt": experiment.salt,
+                "at": at,
+                "actor": experiment.created_by,
+            },
+        ).fetchone()
+        for place, version in enumerate(versions):
+            values = {"experiment": row[0], "place": place, "version": version}
+            self._connection.execute(INSERT_ARM, values)
+        return int(row[0])
+
+    def start(self, experiment: Experiment, *, at: int) -> None:
+        """Freeze the design, and count from the present ends of the log and the feedback."""
+        predictions, feedback = self.units.ends()
+        self._connection.execute(
+            START,
+            {
+                "experiment": experiment.key,
+                "design": canonical(experiment.design),
+                "fingerprint": experiment.fingerprint,
+                "at": at,
+                "before": experiment.revision_before,
+                "predictions": predictions,
+                "feedback": feedback,
+            },
+        )
+
+    def add_phase(self, experiment: Experiment, revision: int) -> None:
+        """Make a revision a phase of an experiment."""
+        self._connection.execute(
+            INSERT_PHASE,
+            {
+                "experiment": experiment.key,
+                "model": experiment.model_key,
+                "revision": revision,
+            },
+        )
+
+    def end(
+        self,
+        experiment: Experiment,
+        state: State,
+        *,
+        at: int,
+        verdict: str | None,
+        winner: str | None,
+    ) -> None:
+        """Close an experiment."""
+        values = {"experiment": experiment.key, "at": at, "verdict": verdict, "winner": winner}
+        self._connection.execute(END, values | {"state": state})
+
+    def arm_keys(self, experiment: int) -> list[int]:
+        """The keys of the versions, the control's first."""
+        rows = self._connection.execute(ARM_KEYS, {"experiment": experiment})
+        return [row[0] for row in rows]
+
+    def add_receipt(self, experiment: int, row: ReceiptRow) -> bool:
+        """Store a receipt; False if there is one of its kind and slot already."""
+        values = {"experiment": experiment, **row._asdict()}
+        return bool(self._connection.execute(INSERT_RECEIPT, values).rowcount == 1)
+
+    def receipts(self, experiment: int) -> list[ReceiptRow]:
+        """The looks in order, then the conclusion."""
+        rows = self._connection.execute(RECEIPTS, {"experiment": experiment})
+        return [ReceiptRow(*row) for row in rows]
+
+    def _from_row(self, row: tuple) -> Experiment:  # type: ignore[type-arg]  # mixed columns
+        phases = self._connection.execute(PHASES, {"experiment": row[0]}).fetchall()
+        return Experiment(
+            key=row[0],
+            model_key=row[1],
+            design=load_design(row[2]),
+            state=row[3],
+            salt=row[4],
+            fingerprint=row[5],
+            created_at=from_micros(row[6]),
+            created_by=row[7],
+            started_at=None if row[8] is None else from_micros(row[8]),
+            ended_at=None if row[9] is None else from_micros(row[9]),
+            revision_before=row[10],
+            phases=tuple(
+                Phase(revision=n, started_at=from_micros(at), weights=tuple(json.loads(weights)))
+                for n, at, weights in phases
+            ),
+            verdict=row[11],
+            winner=row[12],
+        )
+
+
+def load_design(text: str) -> Design:
+    """Read the stored form of a design."""
+    stored: dict[str, Any] = json.loads(text)
+    stored["variants"] = tuple(_variant(variant) for variant in stored["variants"])
+    stored["metric"] = TestMetric(**stored["metric"])
+    stored["secondary"] = tuple(TestMetric(**metric) for metric in stored["secondary"])
+    stored["guardrails"] = tuple(
+        Guardrail(**{**guardrail, "metric": TestMetric(**guardrail["metric"])})
+        for guardrail in stored["guardrails"]
+    )
+    return Design(**stored)
+
+
+def _variant(stored: dict[str, Any]) -> Variant:
+    weight = round(stored.pop("traffic_percent") * 100)
+    return Variant(weight=weight, **stored)
