@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mlreg.cli.bundles import Bundle
+from mlreg.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlreg.registry import Registry
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise InvalidInput("the path of the registry is empty", hint="leave --registry out")
+    return Path(text)
+
 
 CONTEXT_SETTINGS: dict[str, Any] = {"max_content_width": 100}
 
@@ -20,6 +28,7 @@ RegistryOption = Annotated[
     typer.Option(
         "--registry",
         metavar="PATH",
+        parser=_folder,
         help="The registry to use; else MLREG_REGISTRY, else the one here or above.",
     ),
 ]
