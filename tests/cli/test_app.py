@@ -15,7 +15,7 @@ from mlreg.cli.failures import report
 from tests.cli.conftest import Run
 
 
-def subclasses(base: type) -> set[type]:
+def subclasses(base: type[errors.MlregError]) -> set[type[errors.MlregError]]:
     children = set(base.__subclasses__())
     return children.union(*map(subclasses, children))
 
