@@ -129,8 +129,15 @@ class Server:
 
 def _restore_stdout() -> None:
     """A model may have closed it, and would then fail for a reason that is not its input."""
+    try:
+        os.fstat(1)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        if null != 1:
+            os.close(null)
     if sys.stdout.closed:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        sys.stdout = os.fdopen(os.dup(1), "w")
 
 
 def _open(request: dict[str, Any]) -> tuple[Flavor, Any]:

@@ -15,7 +15,12 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     from mlreg.cli.app import command
 
-    _leave(command().run(sys.argv[1:]))
+    _leave(command().run(_arguments()))
+
+
+def _arguments() -> list[str]:
+    # UTF-8 whatever the locale says: the same bytes name the same model everywhere.
+    return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
 
 
 def _occupy_standard_streams() -> None:

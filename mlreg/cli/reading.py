@@ -136,13 +136,21 @@ def table(origin: Source) -> tuple[list[str], Iterator[Row]]:
     text = io.TextIOWrapper(
         origin.open(), encoding="utf-8-sig", errors="surrogateescape", newline=""
     )
+    try:
+        return _table(text, origin)
+    except BaseException:
+        text.close()
+        raise
+
+
+def _table(text: IO[str], origin: Source) -> tuple[list[str], Iterator[Row]]:
     reader = csv.reader(text, delimiter="\t" if origin.format == "tsv" else ",", strict=True)
     try:
         header = _header(next(reader, []), origin)
-        rows = _rows(reader, header, text)
-        first = next(rows, None)
     except csv.Error as error:
         raise InvalidInput(f"{origin.name} is no {origin.format.upper()}: {error}") from None
+    rows = _rows(reader, header, text)
+    first = next(rows, None)
     if first is None:
         raise InvalidInput(f"{origin.name} has a header but no rows")
     return header, _after(first, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -9,9 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mlreg.cli.bundles import Bundle
+from mlreg.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlreg.registry import Registry
+
+
+def path(text: str | Path) -> Path:
+    """A path as the system spells it: arguments are UTF-8, and a locale may be something else.
+
+    Raises:
+        InvalidInput: It is empty.
+    """
+    if text == "":
+        raise InvalidInput("a path must not be empty")
+    return Path(os.fsdecode(str(text).encode("utf-8", "surrogateescape")))
+
 
 CONTEXT_SETTINGS: dict[str, Any] = {"max_content_width": 100}
 
@@ -20,6 +34,7 @@ RegistryOption = Annotated[
     typer.Option(
         "--registry",
         metavar="PATH",
+        parser=path,
         help="The registry to use; else MLREG_REGISTRY, else the one here or above.",
     ),
 ]

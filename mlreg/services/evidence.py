@@ -61,7 +61,8 @@ def conclude(
     if len(judged) < 2:
         return "inconclusive", None, _too_thin(tallies)
     sound = [c for c in comparisons if c.candidate in judged and LOW_COUNTS not in c.warnings]
-    winners = [c for c in sound if _wins(c, sound)]
+    # Few failures are too few to win by, but not to be stopped by: a veto counts whatever its test.
+    winners = [c for c in sound if _wins(c, comparisons)]
     if winners:
         best = max(winners, key=lambda c: abs(c.difference or 0))
         price = _price(best.candidate, sound)

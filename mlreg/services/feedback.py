@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -201,6 +202,9 @@ def _like(answer: Scalar | None, label: Scalar) -> Scalar:
 
 
 def _number(label: Scalar, kind: type[int] | type[float]) -> Scalar:
+    if kind is int and not isinstance(label, float):
+        with suppress(ValueError):
+            return int(label)  # not by way of a double, which ends at 2**53
     try:
         number = float(label)
         return kind(number) if kind(number) == number and math.isfinite(number) else label

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from mlreg.errors import (
     MlregError,
     NotFound,
     PredictionFailed,
+    StoreError,
 )
 from mlreg.inputs import Input, check_input, parse_input
 from mlreg.jsonable import canonical
@@ -205,21 +207,15 @@ class Predictions:
         self, batch: list[Request], model: str | None, version: str | None, *, is_text: bool
     ) -> Iterator[Prediction]:
         route, forced = self._route(model, version)
-        turn = None
-        if route.table.strategy == "round-robin" and not forced:
-            with self._context.store.write(durable=False) as tx:
-                turn = tx.models.take_turns(route.model.key, len(batch))
         ready: list[_Assigned | str] = []
-        for place, request in enumerate(batch):
-            if request.problem:
-                ready.append(request.problem)
-                continue
-            own_turn = None if turn is None else turn + place
+        for request in batch:
             try:
                 checked = _checked(request)
-                ready.append(self._assign(route, forced, checked, is_text=is_text, turn=own_turn))
+                ready.append(self._assign(route, forced, checked, is_text=is_text, turn=None))
             except InvalidInput as error:
                 ready.append(error.message)
+        if route.table.strategy == "round-robin" and not forced:
+            self._take_turns(route, ready, is_text=is_text)
         yield from self._log_chunk(
             ready, self._call([a for a in ready if isinstance(a, _Assigned)])
         )
@@ -285,6 +281,19 @@ class Predictions:
             turn = tx.models.take_turns(route.model.key, 1)
         return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
 
+    def _take_turns(self, route: Route, ready: list[_Assigned | str], *, is_text: bool) -> None:
+        """Give each input its turn, in place; one that was refused must not use up a turn."""
+        waiting = [(place, a) for place, a in enumerate(ready) if isinstance(a, _Assigned)]
+        with self._context.store.write(durable=False) as tx:
+            first = tx.models.take_turns(route.model.key, len(waiting))
+        for turn, (place, assigned) in enumerate(waiting, start=first):
+            try:
+                ready[place] = self._assign(
+                    route, None, assigned.request, is_text=is_text, turn=turn
+                )
+            except InvalidInput as error:  # this version takes other inputs than the first one
+                ready[place] = error.message
+
     def _token(self, route: Route, request_id: str | None, value: Input) -> _Token | None:
         if request_id is None:
             return None
@@ -337,11 +346,14 @@ class Predictions:
     def _fold_if_due(self, last_id: int, count: int) -> None:
         """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
         if last_id // EVERY != (last_id - count) // EVERY:
-            with self._context.store.write(durable=False) as tx:
+            # The answer is logged and must go out; the next who folds makes up for this one.
+            with suppress(StoreError), self._context.store.write(durable=False) as tx:
                 tx.summaries.fold(limit=10 * EVERY)
 
 
 def _checked(request: Request) -> Request:
+    if request.problem:
+        raise InvalidInput(request.problem)
     if request.unit is not None:
         check_text(request.unit, "user", longest=_LONGEST_UNIT)
         if not request.unit:

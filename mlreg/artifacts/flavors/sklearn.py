@@ -19,7 +19,6 @@ from mlreg.artifacts.flavors.signatures import (
     describe,
     entrances,
     infer,
-    input_kind,
     is_a,
     labels,
     pipeline_steps,
@@ -50,9 +49,10 @@ _MAX_PARTS = 10_000
 
 @dataclass(slots=True)
 class Model:
-    """A loaded estimator, and how it is fed and asked."""
+    """A loaded estimator, what it takes and gives, and how it is fed and asked."""
 
     estimator: Any
+    signature: Signature
     feed: Feed
     method: Method
     labels: tuple[Output, ...]
@@ -65,14 +65,14 @@ def load(data: bytes, *, trusted: bool) -> Model:
         warnings.simplefilter("always")
         estimator = unpickling.load(data, trusted=trusted)
     _check_model(estimator)
-    feed = _feed(estimator)
-    found = labels(estimator)
-    return Model(estimator, feed, _method(estimator, found), found, tuple(_notes(caught)))
+    taken, found = infer(estimator), labels(estimator)
+    feed, method = _feed(estimator, taken), _method(estimator, found)
+    return Model(estimator, taken, feed, method, found, tuple(_notes(caught)))
 
 
 def signature(model: Model) -> Signature:
     """What the model takes and gives."""
-    return infer(model.estimator)
+    return model.signature
 
 
 def notes(model: Model) -> tuple[str, ...]:
@@ -211,11 +211,10 @@ def _is_fitted(estimator: Any) -> bool:
     return True
 
 
-def _feed(estimator: Any) -> Feed:
-    kind = input_kind(estimator)
-    if kind == "text":
+def _feed(estimator: Any, taken: Signature) -> Feed:
+    if taken.input == "text":
         return "texts"
-    if kind == "vector":
+    if taken.input == "vector":
         return "array"
     if any(is_a(part, {"DictVectorizer", "FeatureHasher"}) for part in entrances(estimator)):
         return "dicts"
@@ -282,7 +281,18 @@ def is_argmax(estimator: Any) -> bool:
         else:
             break
     cls = type(estimator)
-    return cls.__module__.startswith("sklearn.") and cls.__name__ in _ARGMAX
+    if not cls.__module__.startswith("sklearn.") or cls.__name__ not in _ARGMAX:
+        return False
+    return len(labels(estimator)) <= 2 or not _is_one_vs_rest(estimator)
+
+
+def _is_one_vs_rest(estimator: Any) -> bool:
+    """Whether the probability of each class saturates on its own, so that two can both be 1."""
+    return (
+        is_a(estimator, {"SGDClassifier"})
+        or attribute(estimator, "solver") == "liblinear"
+        or attribute(estimator, "multi_class") == "ovr"
+    )
 
 
 def _notes(caught: Sequence[warnings.WarningMessage]) -> Iterator[str]:

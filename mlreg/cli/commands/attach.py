@@ -9,13 +9,15 @@ import typer
 
 from mlreg.cli.commands.register import InputOption, NoCheckOption, TrustOption
 from mlreg.cli.options import AuthorOptions, RefArgument
-from mlreg.cli.session import SessionOptions
+from mlreg.cli.session import SessionOptions, path
 
 
 def attach(
     session: SessionOptions,
     ref: RefArgument,
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A joblib or pickle file.")],
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", parser=path, help="A joblib or pickle file.")
+    ],
     change: AuthorOptions,
     input: InputOption = None,  # the option's name
     trust: TrustOption = False,

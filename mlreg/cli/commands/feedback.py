@@ -9,7 +9,7 @@ import typer
 
 from mlreg.cli.options import ActorOption, number, pairs, prediction_id
 from mlreg.cli.reading import Format
-from mlreg.cli.session import SessionOptions
+from mlreg.cli.session import SessionOptions, path
 from mlreg.errors import InvalidInput
 
 
@@ -38,7 +38,11 @@ def feedback(
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", "-f", metavar="PATH", help="CSV, TSV or JSONL with many; - is stdin."
+            "--file",
+            "-f",
+            metavar="PATH",
+            parser=path,
+            help="CSV, TSV or JSONL with many; - is stdin.",
         ),
     ] = None,
     format: Annotated[  # the option's name

@@ -9,13 +9,13 @@ import typer
 
 from mlreg.cli.options import ActorOption
 from mlreg.cli.records import Place
-from mlreg.cli.session import SessionOptions
+from mlreg.cli.session import SessionOptions, path
 
 
 def init(
     session: SessionOptions,
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder; made if need be.")
+        Path, typer.Argument(metavar="[DIR]", parser=path, help="The folder; made if need be.")
     ] = Path(),
     actor: ActorOption = None,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from mlreg.cli.options import ModelOption, VersionOption, pairs
 from mlreg.cli.reading import STDIN, Format
-from mlreg.cli.session import Session, SessionOptions
+from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.errors import InvalidInput, PredictionFailed
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def predict(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", metavar="PATH", help="One input a line; - is stdin."),
+        typer.Option(
+            "--file", "-f", metavar="PATH", parser=path, help="One input a line; - is stdin."
+        ),
     ] = None,
     format: Annotated[  # the option's name
         Format | None,

@@ -9,7 +9,7 @@ import typer
 
 from mlreg.cli.options import AuthorOptions, number, pairs, parser
 from mlreg.cli.reading import json_or_text
-from mlreg.cli.session import Session, SessionOptions
+from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.entities.versions import InputKind
 from mlreg.services.versions import Bump
 
@@ -20,6 +20,7 @@ ArtifactArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[ARTIFACT]",
+        parser=path,
         show_default=False,
         help="A joblib or pickle file; without one only metadata is kept.",
     ),

@@ -1,0 +1,103 @@
+"""perf, config, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlreg.registry import Registry
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def measured(serving: Run, serving_registry: Registry) -> Run:
+    """Run `mlreg` where both versions have answered and have labels."""
+    for place in range(20):
+        version = "1.0.0" if place % 2 else "2.0.0"
+        serving_registry.traffic.promote(f"sentiment@{version}")
+        answer = serving_registry.predictions.predict("great", segment={"country": "de"})
+        assert answer.prediction_id is not None
+        serving_registry.feedback.record(answer.prediction_id, "positive", values={"rating": 4})
+    return serving
+
+
+def test_perf_shows_rates_with_intervals_and_a_verdict(measured: Run) -> None:
+    shown = measured("perf").out
+    assert "100.0 % [72.2, 100.0]" in shown
+    assert "rating" in shown
+    assert shown.splitlines()[-1].startswith("inconclusive: ")
+    assert max(map(len, shown.splitlines())) <= 110
+
+
+def test_perf_as_json_has_the_numbers(measured: Run) -> None:
+    report = measured("perf", "sentiment", "--baseline", "1.0.0", "--json").json
+    assert [m["request_count"] for m in report["models"]] == [10, 10]
+    assert report["models"][0]["accuracy"] == 1.0
+    assert report["baseline"] == "1.0.0"
+    assert {c["metric"] for c in report["comparisons"]} >= {"accuracy", "error_rate"}
+
+
+def test_perf_by_segment_has_a_line_for_each_value(measured: Run) -> None:
+    assert "de" in measured("perf", "--by", "segment:country").out
+    assert measured("perf", "--by", "country").code == 2
+
+
+def test_a_condition_that_holds_ends_with_10_after_the_report(measured: Run) -> None:
+    failed = measured("perf", "--fail-if", "accuracy > 50%", "--json")
+    assert (failed.code, failed.json["model"]) == (10, "sentiment")
+    assert '"code": "check_failed"' in failed.err
+    assert measured("perf", "--fail-if", "accuracy < 50%").code == 0
+    assert measured("perf", "--fail-if", "mood > 1").code == 2
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "-1h", "", "1e9d"])
+def test_a_window_that_cannot_be_read_is_refused(measured: Run, since: str) -> None:
+    assert measured("perf", f"--since={since}").code == 2
+
+
+def test_an_empty_window_is_said_kindly(measured: Run) -> None:
+    measured("deactivate", "sentiment@1.0.0", "--yes")
+    assert "no predictions in this time" in measured("perf", "--until", "2020-01-01").out
+
+
+def test_compare_shows_live_results_too(measured: Run) -> None:
+    shown = measured("compare", "sentiment@1.0.0", "sentiment@2.0.0").out
+    assert "accuracy" in shown
+    assert "inconclusive: " in shown
+
+
+def test_config_shows_origins_and_changes_the_file(
+    mlreg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mlreg("config", "timeout").out == "30.0\n"
+    assert mlreg("config", "timeout", "5").out == "5.0\n"
+    settings = {s["name"]: s for s in mlreg("config", "--json").json["settings"]}
+    assert settings["timeout"]["origin"] == "config.toml"
+    monkeypatch.setenv("MLREG_TIMEOUT", "7")
+    assert mlreg("config", "timeout", "--field", "origin").out == "MLREG_TIMEOUT\n"
+    monkeypatch.delenv("MLREG_TIMEOUT")
+    assert mlreg("config", "timeout", "--unset", "--field", "origin").out == "default\n"
+    assert "busy_timeout" in mlreg("config").out
+
+
+@pytest.mark.parametrize(
+    "words", [("nope",), ("timeout", "soon"), ("--unset",), ("timeout", "5", "--unset")]
+)
+def test_a_wrong_setting_is_refused(mlreg: Run, words: tuple[str, ...]) -> None:
+    assert mlreg("config", *words).code == 2
+
+
+def test_doctor_is_content_with_a_sound_registry(measured: Run) -> None:
+    assert measured("doctor", "--json").json["healthy"] is True
+    assert "healthy" in measured("doctor", "--rebuild").out
+
+
+def test_doctor_ends_with_5_where_an_artifact_is_gone(serving: Run, tmp_path: Path) -> None:
+    for found in (tmp_path / ".mlreg" / "objects").rglob("*"):
+        if found.is_file():
+            found.unlink()
+    sick = serving("doctor")
+    assert sick.code == 5
+    assert "✗" in sick.out
+    assert "not healthy" in sick.out
