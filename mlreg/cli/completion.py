@@ -30,6 +30,17 @@ def complete_setting(incomplete: str) -> list[str]:
     return [name for name in BY_NAME if name.startswith(incomplete)]
 
 
+def complete_experiment(incomplete: str) -> list[str]:
+    """Ids of experiments."""
+    with suppress(Exception):
+        from mlreg.registry import open_registry
+
+        with open_registry() as registry:
+            found = [experiment.test_id for experiment in registry.experiments.list()]
+            return [test_id for test_id in found if test_id.startswith(incomplete)]
+    return []
+
+
 def _names() -> list[str]:
     return list(dict.fromkeys(name for name, *_ in _versions()))
 

@@ -36,6 +36,22 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def measure(value: float | None, unit: str) -> str:
+    """A value of a metric in its unit."""
+    if unit == "share":
+        return percent(value)
+    return f"{milliseconds(value)} ms" if unit == "ms" and value is not None else number(value)
+
+
+def difference(value: float | None, limits: tuple[float, float] | None, unit: str) -> str:
+    """A difference with its interval; of shares in points, so that nobody reads percentages."""
+    name = {"share": " pt", "ms": " ms"}.get(unit, "")
+    scale, digits = (100, "+.1f") if unit == "share" else (1, "+.2f" if unit == "ms" else "+.4g")
+    numbers = [format(limit * scale, digits) for limit in limits or ()]
+    gap = NOTHING if value is None else format(value * scale, digits)
+    return gap + (f" [{', '.join(numbers)}]" if numbers else "") + name
+
+
 def p_value(value: float | None) -> str:
     """A p-value; never shown as 0."""
     if value is None:

@@ -9,7 +9,12 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from mlreg.cli.bundles import Bundle
-from mlreg.cli.completion import complete_model, complete_ref, complete_selector
+from mlreg.cli.completion import (
+    complete_experiment,
+    complete_model,
+    complete_ref,
+    complete_selector,
+)
 from mlreg.entities.traffic import Change, Strategy
 from mlreg.errors import InvalidInput
 from mlreg.names import safe
@@ -45,6 +50,11 @@ def number(text: str) -> float:
     if abs(value) == float("inf"):
         raise InvalidInput(f"{safe(text)} is not a number", hint="write it like 0.93 or 1e-3")
     return value
+
+
+def amount(text: str) -> float:
+    """A number, or one in percent: `0.1` and `10%` are the same."""
+    return number(text[:-1]) / 100 if text.endswith("%") else number(text)
 
 
 def whole_number(text: str) -> int:
@@ -128,6 +138,15 @@ RefArgument = Annotated[
         show_default=False,
         help="name@1.2.0, name@latest, name@ALIAS, or an id such as model-3f9a0c55d1e2.",
         autocompletion=complete_ref,
+    ),
+]
+ExperimentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        show_default=False,
+        help="The experiment.",
+        autocompletion=complete_experiment,
     ),
 ]
 NameArgument = Annotated[

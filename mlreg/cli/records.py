@@ -46,3 +46,11 @@ class EventList(Document):
 
 class SettingList(Document):
     """`settings` with their origins."""
+
+
+class ExperimentList(Document):
+    """`experiments`, the newest first."""
+
+
+class Recorded(Document):
+    """`test_id`, how many outcomes were `recorded`, and the `prediction_id` of a single one."""

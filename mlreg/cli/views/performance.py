@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
-from mlreg.cli.formats import NOTHING, count, milliseconds, number, p_value, percent, when
+from mlreg.cli.formats import (
+    NOTHING,
+    count,
+    difference,
+    measure,
+    milliseconds,
+    number,
+    p_value,
+    percent,
+    when,
+)
 from mlreg.entities.reports import (
     Interval,
     MetricComparison,
@@ -115,17 +125,12 @@ def _rate(rate: float | None, interval: Interval | None) -> str:
 
 
 def _difference(c: MetricComparison) -> str:
-    """A difference of shares is in points, so that nobody takes it for a percentage."""
-    unit = BY_NAME[c.metric].unit if c.metric in BY_NAME else ""
-    name = {"share": " pt", "ms": " ms"}.get(unit, "")
-    scale, digits = (100, ".1f") if unit == "share" else (1, ".2f" if unit == "ms" else ".4g")
-    numbers = [format(limit * scale, f"+{digits}") for limit in c.difference_ci or ()]
-    gap = NOTHING if c.difference is None else format(c.difference * scale, f"+{digits}")
-    return gap + (f" [{', '.join(numbers)}]" if numbers else "") + name
+    return difference(c.difference, c.difference_ci, _unit(c.metric))
 
 
 def _in_unit(metric: str, value: float | None) -> str:
-    unit = BY_NAME[metric].unit if metric in BY_NAME else ""
-    if unit == "share":
-        return percent(value)
-    return f"{milliseconds(value)} ms" if unit == "ms" and value is not None else number(value)
+    return measure(value, _unit(metric))
+
+
+def _unit(metric: str) -> str:
+    return BY_NAME[metric].unit if metric in BY_NAME else ""

@@ -6,15 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.options import number, parser, percent, whole_number
+from mlreg.cli.options import amount, number, parser, percent, whole_number
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
 from mlreg.names import safe
-
-
-def amount(text: str) -> float:
-    """A number, or one in percent: `0.1` and `10%` are the same."""
-    return number(text[:-1]) / 100 if text.endswith("%") else number(text)
 
 
 def change_to_find(text: str) -> tuple[float, bool]:

@@ -1,0 +1,37 @@
+"""`mlreg abtest conclude`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.session import SessionOptions
+
+
+def conclude(
+    session: SessionOptions,
+    test_id: ExperimentArgument,
+    change: ChangeOptions,
+    promote_winner: Annotated[
+        bool, typer.Option("--promote-winner", help="Give the winner all traffic.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also without a verdict or against a gate; needs --reason."),
+    ] = False,
+) -> None:
+    """End a test with its verdict.
+
+    Without one it is refused: exit code 11 where more data is needed, 10 where a gate failed.
+
+    $ mlreg abtest conclude tone --promote-winner
+    $ mlreg abtest conclude tone --force --reason "the season is over"
+    """
+    with session.open() as registry:
+        session.emit(
+            registry.experiments.conclude(
+                test_id, promote_winner=promote_winner, force=force, change=change
+            )
+        )

@@ -1,0 +1,27 @@
+"""`mlreg abtest list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import ModelOption
+from mlreg.cli.records import ExperimentList
+from mlreg.cli.session import SessionOptions
+from mlreg.entities.experiments import State
+
+
+def list_(
+    session: SessionOptions,
+    model: ModelOption = None,
+    status: Annotated[State | None, typer.Option("--status", help="Only these.")] = None,
+) -> None:
+    """List the tests, the newest first.
+
+    $ mlreg abtest list
+    $ mlreg abtest list --status running --field experiments.test_id
+    """
+    with session.open() as registry:
+        found = registry.experiments.list(model=model, state=status)
+        session.emit(ExperimentList(experiments=found))

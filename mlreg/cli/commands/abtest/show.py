@@ -1,0 +1,16 @@
+"""`mlreg abtest show`."""
+
+from __future__ import annotations
+
+from mlreg.cli.options import ExperimentArgument
+from mlreg.cli.session import SessionOptions
+
+
+def show(session: SessionOptions, test_id: ExperimentArgument) -> None:
+    """Show the whole design of a test, its state and its phases.
+
+    $ mlreg abtest show tone
+    $ mlreg abtest show tone --field design.alpha
+    """
+    with session.open() as registry:
+        session.emit(registry.experiments.get(test_id))

@@ -1,0 +1,19 @@
+"""`mlreg abtest start`."""
+
+from __future__ import annotations
+
+from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.session import SessionOptions
+
+
+def start(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOptions) -> None:
+    """Freeze the design of a test and put its split in force.
+
+    From here on the design has a fingerprint and cannot be changed. The split is a new revision
+    of the model's traffic.
+
+    $ mlreg abtest start tone --reason "approved by Maria"
+    """
+    with session.open() as registry:
+        session.emit(registry.experiments.start(test_id, change=change))
+    session.suggest(f"mlreg abtest analyze {test_id}")

@@ -1,0 +1,36 @@
+"""`mlreg abtest step`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import ChangeOptions, ExperimentArgument, parser, percent
+from mlreg.cli.session import SessionOptions
+
+
+def step(
+    session: SessionOptions,
+    test_id: ExperimentArgument,
+    change: ChangeOptions,
+    to: Annotated[
+        float | None,
+        typer.Option(
+            "--to",
+            metavar="PCT",
+            parser=parser(percent),
+            help="Share of the treatments; else ten points more than now.",
+        ),
+    ] = None,
+) -> None:
+    """Give the treatment of a canary more of the traffic.
+
+    Each step is a revision and a phase of its own: the phases are compared within themselves, so
+    that a change of the weights does not look like an effect.
+
+    $ mlreg abtest step tone
+    $ mlreg abtest step tone --to 50 --reason "no errors since Monday"
+    """
+    with session.open() as registry:
+        session.emit(registry.experiments.step(test_id, to=to, change=change))

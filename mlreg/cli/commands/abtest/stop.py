@@ -1,0 +1,15 @@
+"""`mlreg abtest stop`."""
+
+from __future__ import annotations
+
+from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.session import SessionOptions
+
+
+def stop(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOptions) -> None:
+    """End a test without a verdict and put the traffic as it was.
+
+    $ mlreg abtest stop tone --reason "the labels are wrong"
+    """
+    with session.open() as registry:
+        session.emit(registry.experiments.stop(test_id, change=change))

@@ -1,0 +1,80 @@
+"""Outcomes of a test from stdin: all lines are read and checked before any is recorded."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlreg.cli.progress import Progress
+from mlreg.cli.reading import Source, lines
+from mlreg.cli.records import Recorded
+from mlreg.entities.experiments import Outcome
+from mlreg.errors import InvalidInput
+from mlreg.jsonable import loads
+from mlreg.names import safe
+
+if TYPE_CHECKING:
+    from mlreg.cli.session import Session
+
+_NAMES = {field.name for field in fields(Outcome)}
+_ALSO = {"user": "unit", "prediction": "output"}
+_NOTHING_RECORDED = "nothing was recorded"
+
+
+def record_stream(session: Session, test_id: str) -> None:
+    """Record all outcomes of stdin.
+
+    Raises:
+        InvalidInput: A line cannot be read; nothing is then recorded.
+    """
+    with _spooled() as origin, session.open() as registry:
+        total = sum(1 for _ in outcomes(origin))
+        with Progress("outcomes", total=total) as progress:
+            recorded = registry.experiments.record_many(
+                test_id, outcomes(origin), progress=progress.advance
+            )
+        session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))
+
+
+@contextmanager
+def _spooled() -> Iterator[Source]:
+    """Stdin in a form that can be read twice."""
+    with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
+        copy = Path(folder) / "stdin"
+        with copy.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield Source(copy, "jsonl")
+
+
+def outcomes(origin: Source) -> Iterator[Outcome]:
+    """What the lines say.
+
+    Raises:
+        InvalidInput: A line is wrong; the message names it.
+    """
+    for number, text, problem in lines(origin):
+        if problem:
+            raise InvalidInput(problem, hint=_NOTHING_RECORDED)
+        if not text.strip():
+            continue
+        try:
+            yield _outcome(text)
+        except InvalidInput as error:
+            raise InvalidInput(f"line {number}: {error.message}", hint=_NOTHING_RECORDED) from None
+
+
+def _outcome(text: str) -> Outcome:
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise InvalidInput("it is no JSON object")
+    said = {_ALSO.get(name, name): item for name, item in value.items() if item is not None}
+    unknown = next((name for name in said if name not in _NAMES), None)
+    if unknown is not None:
+        raise InvalidInput(f"there is no field {safe(unknown)} in an outcome")
+    return Outcome(**said)  # type: ignore[arg-type]  # the service checks the values

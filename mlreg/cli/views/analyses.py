@@ -1,0 +1,198 @@
+"""What a look at an experiment shows: metrics with their intervals, gates, looks, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import singledispatch
+
+from mlreg.cli.bars import bar, pen
+from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
+from mlreg.cli.formats import NOTHING, count, difference, measure, p_value, percent, when
+from mlreg.entities.experiments import Analysis, Gate, MetricResult, RecordedLook, Verification
+from mlreg.metrics import BY_NAME
+
+_RECOMMENDED = {
+    "ship": "bold green",
+    "rollback": "bold red",
+    "continue": "bold",
+    "stop_futile": "bold yellow",
+    "invalid": "bold red",
+}
+# The words of `perf`, and more where an experiment can say more.
+_VERDICTS = {
+    "better_practical": Cell("better", "green"),
+    "better_small": Cell("better, small", "green"),
+    "equivalent": Cell("equivalent"),
+    "worse": Cell("worse", "red"),
+    "no_worthwhile_gain": Cell("no gain", "yellow"),
+    "inconclusive": Cell("inconclusive", "dim"),
+    "undefined": Cell("undefined", "dim"),
+}
+_KEPT = {True: Cell("kept", "green"), False: Cell("broken", "bold red"), None: Cell("open", "dim")}
+
+
+@singledispatch
+def blocks(record: object) -> Iterable[Block]:
+    """The record as blocks."""
+    raise TypeError(type(record).__name__)
+
+
+@blocks.register
+def _(analysis: Analysis) -> Iterable[Block]:
+    yield Line(f"{analysis.test_id}: {analysis.model}, {analysis.status}, {analysis.mode}", "bold")
+    yield Line(_exposed(analysis))
+    for table in metrics(analysis):
+        yield Line("")
+        yield table
+    if len(analysis.phases) > 1:
+        yield Line("")
+        yield _phases(analysis)
+    yield Line("")
+    yield gates(analysis.gates)
+    if analysis.looks:
+        yield Line("")
+        yield looks(analysis.looks)
+    yield Line("")
+    yield from _notes(analysis)
+    style = _RECOMMENDED[analysis.verdict]
+    yield Line(f"{analysis.verdict}: {analysis.recommendation}", style)
+
+
+def _exposed(analysis: Analysis) -> str:
+    exposure, unit = analysis.exposure, "units"
+    said = f"{count(exposure.units)} {unit} until {when(analysis.computed_at)} UTC"
+    if exposure.double_exposed:
+        said += f"; {count(exposure.double_exposed)} met more than one arm"
+        said += f", {count(exposure.excluded)} of them are left out"
+    return said
+
+
+def metrics(analysis: Analysis) -> Iterable[Table]:
+    """A table for each treatment: the metric that decides, guardrails, and what is beside them."""
+    for lead in analysis.primaries:
+        mine = [
+            result
+            for result in (lead, *analysis.guardrails, *analysis.secondary)
+            if result.variant == lead.variant
+        ]
+        columns = [
+            Column("metric", wraps=True),
+            Column(lead.control.version, right=True),
+            Column(lead.version, right=True),
+            Column("difference [interval]", right=True, wraps=True),
+            Column("0".center(15)),
+            Column("p", right=True),
+            Column("verdict"),
+        ]
+        yield Table(columns, [_compared(result) for result in mine])
+
+
+def _compared(result: MetricResult) -> list[Content]:
+    verdict = _VERDICTS[result.verdict]
+    return [
+        _named(result),
+        measure(result.control.value, result.unit),
+        measure(result.treatment.value, result.unit),
+        difference(result.difference, result.difference_ci, result.unit),
+        Cell(_drawn(result), verdict.style),
+        p_value(result.p_value if result.p_adjusted is None else result.p_adjusted),
+        _KEPT[result.passed] if result.role == "guardrail" else verdict,
+    ]
+
+
+def _named(result: MetricResult) -> Cell:
+    if result.role == "guardrail" and result.margin:
+        return Cell(result.margin)
+    label = BY_NAME[result.metric].label if result.metric in BY_NAME else result.metric
+    return Cell(label.replace("_", " "), "bold" if result.role == "primary" else "dim")
+
+
+def _drawn(result: MetricResult) -> str:
+    if result.difference_ci is None:
+        return ""
+    low, high = result.difference_ci
+    finite = [abs(limit) for limit in (low, high) if abs(limit) != float("inf")]
+    return bar(low, result.difference, high, reach=max(finite, default=0.0), pen=pen())
+
+
+def gates(found: Sequence[Gate]) -> Table:
+    """Each gate with its state."""
+    columns = [Column(""), Column("gate"), Column("found", wraps=True)]
+    return Table(columns, [(_mark(gate), gate.gate, gate.detail) for gate in found])
+
+
+def _mark(gate: Gate) -> Cell:
+    if gate.passed:
+        return Cell("✓", "green")
+    return Cell("!", "yellow") if gate.effect != "invalid" else Cell("✗", "bold red")
+
+
+def looks(found: Sequence[RecordedLook]) -> Table:
+    """The looks so far, each with its z between the boundaries."""
+    titles = ("look", "data", "z", "boundary")
+    columns = [Column(title, right=True) for title in titles]
+    more = [Column("-b".ljust(7) + "0" + "+b".rjust(7)), Column("p", right=True), Column("said")]
+    return Table([*columns, *more], [_look(look) for look in found])
+
+
+def _look(look: RecordedLook) -> list[Content]:
+    return [
+        str(look.slot),
+        percent(look.information, 0),
+        NOTHING if look.z is None else f"{look.z:+.2f}",
+        NOTHING if look.boundary is None else f"{look.boundary:.2f}",
+        _between(look),
+        p_value(look.p_value),
+        Cell(look.verdict, _RECOMMENDED[look.verdict] if look.is_crossed else ""),
+    ]
+
+
+def _between(look: RecordedLook) -> str:
+    if look.boundary is None or look.z is None or look.boundary == float("inf"):
+        return ""
+    # A margin around the boundaries, so that a z beyond them stands outside of the bar.
+    reach = look.boundary * 7 / 5
+    return bar(-look.boundary, look.z, look.boundary, reach=reach, pen=pen())
+
+
+def _phases(analysis: Analysis) -> Table:
+    titles = ("phase", "since (UTC)", "split", "units", "difference", "split p")
+    columns = [Column(title, right=title not in ("split", "since (UTC)")) for title in titles]
+    rows = [
+        (
+            f"revision {phase.revision}",
+            when(phase.started_at),
+            " / ".join(f"{weight:g}" for weight in phase.weights),
+            " / ".join(map(count, phase.units)),
+            " / ".join(difference(d, None, analysis.primary.unit) for d in phase.differences),
+            p_value(phase.srm_p_value),
+        )
+        for phase in analysis.phases
+    ]
+    return Table(columns, rows)
+
+
+def _notes(analysis: Analysis) -> Iterable[Line]:
+    for sentence in analysis.assumptions:
+        yield Line(sentence, "dim")
+    if analysis.revision is not None:
+        would = "would become" if analysis.dry_run else "is at"
+        yield Line(f"{analysis.model} {would} revision {analysis.revision}")
+
+
+@blocks.register
+def _(found: Verification) -> Iterable[Block]:
+    columns = [Column(""), Column("receipt"), Column("found", wraps=True)]
+    rows = [
+        (
+            Cell("✓", "green") if check.agrees else Cell("✗", "bold red"),
+            check.kind if check.slot is None else f"{check.kind} {check.slot}",
+            check.detail,
+        )
+        for check in found.checks
+    ]
+    yield Table(columns, rows)
+    if found.agrees:
+        yield Line(f"{found.test_id}: every stored verdict follows from its receipt", "green")
+    else:
+        yield Line(f"{found.test_id}: the stored verdicts do not all agree", "bold red")

@@ -1,0 +1,160 @@
+"""Experiments: their designs, their states, and who takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import singledispatch
+
+from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.formats import NOTHING, count, joined, traffic, when
+from mlreg.cli.records import ExperimentList, Recorded
+from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
+from mlreg.entities.traffic import WHOLE
+
+_STATES = {"draft": "dim", "running": "green", "concluded": "bold", "stopped": "yellow"}
+_DAY = 86_400
+
+
+@singledispatch
+def blocks(record: object) -> Iterable[Block]:
+    """The record as blocks."""
+    raise TypeError(type(record).__name__)
+
+
+@blocks.register
+def _(found: Experiment) -> Iterable[Block]:
+    would = " (dry run: nothing is changed)" if found.dry_run else ""
+    yield Line(f"{found.test_id}: {found.model}, {found.state}{would}", _STATES[found.state])
+    yield Line("")
+    yield arms(found)
+    yield Line("")
+    yield Fields([row for row in _design(found.design) if row[1] not in ("", NOTHING)])
+    if found.state != "draft":
+        yield Line("")
+        yield Fields([row for row in _course(found) if row[1] not in ("", NOTHING)])
+
+
+def arms(found: Experiment) -> Table:
+    """Who takes part, with the share at the start and now."""
+    now = found.phases[-1].weights if found.phases else ()
+    rows = [
+        (
+            variant.variant,
+            f"{found.model}@{variant.version}",
+            traffic(variant.traffic_percent),
+            traffic(now[place] * 100 / WHOLE) if place < len(now) else NOTHING,
+        )
+        for place, variant in enumerate(found.design.variants)
+    ]
+    columns = [Column("arm"), Column("version"), Column("planned", right=True)]
+    return Table([*columns, Column("now", right=True)], rows)
+
+
+def _design(design: Design) -> list[tuple[str, Content]]:
+    return [
+        ("hypothesis", design.hypothesis),
+        ("description", design.description),
+        ("decides", described(design.metric)),
+        ("beside it", joined([metric.name for metric in design.secondary])),
+        ("guardrails", joined([guardrail.text for guardrail in design.guardrails])),
+        ("strategy", f"{design.strategy}, by {design.unit}"),
+        ("looks", design.mode),
+        ("levels", f"alpha {design.alpha:g}, power {design.power:.0%}"),
+        ("to find", _in_unit(design.metric, design.mde)),
+        ("worth shipping", _in_unit(design.metric, design.min_effect)),
+        ("planned units", count(design.planned_units)),
+        ("least units", f"{design.min_samples:,} in each arm"),
+        ("ends after", _duration(design.max_duration_seconds)),
+    ]
+
+
+def described(metric: TestMetric) -> str:
+    """A metric with the direction that is an improvement."""
+    better = "higher" if metric.direction == "up" else "lower"
+    return f"{metric.name} ({better} is better)"
+
+
+def _in_unit(metric: TestMetric, value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value * 100:g} pt" if metric.unit == "share" else f"{value:g} {metric.unit}".strip()
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    return f"{seconds / _DAY:g} days" if seconds >= _DAY else f"{seconds / 3600:g} hours"
+
+
+def _course(found: Experiment) -> list[tuple[str, Content]]:
+    started, ended = found.started_at, found.ended_at
+    phases = [f"revision {phase.revision} since {when(phase.started_at)}" for phase in found.phases]
+    return [
+        ("started", when(started) if started else NOTHING),
+        ("ran" if ended else "runs", lasted(found)),
+        ("ended", when(ended) if ended else NOTHING),
+        ("verdict", found.verdict or NOTHING),
+        ("winner", found.winner or NOTHING),
+        ("phases", joined(phases)),
+        ("fingerprint", found.fingerprint or NOTHING),
+    ]
+
+
+def lasted(found: Experiment) -> str:
+    """How long it has run, in days and hours."""
+    if found.started_at is None:
+        return NOTHING
+    seconds = int(((found.ended_at or datetime.now(UTC)) - found.started_at).total_seconds())
+    days, hours = divmod(max(seconds, 0) // 3600, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {max(seconds, 0) // 60 % 60} min"
+
+
+@blocks.register
+def _(found: ExperimentList) -> Iterable[Block]:
+    if not found["experiments"]:
+        yield Line("no experiments; run: mlreg abtest create ID --control REF --treatment REF")
+        return
+    titles = ("experiment", "state", "model", "split", "metric", "ran")
+    columns = [Column(title, wraps=title == "split") for title in (*titles, "verdict")]
+    yield Table(columns, [_row(experiment) for experiment in found["experiments"]])
+
+
+def _row(found: Experiment) -> list[Content]:
+    return [
+        found.test_id,
+        Cell(found.state, _STATES[found.state]),
+        found.model,
+        split(found),
+        found.design.metric.name,
+        lasted(found),
+        _ending(found),
+    ]
+
+
+def split(found: Experiment) -> str:
+    """The versions with their shares, as of the newest phase."""
+    planned = [variant.weight for variant in found.design.variants]
+    weights = found.phases[-1].weights if found.phases else planned
+    shares = zip(found.design.variants, weights, strict=True)
+    return ", ".join(f"{v.version} {traffic(weight * 100 / WHOLE)}" for v, weight in shares)
+
+
+def _ending(found: Experiment) -> str:
+    winner = f" {found.winner}" if found.winner else ""
+    return f"{found.verdict}{winner}" if found.verdict else NOTHING
+
+
+@blocks.register
+def _(found: Assignment) -> Iterable[Block]:
+    who = found.unit if found.unit is not None else "this request"
+    yield Line(f"{who}: {found.ref}, {found.variant} of {found.test_id}")
+    yield Line(f"{found.reason}, revision {found.revision}", "dim")
+
+
+@blocks.register
+def _(found: Recorded) -> Iterable[Block]:
+    if found["prediction_id"] is not None:
+        yield Line(f"recorded as prediction {found['prediction_id']}")
+    else:
+        yield Line(f"{count(found['recorded'])} outcomes recorded for {found['test_id']}")
