@@ -1,0 +1,272 @@
+"""From what was asked for to a design: checked once, frozen and fingerprinted at the start."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mlreg.clock import parse_duration
+from mlreg.entities.experiments import (
+    CONTROL,
+    MODES,
+    SLOTS,
+    TEST_STRATEGIES,
+    Design,
+    Mode,
+    TestMetric,
+    TestStrategy,
+    Variant,
+)
+from mlreg.entities.traffic import WHOLE
+from mlreg.entities.versions import Version
+from mlreg.errors import Conflict, InvalidInput, NotFound
+from mlreg.jsonable import canonical
+from mlreg.names import check_selector, check_text, safe
+from mlreg.routing import shares
+from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
+from mlreg.services.traffic import basis_points
+
+CANARY_START = 1000  # basis points
+DEFAULT_TUNING = 10_000  # units, where no size is planned
+_MOST_TREATMENTS = 20
+
+
+class Wish(NamedTuple):
+    """What `create` was given."""
+
+    split: float | None
+    weights: Mapping[str, float] | None
+    strategy: TestStrategy
+    metric: str
+    secondary: Sequence[str]
+    guardrails: Sequence[str]
+    alpha: float
+    power: float
+    mde: float | None
+    min_effect: float | None
+    min_samples: int
+    max_duration: str | None
+    mode: Mode | None
+    baseline: float | None
+    hypothesis: str
+    description: str
+
+
+def make_design(
+    test_id: str, model: str, versions: Sequence[Version], wish: Wish, *, is_value: IsKnown
+) -> Design:
+    """The design of an experiment with these versions, the control first.
+
+    Raises:
+        InvalidInput: Something asked for makes no sense.
+        Conflict: A version is archived.
+    """
+    _check_versions(versions)
+    _check_numbers(wish)
+    metric = parse_metric(wish.metric, is_value=is_value)
+    weights = _weights(versions, wish)
+    secondary = tuple(parse_metric(text, is_value=is_value) for text in wish.secondary)
+    if len({m.name for m in (metric, *secondary)}) <= len(secondary):
+        raise InvalidInput("a metric stands twice among the primary and the secondary ones")
+    mode = _mode(wish)
+    planned = _planned_units(metric, wish, weights, len(versions) - 1, mode)
+    by_user = wish.strategy in ("sticky", "canary")
+    return Design(
+        test_id=test_id,
+        model=model,
+        variants=tuple(
+            Variant(variant=name, version=v.version, model_id=v.model_id, weight=weight)
+            for name, v, weight in zip(_names(len(versions)), versions, weights, strict=True)
+        ),
+        strategy=wish.strategy,
+        unit="user" if by_user else "request",
+        metric=metric,
+        secondary=secondary,
+        guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in wish.guardrails),
+        alpha=float(wish.alpha),
+        power=float(wish.power),
+        mde=None if wish.mde is None else float(wish.mde),
+        min_effect=None if wish.min_effect is None else float(wish.min_effect),
+        min_samples=wish.min_samples,
+        max_duration_seconds=(
+            parse_duration(wish.max_duration).total_seconds() if wish.max_duration else None
+        ),
+        mode=mode,
+        baseline=None if wish.baseline is None else float(wish.baseline),
+        planned_units=planned,
+        tuning_units=planned or DEFAULT_TUNING,
+        slots=1 if mode == "fixed" else SLOTS,
+        hypothesis=check_text(wish.hypothesis, "hypothesis"),
+        description=check_text(wish.description, "description"),
+    )
+
+
+def fingerprint(design: Design) -> str:
+    """SHA-256 of the design in canonical JSON."""
+    return hashlib.sha256(canonical(design).encode()).hexdigest()
+
+
+def servable(version: Version) -> Version:
+    """The version, if it can be an arm. One without an artifact may run somewhere else.
+
+    Raises:
+        Conflict: It is archived.
+    """
+    if version.status == "archived":
+        raise Conflict(
+            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
+        )
+    return version
+
+
+def step_weights(weights: Sequence[int], to: float | None) -> tuple[int, ...]:
+    """The weights of a canary's next step: ten points more for the treatments, or `to` percent.
+
+    Raises:
+        InvalidInput: `to` is no more than now, or leaves the control nothing.
+    """
+    now = sum(weights[1:])
+    target = now + CANARY_START if to is None else basis_points(to)
+    if target >= WHOLE:
+        raise InvalidInput(
+            f"a step to {target / 100:g} % leaves the control without traffic to compare with",
+            hint="conclude the experiment with --promote-winner",
+        )
+    if target <= now:
+        raise InvalidInput(
+            f"the treatments have {now / 100:g} % already; a step to {target / 100:g} % is none",
+            hint="to go back, run: mlreg abtest stop",
+        )
+    return (WHOLE - target, *shares(list(weights[1:]), target))
+
+
+def _names(count: int) -> list[str]:
+    if count == 2:
+        return [CONTROL, "treatment"]
+    return [CONTROL, *(f"treatment-{i}" for i in range(1, count))]
+
+
+def _check_versions(versions: Sequence[Version]) -> None:
+    if len(versions) < 2:
+        raise InvalidInput("an experiment needs a treatment beside the control")
+    if len(versions) > _MOST_TREATMENTS + 1:
+        raise InvalidInput(f"an experiment has at most {_MOST_TREATMENTS} treatments")
+    seen: set[int] = set()
+    for version in versions:
+        if version.model_key != versions[0].model_key:
+            raise InvalidInput(f"{version.ref} is not a version of {versions[0].name}")
+        if version.key in seen:
+            what = "the control as well" if version.key == versions[0].key else "there twice"
+            raise InvalidInput(f"the treatment {version.ref} is {what}: nothing to compare")
+        seen.add(version.key)
+        servable(version)
+
+
+def _check_numbers(wish: Wish) -> None:
+    for name, fraction in (("alpha", wish.alpha), ("power", wish.power)):
+        if not 0 < fraction < 1:
+            raise InvalidInput(f"{name} must lie strictly between 0 and 1, not at {fraction}")
+    for name, amount in (("mde", wish.mde), ("min_effect", wish.min_effect)):
+        if amount is not None and not (amount > 0 and math.isfinite(amount)):
+            raise InvalidInput(f"{name} must be a finite number above 0, not {amount}")
+    if isinstance(wish.min_samples, bool) or wish.min_samples < 1:
+        raise InvalidInput(f"min_samples must be at least 1, not {wish.min_samples}")
+    if wish.strategy not in TEST_STRATEGIES:
+        known = ", ".join(TEST_STRATEGIES)
+        raise InvalidInput(f"strategy must be one of {known}, not {safe(str(wish.strategy))}")
+    if wish.baseline is not None and not math.isfinite(wish.baseline):
+        raise InvalidInput(f"baseline must be a finite number, not {wish.baseline}")
+
+
+def _mode(wish: Wish) -> Mode:
+    mode = wish.mode or ("group-sequential" if wish.mde is not None else "always-valid")
+    if mode not in MODES:
+        raise InvalidInput(f"mode must be one of {', '.join(MODES)}, not {safe(str(mode))}")
+    if mode != "always-valid" and wish.mde is None:
+        raise InvalidInput(
+            f"the mode {mode} needs a planned size",
+            hint="give --mde, the smallest difference to find, or --mode always-valid",
+        )
+    return mode
+
+
+def _weights(versions: Sequence[Version], wish: Wish) -> list[int]:
+    """Basis points of each arm, the control first."""
+    treatments = len(versions) - 1
+    if wish.weights is not None:
+        if wish.split is not None:
+            raise InvalidInput("give either split or weights, not both")
+        return _given_weights(versions, wish.weights)
+    if wish.strategy == "canary":
+        if wish.split is not None:
+            raise InvalidInput(
+                "a canary begins at 10 percent and goes up by steps",
+                hint="leave out --split; later: mlreg abtest step ID",
+            )
+        return [WHOLE - CANARY_START, *shares([1] * treatments, CANARY_START)]
+    if wish.split is None:
+        return shares([1] * (treatments + 1))
+    points = basis_points(wish.split)
+    if not treatments <= points < WHOLE:
+        raise InvalidInput(
+            f"a split of {wish.split:g} percent for the treatments leaves an arm without traffic"
+        )
+    return [WHOLE - points, *shares([1] * treatments, points)]
+
+
+def _given_weights(versions: Sequence[Version], weights: Mapping[str, float]) -> list[int]:
+    points: dict[str, int] = {}
+    for selector, percent in weights.items():
+        version = _selected(versions, selector)
+        if version.version in points:
+            raise InvalidInput(f"the weight of {version.ref} is given twice")
+        points[version.version] = basis_points(percent)
+    for version in versions:
+        if not points.get(version.version):
+            raise InvalidInput(f"the arm {version.ref} gets no traffic: it needs a weight above 0")
+    if sum(points.values()) != WHOLE:
+        total = sum(points.values()) / 100
+        raise InvalidInput(f"the weights must sum to exactly 100, these sum to {total:g}")
+    return [points[version.version] for version in versions]
+
+
+def _selected(versions: Sequence[Version], selector: str) -> Version:
+    bare = selector.rpartition("@")[2]
+    names = dict(zip(_names(len(versions)), versions, strict=True))
+    for version in versions:
+        if bare in (version.version, version.model_id, *version.aliases):
+            return version
+    if bare in names:
+        return names[bare]
+    check_selector(bare)
+    arms = ", ".join(v.version for v in versions)
+    raise NotFound(f"{safe(selector)} is no arm of this experiment", hint=f"there is {arms}")
+
+
+def _planned_units(
+    metric: TestMetric, wish: Wish, weights: Sequence[int], treatments: int, mode: Mode
+) -> int | None:
+    """Units of all arms that find `mde`; None without a baseline rate to plan with."""
+    from mlreg.stats.group_sequential import equal_looks, inflation
+    from mlreg.stats.power import ALWAYS_VALID_INFLATION, proportion_sample_size
+
+    if metric.kind != "share" or wish.baseline is None or wish.mde is None:
+        return None
+    rate = wish.baseline + (wish.mde if metric.direction == "up" else -wish.mde)
+    if not (0 < wish.baseline < 1 and 0 < rate < 1):
+        raise InvalidInput(
+            f"a baseline of {wish.baseline:g} and an mde of {wish.mde:g} leave the range of a share"
+        )
+    alpha = wish.alpha / treatments
+    ratio = weights[1] / weights[0]
+    size = proportion_sample_size(
+        wish.baseline, rate, alpha=alpha, power=wish.power, ratio=ratio
+    )
+    factor = 1.0
+    if mode == "group-sequential":
+        factor = inflation(equal_looks(SLOTS), alpha=alpha, power=wish.power).factor
+    elif mode == "always-valid":
+        factor = ALWAYS_VALID_INFLATION
+    return math.ceil(size.exact_control * factor * WHOLE / weights[0])
