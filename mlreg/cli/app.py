@@ -37,6 +37,7 @@ VERBS = (
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
+    Verb("selftest", "Simulate tests through the real routing and store.", _LOOK_AFTER),
     Verb("demo", "Show the main job on real data, command by command.", _LOOK_AFTER),
 )
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -83,11 +83,11 @@ class LazyGroup(TyperGroup):
 
 
 def load(verb: Verb) -> Any:
-    """The command of a verb, as Typer builds it from the function or group of that name."""
+    """The command of a verb, as Typer builds it from the function of that name or its group."""
     module = import_module(verb.module)
-    found = getattr(module, verb.name, None) or getattr(module, f"{verb.name}_")
     if verb.is_group:
-        return typer.main.get_command(found)
+        return typer.main.get_command(module.group)
+    found = getattr(module, verb.name, None) or getattr(module, f"{verb.name}_")
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
     single.command(verb.name, cls=HelpfulCommand, context_settings=CONTEXT_SETTINGS)(flatten(found))
     return typer.main.get_command(single)

@@ -33,6 +33,7 @@ _MODULES = {
     "Recorded": "experiments",
     "Analysis": "analyses",
     "Verification": "analyses",
+    "SelfTest": "selftests",
     "Plan": "planning",
     "SplitCheck": "planning",
     "Diagnosis": "health",

@@ -34,7 +34,7 @@ class Experiments(LazyGroup):
     table = tuple(Verb(name, help, panel, package=__name__) for panel, name, help in _TABLE)
 
 
-abtest = typer.Typer(
+group = typer.Typer(
     cls=Experiments,
     rich_markup_mode=None,
     add_completion=False,
@@ -42,8 +42,8 @@ abtest = typer.Typer(
 )
 
 
-@abtest.callback(invoke_without_command=True)
-def abtest_group(ctx: typer.Context) -> None:
+@group.callback(invoke_without_command=True)
+def abtest(ctx: typer.Context) -> None:
     """Plan, run and judge A/B tests of versions.
 
     The verdict stays honest however often you look: what a look may say is fixed before the test

@@ -1,0 +1,48 @@
+"""`mlreg selftest`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlreg.cli.options import parser, whole_number
+from mlreg.cli.session import SessionOptions
+from mlreg.errors import CheckFailed
+
+
+def selftest(
+    session: SessionOptions,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer simulations, with wider bounds.")
+    ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", parser=parser(whole_number), help="Of the outcomes; else fixed."
+        ),
+    ] = None,
+) -> None:
+    """Simulate tests through the real routing and store.
+
+    In a temporary registry users are split and logged, and thousands of tests with and without an
+    effect are replayed on them: is the split right and sticky, how often does a rule that peeks a
+    hundred times find what is not there, and how often what is. Ends with exit code 10 where a
+    figure is out of its bound.
+
+    $ mlreg selftest --quick
+    $ mlreg selftest --json
+    """
+    from mlreg import selftest as simulation
+    from mlreg.cli.progress import Progress
+
+    with Progress("tests", total=simulation.units_done(is_quick=quick)) as progress:
+        found = simulation.run(
+            is_quick=quick,
+            seed=simulation.SEED if seed is None else seed,
+            progress=progress.advance,
+        )
+    session.emit(found)
+    if not found.passed:
+        failed = ", ".join(check.check for check in found.checks if not check.passed)
+        raise CheckFailed(f"out of bounds: {failed}")
