@@ -24,4 +24,4 @@ def list_(
     """
     with session.open() as registry:
         found = registry.experiments.list(model=model, state=status)
-        session.emit(ExperimentList(experiments=found))
+        session.emit(ExperimentList(experiments=list(found)))

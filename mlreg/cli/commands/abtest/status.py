@@ -29,8 +29,6 @@ def status(
     $ mlreg abtest status tone --field experiments.status
     """
     with session.open() as registry:
-        if test_id is None:
-            found = registry.experiments.list(state="running")
-        else:
-            found = [registry.experiments.get(test_id)]
-        session.emit(ExperimentList(experiments=found))
+        named = [registry.experiments.get(test_id)] if test_id is not None else None
+        found = registry.experiments.list(state="running") if named is None else named
+        session.emit(ExperimentList(experiments=list(found)))

@@ -1,0 +1,242 @@
+"""`mlreg abtest` on a registry: a test from its design to its end, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlreg.errors import NotFound
+from tests.cli.abtesting import answer, refusal, run
+
+CREATE = "create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0"
+EXPERIMENT_KEYS = [
+    "test_id",
+    "model",
+    "status",
+    "verdict",
+    "winner",
+    "fingerprint",
+    "design",
+    "revision",
+    "phases",
+    "created_at",
+    "created_by",
+    "started_at",
+    "ended_at",
+    "dry_run",
+]
+ANALYSIS_KEYS = {
+    "test_id",
+    "model",
+    "status",
+    "mode",
+    "verdict",
+    "winner",
+    "statistical_significance",
+    "practical_significance",
+    "primary",
+    "secondary",
+    "guardrails",
+    "gates",
+    "looks",
+    "units_still_needed",
+    "days_still_needed",
+    "recommendation",
+}
+
+
+def _needs(ask) -> None:
+    """Skip while the service behind a command is not there yet."""
+    try:
+        ask()
+    except NotImplementedError:
+        pytest.skip("the service of experiments is not complete yet")
+    except NotFound:
+        pass
+
+
+@pytest.fixture
+def folder(serving_registry, tmp_path):
+    _needs(serving_registry.experiments.list)
+    return tmp_path
+
+
+@pytest.fixture
+def judged(folder, serving_registry):
+    _needs(lambda: serving_registry.experiments.verify("nobody"))
+    _needs(lambda: serving_registry.experiments.record_many("nobody", []))
+    return folder
+
+
+def outcomes(rates: dict[str, float], users: int) -> str:
+    """Outcomes of users, half of them in each arm, with exactly these shares of successes."""
+    half = users // 2
+    lines = [
+        {"user": f"{variant}-{i}", "variant": variant, "success": i >= round(half * (1 - rate))}
+        for i in range(half)
+        for variant, rate in rates.items()
+    ]
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+def test_a_design_is_written_and_changes_nothing(folder, serving_registry):
+    before = serving_registry.traffic.current().number
+    found = answer(f"{CREATE} --split 20 --hypothesis 'a warmer tone'", folder=folder)
+    assert list(found) == EXPERIMENT_KEYS
+    assert found["status"] == "draft"
+    assert [v["traffic_percent"] for v in found["design"]["variants"]] == [80, 20]
+    assert serving_registry.traffic.current().number == before
+
+
+def test_a_relative_mde_is_a_part_of_the_baseline(folder):
+    found = answer(f"{CREATE} --mde 20% --baseline 10% --max-duration 7d", folder=folder)
+    assert found["design"]["mde"] == pytest.approx(0.02)
+    assert found["design"]["mode"] == "group-sequential"
+    assert "give --baseline" in refusal(f"{CREATE} --mde 20%", code=2, folder=folder)
+
+
+def test_weights_name_the_share_of_each_version(folder):
+    found = answer(f"{CREATE} --weights 1.0.0=70,2.0.0=30", folder=folder)
+    assert [v["traffic_percent"] for v in found["design"]["variants"]] == [70, 30]
+
+
+def test_a_dry_run_writes_nothing(folder):
+    assert answer(f"{CREATE} --dry-run", folder=folder)["dry_run"]
+    assert answer("list", folder=folder) == {"experiments": []}
+
+
+def test_start_writes_a_revision_and_freezes_the_design(folder, serving_registry):
+    run(CREATE, folder=folder)
+    found = answer("start tone --reason go", folder=folder)
+    assert (found["status"], len(found["fingerprint"])) == ("running", 64)
+    now = serving_registry.traffic.current()
+    assert (now.number, now.cause, now.reason) == (found["revision"], "abtest", "go")
+    assert "running already" in refusal("start tone", code=4, folder=folder)
+
+
+def test_status_show_and_list_say_the_same(folder):
+    run(CREATE, folder=folder)
+    run("start tone", folder=folder)
+    shown = answer("show tone", folder=folder)
+    assert answer("list --status running", folder=folder)["experiments"] == [shown]
+    assert answer("status", folder=folder)["experiments"] == [shown]
+    assert answer("status tone", folder=folder)["experiments"] == [shown]
+    assert "success_rate" in run("list", folder=folder).stdout
+    text = run("show tone", folder=folder).stdout
+    assert "higher is better" in text
+    assert shown["fingerprint"] in text
+
+
+def test_a_canary_takes_steps(folder):
+    run(f"{CREATE} --strategy canary", folder=folder)
+    started = answer("start tone", folder=folder)
+    assert started["phases"][-1]["weights"] == [9000, 1000]
+    assert answer("step tone", folder=folder)["phases"][-1]["weights"] == [8000, 2000]
+    stepped = answer("step tone --to 50", folder=folder)
+    assert [phase["weights"][1] for phase in stepped["phases"]] == [1000, 2000, 5000]
+
+
+def test_stop_puts_the_traffic_as_it_was(folder, serving_registry):
+    before = serving_registry.traffic.current().arms
+    run(f"{CREATE} --split 50", folder=folder)
+    run("start tone", folder=folder)
+    assert answer("stop tone --reason 'bad labels'", folder=folder)["status"] == "stopped"
+    assert serving_registry.traffic.current().arms == before
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (f"{CREATE} --metric nonsense", 2),
+        ("create tone --control sentiment@1.0.0 --treatment sentiment@1.0.0", 2),
+        (f"{CREATE} --weights 1.0.0=70,2.0.0=20", 2),
+        (f"{CREATE} --alpha 0", 2),
+        (f"{CREATE} --alpha 1", 2),
+        (f"{CREATE} --alpha nan", 2),
+        (f"{CREATE} --power 1.5", 2),
+        (f"{CREATE} --split 100", 2),
+        (f"{CREATE} --split 20 --weights 1.0.0=80,2.0.0=20", 2),
+        (f"{CREATE} --mde 0", 2),
+        (f"{CREATE} --guardrail 'p95 is low'", 2),
+        (f"{CREATE} --mode fixed", 2),
+        ("create tone --control sentiment@9.0.0 --treatment sentiment@2.0.0", 3),
+        ("create '../tone' --control sentiment@1.0.0 --treatment sentiment@2.0.0", 2),
+        ("start nobody", 3),
+        ("show nobody", 3),
+        ("stop nobody", 3),
+        ("step nobody", 3),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_leaves_nothing(folder, line, code):
+    refusal(line, code=code, folder=folder)
+    assert answer("list", folder=folder) == {"experiments": []}
+
+
+def test_an_archived_version_is_refused(folder, serving_registry):
+    serving_registry.traffic.promote("sentiment@1.0.0")
+    serving_registry.versions.archive("sentiment@2.0.0")
+    assert "archived" in refusal(CREATE, code=4, folder=folder)
+
+
+def test_the_same_name_twice_is_a_conflict(folder):
+    run(CREATE, folder=folder)
+    refusal(CREATE, code=4, folder=folder)
+
+
+def test_conclude_before_start_is_a_conflict(judged):
+    run(CREATE, folder=judged)
+    assert "abtest start" in refusal("conclude tone", code=4, folder=judged)
+
+
+def test_programs_of_your_own_take_part(judged):
+    run(f"{CREATE} --strategy sticky --split 50", folder=judged)
+    run("start tone", folder=judged)
+    first, again = (answer("assign tone --user u1", folder=judged) for _ in range(2))
+    assert first == again
+    assert first["test_id"] == "tone"
+    one = answer(
+        f"record tone --user u1 --variant {first['variant']} --success --latency-ms 3",
+        folder=judged,
+    )
+    assert (one["recorded"], type(one["prediction_id"])) == (1, int)
+    many = answer(
+        "record tone -", folder=judged, stdin=outcomes({"control": 0.5, "treatment": 0.5}, 40)
+    )
+    assert many == {"test_id": "tone", "recorded": 40, "prediction_id": None}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("nonsense", "line 2: not JSON"),
+        ("[1]", "line 2: it is no JSON object"),
+        ('{"user": "u", "colour": 1}', "line 2: there is no field colour"),
+    ],
+)
+def test_a_bad_line_records_nothing(judged, serving_registry, line, complaint):
+    run(CREATE, folder=judged)
+    run("start tone", folder=judged)
+    stdin = f'{{"user": "u1", "variant": "control"}}\n{line}\n'
+    assert complaint in refusal("record tone -", code=2, folder=judged, stdin=stdin)
+    assert not serving_registry.predictions.log()
+
+
+def test_a_look_at_nothing_says_go_on(judged):
+    run(CREATE, folder=judged)
+    run("start tone", folder=judged)
+    found = answer("analyze tone", folder=judged)
+    assert set(found) >= ANALYSIS_KEYS
+    assert (found["verdict"], found["winner"]) == ("continue", None)
+    refusal("conclude tone", code=11, folder=judged)
+
+
+def test_the_receipts_of_a_look_agree(judged):
+    run(f"{CREATE} --strategy sticky --split 50", folder=judged)
+    run("start tone", folder=judged)
+    stdin = outcomes({"control": 0.5, "treatment": 0.7}, 2000)
+    run("record tone -", folder=judged, stdin=stdin)
+    found = answer("analyze tone", folder=judged)
+    assert found["primary"]["difference"] == pytest.approx(0.2)
+    assert answer("verify tone", folder=judged)["agrees"]
+    assert "success rate" in run("analyze tone", folder=judged).stdout
