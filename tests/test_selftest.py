@@ -29,7 +29,7 @@ def test_sound_code_passes_with_stable_keys(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.process
 def test_a_boundary_that_is_too_low_is_seen(monkeypatch):
-    monkeypatch.setattr(selftest.always_valid, "boundary", lambda n, **_: 1.96)
+    monkeypatch.setattr("mlreg.stats.always_valid.boundary", lambda n, **_: 1.96)
     done = CliRunner().invoke(app, ["selftest", "--quick"])
     assert done.exit_code == 10
     assert "error: out of bounds: false winners, always-valid" in done.stderr
