@@ -177,9 +177,7 @@ def _stickiness(
     wrong = [a if a == _ARMS[1] else b for b, a in zip(before, after, strict=True)]
     yield _moved("sticky when weights change", before, wrong, "to the arm that lost traffic")
     registry.traffic.route(_MODEL, dict.fromkeys(_ARMS, 50.0))
-    yield _moved(
-        "sticky when weights return", before, _explained(registry, users), "for good"
-    )
+    yield _moved("sticky when weights return", before, _explained(registry, users), "for good")
 
 
 def _explained(registry: Registry, users: Sequence[str]) -> list[str]:
