@@ -91,7 +91,7 @@ class FeedbackService:
         stream = iter(entries)
         while chunk := [checked(entry) for entry in islice(stream, CHUNK)]:
             with self._context.store.write() as tx:
-                known, news, repeats = self._record_chunk(tx, chunk, actor)
+                known, news, repeats = self.record_in(tx, chunk, actor)
                 while len(chunk) >= CHUNK and tx.summaries.fold(limit=4 * CHUNK):
                     pass
             unknown |= dict.fromkeys(e.prediction_id for e in chunk if e.prediction_id not in known)
@@ -100,9 +100,10 @@ class FeedbackService:
                 progress(len(chunk))
         return FeedbackReceipt(recorded=recorded, unknown=tuple(unknown), duplicates=duplicates)
 
-    def _record_chunk(
+    def record_in(
         self, tx: Transaction, chunk: list[Feedback], actor: str | None
     ) -> tuple[set[int], int, int]:
+        """Record in a transaction under way: the ids that exist, what is new, what repeats."""
         ids = list({entry.prediction_id for entry in chunk})
         outputs = tx.predictions.outputs(ids)
         current = dict(tx.feedback.newest(ids))

@@ -186,6 +186,26 @@ class Traffic:
 
         return self._change(ref, "promote", alone, change=change, champion=True)
 
+    def promote_in(self, tx: Transaction, ref: str, *, change: Change = _NO_CHANGE) -> Revision:
+        """Promote inside a transaction that is under way, as the end of an experiment is."""
+        version = self._context.version(tx, ref)
+        model = self._context.model(tx, version.name)
+        now = tx.traffic.current(model)
+        check_expected(now, change)
+        after = replace(
+            now,
+            number=now.number + 1,
+            salt=model.salt,
+            arms=(_arm(version, WHOLE),),
+            cause="promote",
+            reason=check_text(change.reason, "reason"),
+            actor=self._context.actor_of(change),
+            created_at=from_micros(self._context.clock()),
+        )
+        self.commit(tx, now, after)
+        self.crown(tx, model, after)
+        return after
+
     def rollback(
         self,
         name: str | None = None,
@@ -255,6 +275,8 @@ class Traffic:
         for past in tx.traffic.history(model):
             if past.number >= now.number or not past.live or same_traffic(past, now):
                 continue
+            if past.cause == "abtest":  # a split that was there for an experiment
+                continue
             problem = next((p for arm in past.arms if (p := self._problem(tx, arm))), None)
             if problem is None:
                 return past
@@ -313,12 +335,19 @@ class Traffic:
         with transaction() as tx:
             model = self._model_of(tx, ref)
             now = tx.traffic.current(model)
-            _check_expected(now, change)
+            check_expected(now, change)
+            test = tx.experiments.running(model.key)
+            if test is not None and cause != "rollback":
+                raise Conflict(
+                    f"the experiment {safe(test)} holds the traffic of {model.name}",
+                    hint=f"conclude or stop it first; rollback is always possible and stops {test}",
+                )
             after = arms_after(tx, now)
             after = replace(
                 after,
                 arms=tuple(sorted(after.arms, key=lambda arm: arm.version_key)),
                 number=now.number + 1,
+                salt=model.salt,
                 strategy=strategy or after.strategy,
                 cause=cause,
                 reason=reason,
@@ -329,9 +358,11 @@ class Traffic:
             is_new = not same_traffic(now, after)
             if not change.dry_run:
                 if is_new:
-                    self._commit(tx, now, after)
+                    self.commit(tx, now, after)
+                    if test is not None:
+                        self._stop_experiment(tx, test, after)
                 if champion:
-                    self._crown(tx, model, after)
+                    self.crown(tx, model, after)
             return after if is_new else replace(now, dry_run=change.dry_run)
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
@@ -339,7 +370,24 @@ class Traffic:
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
 
-    def _commit(self, tx: Transaction, now: Revision, after: Revision) -> None:
+    def _stop_experiment(self, tx: Transaction, test_id: str, after: Revision) -> None:
+        """A rollback must always be possible, so it ends the experiment that held the traffic."""
+        experiment, at = tx.experiments.get(test_id), self._context.clock()
+        tx.experiments.end(experiment, "stopped", at=at, verdict=None, winner=None)
+        tx.events.append(
+            action="abtest stop",
+            object=test_id,
+            actor=after.actor,
+            at=at,
+            model_key=after.model_key,
+            model=after.model,
+            reason=after.reason or f"rollback to revision {after.number}",
+            before={"test_id": test_id, "status": experiment.state},
+            after={"test_id": test_id, "status": "stopped", "revision": after.number},
+        )
+
+    def commit(self, tx: Transaction, now: Revision, after: Revision) -> None:
+        """Append a revision and its event."""
         evidence = {"from_revision": now.number} if after.cause == "rollback" else {}
         tx.traffic.append(after, evidence)
         tx.events.append(
@@ -354,7 +402,7 @@ class Traffic:
             after=after,
         )
 
-    def _crown(self, tx: Transaction, model: ModelRow, after: Revision) -> None:
+    def crown(self, tx: Transaction, model: ModelRow, after: Revision) -> None:
         """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
         holder = tx.versions.find_alias(model.key, CHAMPION)
         if holder is None and after.cause == "rollback":
@@ -418,7 +466,12 @@ def _shadows(now: Revision, leaving: Version) -> list[Arm]:
     return [arm for arm in now.arms if arm.role == "shadow" and arm.version_key != leaving.key]
 
 
-def _check_expected(now: Revision, change: Change) -> None:
+def check_expected(now: Revision, change: Change) -> None:
+    """Nothing, if the revision that the change expects is in force.
+
+    Raises:
+        RevisionMoved: Another one is.
+    """
     if change.expect_revision is not None and change.expect_revision != now.number:
         raise RevisionMoved(
             f"{now.model} is at revision {now.number}, not {change.expect_revision}",

@@ -7,7 +7,8 @@ version, up to a mark in the log and one in the feedback, so that a look reads o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.store.connection import Connection
@@ -39,6 +40,11 @@ TAKES_PART = """
         and p.revision in (select revision from experiment_phases where experiment = :experiment)
         and p.version in (select version from experiment_arms where experiment = :experiment)
 """
+# Phases alone say what belongs to an experiment, so a count anew may begin at the first row.
+STARTED_AT_MARKS = """
+    select 0, 0 from experiments where key = :experiment
+"""
+TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
 UNIT = "case when :by_user then coalesce(p.unit, '') else '' end"
 
 FOLD_LOG = """
@@ -246,6 +252,33 @@ class ExperimentUnits:
                 self._connection.execute(
                     _filled(FOLD_VALUES, PARTS), window | {"names": json.dumps(list(names))}
                 )
+
+    @contextmanager
+    def aside(
+        self, experiment: int, *, by_user: bool, names: Sequence[str]
+    ) -> Iterator[Callable[[tuple[int, int]], None]]:
+        """Count an experiment anew from the log, beside the tables, for this connection alone.
+
+        Inside the block every read of this object sees the new count. It yields a function that
+        counts on up to marks, which must not go back.
+        """
+        before = self._connection.execute(STARTED_AT_MARKS, {"experiment": experiment}).fetchone()
+        reached = [(before[0], before[1])]
+
+        def fold_to(marks: tuple[int, int]) -> None:
+            self.fold_range(experiment, reached[0], marks, by_user=by_user, names=names)
+            reached[0] = marks
+
+        for table in (UNITS_TABLE, VALUES_TABLE):
+            ddl = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
+            # A temporary table hides the one of the same name.
+            self._connection.execute(ddl.replace("CREATE TABLE", "create temp table", 1).replace(
+                "create table", "create temp table", 1))  # fmt: skip
+        try:
+            yield fold_to
+        finally:
+            for table in (UNITS_TABLE, VALUES_TABLE):
+                self._connection.execute(f"drop table temp.{table}")
 
     def fold_backlogs(self, *, limit: int) -> None:
         """Fold what running experiments are far behind with; call it in a write."""

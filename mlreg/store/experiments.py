@@ -36,6 +36,15 @@ NEWEST_FIRST = (
     order by key desc
 """
 )
+# Named values of a model, as its all-time summaries and what is not yet folded know them.
+RECORDED_VALUES = """
+    select distinct j.key from summaries s
+    join versions v on v.key = s.version, json_each(s.named_values) j
+    where v.model = :model and s.grain = 0
+    union
+    select distinct f.name from feedback f
+    where f.id > (select upto from watermarks where source = 'feedback') and f.name <> 'label'
+"""
 RUNNING = "select test_id from experiments where model = :model and state = 'running'"
 TEST_IDS = "select test_id from experiments order by key desc limit 8"
 INSERT = """
@@ -136,6 +145,11 @@ class Experiments:
         """The id of the experiment that holds a model's traffic, or None."""
         row = self._connection.execute(RUNNING, {"model": model_key}).fetchone()
         return row[0] if row else None
+
+    def recorded_values(self, model_key: int) -> set[str]:
+        """The names of feedback values that a model has had."""
+        rows = self._connection.execute(RECORDED_VALUES, {"model": model_key})
+        return {row[0] for row in rows}
 
     def insert(self, experiment: Experiment, id_key: str, versions: list[int], at: int) -> int:
         """Add a draft; returns its key."""

@@ -261,9 +261,7 @@ def _planned_units(
         )
     alpha = wish.alpha / treatments
     ratio = weights[1] / weights[0]
-    size = proportion_sample_size(
-        wish.baseline, rate, alpha=alpha, power=wish.power, ratio=ratio
-    )
+    size = proportion_sample_size(wish.baseline, rate, alpha=alpha, power=wish.power, ratio=ratio)
     factor = 1.0
     if mode == "group-sequential":
         factor = inflation(equal_looks(SLOTS), alpha=alpha, power=wish.power).factor

@@ -1,0 +1,204 @@
+"""What a look is computed from: sums by phase and arm, and nothing else; a receipt stores it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlreg.clock import to_micros
+from mlreg.entities.experiments import Design, Experiment, TestMetric
+from mlreg.stats.joint_moments import JointMoments
+from mlreg.stats.phases import average_ratios
+from mlreg.stats.ratios import ratio_estimate
+from mlreg.store.experiment_units import CellCounts, Sums
+from mlreg.store.summaries import Cell, Cells
+from mlreg.tallies import Tally
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Transaction
+
+COVERAGE = "label_coverage"
+_LATENCY = "avg_latency_ms"
+_EXACT = 2**53
+
+Matrix = tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSeen:
+    """Who took part in a phase, arm by arm, the control first."""
+
+    revision: int
+    started_at: int
+    weights: tuple[int, ...]
+    users: tuple[int, ...]
+    alone: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that an analysis knows; plain numbers, so that it can be stored and read again.
+
+    Attributes:
+        exposure: Users, requests without one, users of two arms, users of two arms in a phase.
+        sums: For each measure and phase the `Sums` of each arm.
+        spreads: For each measure and treatment the variances that tie phases together.
+        histograms: For each phase and arm pairs of latency bucket and count.
+    """
+
+    at: int
+    started_at: int
+    predictions: int
+    feedback: int
+    exposure: tuple[int, int, int, int]
+    phases: tuple[PhaseSeen, ...]
+    sums: dict[str, Matrix]
+    spreads: dict[str, Matrix]
+    histograms: Matrix
+
+    @property
+    def units(self) -> int:
+        """Users, and requests without one."""
+        return self.exposure[0] + self.exposure[1]
+
+
+def observe(
+    tx: Transaction,
+    experiment: Experiment,
+    *,
+    at: int,
+    marks: tuple[int, int],
+    tallies: Cells | None = None,
+) -> Observed:
+    """Read the sums of an experiment, whose folds reach up to `marks`."""
+    units, design, key = tx.experiments.units, experiment.design, experiment.key
+    arms, counts = tx.experiments.arm_keys(key), units.counts(key)
+    revisions = [phase.revision for phase in experiment.phases]
+    sums = {
+        name: _by_phase(units.sums(key, name), revisions, arms, Sums()) for name in measures(design)
+    }
+    users, double, torn = units.participants(key)
+    phases = tuple(
+        _seen(phase.revision, to_micros(phase.started_at), phase.weights, arms, counts)
+        for phase in experiment.phases
+    )
+    spreads: dict[str, Matrix] = {}
+    if len(phases) > 1 and design.unit == "user":
+        spreads = {
+            name: tuple(
+                units.spread(key, name, _cells(table, revisions, arms, place))
+                for place in range(1, len(arms))
+            )
+            for name, table in sums.items()
+        }
+    histograms: Matrix = ()
+    if any(metric.kind == "quantile" for metric in all_metrics(design)):
+        found = _latencies(tx, arms) if tallies is None else tallies
+        histograms = tuple(
+            tuple(_histogram(found, revision, arm) for arm in arms) for revision in revisions
+        )
+    return Observed(
+        at=at,
+        started_at=to_micros(experiment.started_at) if experiment.started_at else at,
+        predictions=marks[0],
+        feedback=marks[1],
+        exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
+        phases=phases,
+        sums=sums,
+        spreads=spreads,
+        histograms=histograms,
+    )
+
+
+def load_observed(stored: dict[str, Any]) -> Observed:
+    """Read the stored form."""
+    phases = tuple(PhaseSeen(**_tuples(phase)) for phase in stored["phases"])
+    nested = {name: _tuples(stored[name]) for name in ("sums", "spreads", "histograms")}
+    exposure = _tuples(stored["exposure"])
+    return Observed(**{**stored, **nested, "phases": phases, "exposure": exposure})
+
+
+def all_metrics(design: Design) -> tuple[TestMetric, ...]:
+    """Primary, secondary and guarded metrics."""
+    return (design.metric, *design.secondary, *(g.metric for g in design.guardrails))
+
+
+def measures(design: Design) -> list[str]:
+    """The measures whose sums an analysis needs; quantiles come from histograms."""
+    found = dict.fromkeys(
+        _LATENCY if metric.kind == "quantile" else metric.name for metric in all_metrics(design)
+    )
+    if "accuracy" in found:
+        found[COVERAGE] = None
+    return list(found)
+
+
+def moments(sums: Sums) -> JointMoments:
+    """The moments of (y, k) per unit."""
+    values = [int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums]
+    n, y, k, yy, kk, yk = values
+    return JointMoments.from_sums(int(n), y, k, yy, kk, yk)
+
+
+def _seen(
+    revision: int,
+    started_at: int,
+    weights: tuple[int, ...],
+    arms: list[int],
+    counts: dict[tuple[int, int], CellCounts],
+) -> PhaseSeen:
+    own = [counts.get((revision, arm), CellCounts()) for arm in arms]
+    return PhaseSeen(
+        revision=revision,
+        started_at=started_at,
+        weights=weights,
+        users=tuple(cell.users for cell in own),
+        alone=tuple(cell.alone for cell in own),
+        rows=tuple(cell.requests for cell in own),
+    )
+
+
+def _by_phase(
+    found: dict[tuple[int, int], Sums], revisions: list[int], arms: list[int], empty: Sums
+) -> Matrix:
+    return tuple(
+        tuple(tuple(found.get((revision, arm), empty)) for arm in arms) for revision in revisions
+    )
+
+
+def _cells(
+    table: Matrix, revisions: list[int], arms: list[int], place: int
+) -> list[tuple[int, int, float, float, float]]:
+    """For each revision and arm its rate and what a unit's distance from it weighs."""
+    pairs = [(moments(Sums(*row[0])), moments(Sums(*row[place]))) for row in table]
+    weights = average_ratios(pairs, is_share=False).weights
+    cells = []
+    for revision, pair, weight in zip(revisions, pairs, weights, strict=True):
+        if not weight:
+            continue
+        for side, version in ((0, arms[0]), (1, arms[place])):
+            scale = weight / (pair[side].n * pair[side].x.mean)
+            rate = ratio_estimate(pair[side]).value
+            own = (scale, 0.0) if side == 0 else (0.0, scale)
+            cells.append((revision, version, rate, *own))
+    return cells
+
+
+def _latencies(tx: Transaction, arms: list[int]) -> Cells:
+    cells: Cells = {}
+    for arm in arms:
+        cells.update(tx.summaries.all_time(arm))
+    return cells
+
+
+def _histogram(cells: Cells, revision: int, arm: int) -> tuple[tuple[int, int], ...]:
+    histogram: Counter[int] = cells.get(Cell(arm, revision, 0), Tally()).histogram
+    return tuple(sorted(histogram.items()))
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

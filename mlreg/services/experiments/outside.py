@@ -1,0 +1,308 @@
+"""Programs that run their own model: who answers, what was answered, and whether it was right."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlreg.entities.experiments import Assignment, Experiment, Outcome
+from mlreg.entities.predictions import Feedback, FeedbackReceipt, Scalar
+from mlreg.errors import InvalidInput, NotFound
+from mlreg.jsonable import canonical
+from mlreg.names import check_text, safe
+from mlreg.routing import Table, choose, table_of
+from mlreg.services.experiments.lifecycle import running
+from mlreg.services.experiments.looking import Looking
+from mlreg.services.feedback import FeedbackService, checked
+from mlreg.store.predictions import Entry
+from mlreg.store.summaries import EVERY
+from mlreg.tallies import LARGEST_MEASURE
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Stamp
+
+CHUNK = 1000
+
+_LONGEST = 256
+_OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
+
+
+class _Kept(NamedTuple):
+    """A running experiment made ready for assigning, until something changes in the registry."""
+
+    experiment: Experiment
+    table: Table
+    model_key: int
+    versions: dict[str, int]
+    generation: int
+    stamp: Stamp
+
+
+class Outside(Looking):
+    """Assigns units and takes in what other programs answered."""
+
+    def assign(self, test_id: str, *, unit: str | None = None) -> Assignment:
+        """Which arm answers a unit; a sticky experiment gives a unit the same arm each time.
+
+        Raises:
+            Conflict: It is not running.
+        """
+        _check_unit(unit)
+        kept = self._kept(test_id)
+        turn = None
+        if kept.table.strategy == "round-robin":
+            with self._context.store.write(durable=False) as tx:
+                turn = tx.models.take_turns(kept.model_key, 1)
+        arm, reason = choose(kept.table, unit, turn)
+        variants = {v.model_id: v for v in kept.experiment.design.variants}
+        return Assignment(
+            test_id=test_id,
+            variant=variants[arm.model_id].variant,
+            version=arm.version,
+            model_id=arm.model_id,
+            model=kept.experiment.model,
+            revision=kept.experiment.phases[-1].revision,
+            reason=reason,
+            unit=unit,
+        )
+
+    def record(
+        self,
+        test_id: str,
+        *,
+        unit: str | None = None,
+        variant: str | None = None,
+        version: str | None = None,
+        revision: int | None = None,
+        output: object = None,
+        confidence: float | None = None,
+        latency_ms: float | None = None,
+        cost: float | None = None,
+        error: str | None = None,
+        success: bool | None = None,
+        label: Scalar | None = None,
+        correct: bool | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> int:
+        """Log one answer that was given elsewhere; returns the prediction's id.
+
+        Raises:
+            InvalidInput: A value is wrong; nothing is logged.
+            Conflict: The experiment is not running.
+        """
+        outcome = Outcome(
+            unit=unit, variant=variant, version=version, revision=revision, output=output,
+            confidence=confidence, latency_ms=latency_ms, cost=cost, error=error, success=success,
+            label=label, correct=correct, values=values or {},
+        )  # fmt: skip
+        return self._record_chunk(test_id, [outcome])[0]
+
+    def record_many(
+        self,
+        test_id: str,
+        outcomes: Iterable[Outcome | Mapping[str, Any]],
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Log many answers, a thousand in a transaction; returns how many.
+
+        Raises:
+            InvalidInput: An answer is wrong; its chunk is not logged, the ones before are.
+        """
+        stream, count = iter(outcomes), 0
+        while chunk := [_outcome(given) for given in islice(stream, CHUNK)]:
+            count += len(self._record_chunk(test_id, chunk))
+            if progress:
+                progress(len(chunk))
+        return count
+
+    def feedback(
+        self,
+        test_id: str,
+        prediction_id: int,
+        label: Scalar | None = None,
+        *,
+        correct: bool | None = None,
+        values: dict[str, float] | None = None,
+        actor: str | None = None,
+    ) -> FeedbackReceipt:
+        """Record the truth about an answer of this experiment.
+
+        Raises:
+            NotFound: The experiment has no such prediction.
+        """
+        with self._context.store.read() as tx:
+            experiment = tx.experiments.get(test_id)
+            found = tx.predictions.find(prediction_id)
+        phases = {phase.revision for phase in experiment.phases}
+        if found is None or found.model != experiment.model or found.revision not in phases:
+            raise NotFound(f"{safe(test_id)} has no prediction {prediction_id}")
+        return FeedbackService(self._context).record(
+            prediction_id, label, correct=correct, values=values, actor=actor
+        )
+
+    def decorate(self, test_id: str, *, unit: str = "user") -> Callable[..., Any]:
+        """Route the argument `model` of a function whose argument `unit` names the user.
+
+        The function gets `model` as `name@version` and must return a mapping; the answer has
+        `_ab_test` beside it, with `test_id`, `variant` and `version`.
+        """
+
+        def wrap(function: Callable[..., Mapping[str, Any]]) -> Callable[..., dict[str, Any]]:
+            signature = inspect.signature(function)
+            if "model" not in signature.parameters:
+                raise InvalidInput(f"{function.__name__} has no argument `model` to route")
+
+            @functools.wraps(function)
+            def routed(*args: Any, **kwargs: Any) -> dict[str, Any]:
+                given = signature.bind_partial(*args, **kwargs)
+                who = given.arguments.get(unit)
+                assignment = self.assign(test_id, unit=None if who is None else str(who))
+                given.arguments["model"] = assignment.ref
+                answer = function(*given.args, **given.kwargs)
+                if not isinstance(answer, Mapping):
+                    raise InvalidInput(f"{function.__name__} must return a mapping to be marked")
+                return {**answer, "_ab_test": assignment.label}
+
+            return routed
+
+        return wrap
+
+    def _kept(self, test_id: str) -> _Kept:
+        store = self._context.store
+        cache: dict[str, _Kept] = self.__dict__.setdefault("_assignments", {})
+        kept = cache.get(test_id)
+        if kept and kept.generation == store.generation and kept.stamp == store.stamp():
+            return kept
+        generation, stamp = store.generation, store.stamp()
+        with store.read() as tx:
+            experiment = running(tx, test_id)
+            model = self._context.model(tx, experiment.model)
+            revision = tx.traffic.current(model)
+            keys = tx.experiments.arm_keys(experiment.key)
+        versions = {
+            name: key
+            for v, key in zip(experiment.design.variants, keys, strict=True)
+            for name in (v.variant, v.version, v.model_id)
+        }
+        kept = _Kept(experiment, table_of(revision), model.key, versions, generation, stamp)
+        cache[test_id] = kept
+        return kept
+
+    def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> range:
+        kept = self._kept(test_id)
+        at = self._context.clock()
+        entries = [_entry(kept, outcome, at) for outcome in chunk]
+        said = [(i, o) for i, o in enumerate(chunk) if _has_feedback(o)]
+        for i, outcome in said:
+            _feedback(i + 1, outcome)  # refuse what is wrong before anything is written
+        feedback = FeedbackService(self._context)
+        with self._context.store.write(durable=False) as tx:
+            running(tx, test_id)
+            ids = tx.predictions.append_many(entries)
+            rows = [entry for i, o in said for entry in _feedback(ids[i], o)]
+            if rows:
+                feedback.record_in(tx, rows, None)
+            if ids[-1] // EVERY != (ids[0] - 1) // EVERY:
+                tx.summaries.fold(limit=10 * EVERY)
+                tx.experiments.units.fold_backlogs(limit=100 * EVERY)
+        return ids
+
+
+def _check_unit(unit: str | None) -> None:
+    if unit is not None:
+        check_text(unit, "user", longest=_LONGEST)
+        if not unit:
+            raise InvalidInput("the user must not be empty")
+
+
+def _outcome(given: Outcome | Mapping[str, Any]) -> Outcome:
+    if isinstance(given, Outcome):
+        return given
+    unknown = set(given) - _OUTCOME_KEYS
+    if unknown:
+        raise InvalidInput(f"an answer has no field {safe(sorted(map(str, unknown))[0])}")
+    return Outcome(**given)
+
+
+def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
+    _check_unit(outcome.unit)
+    has_failed = outcome.error is not None or outcome.success is False
+    if outcome.error is not None and outcome.success:
+        raise InvalidInput("an answer with an error cannot be a success")
+    if outcome.error is not None:
+        check_text(outcome.error, "error")
+    latency = _number(outcome.latency_ms, "latency_ms", least=0.0) or 0.0
+    return Entry(
+        at,
+        _version(kept, outcome),
+        _revision(kept, outcome),
+        0,
+        kept.table.strategy,
+        outcome.unit,
+        None,
+        None,
+        None if has_failed else canonical(outcome.output),
+        _number(outcome.confidence, "confidence", least=0.0, most=1.0),
+        round(latency * 1000),
+        int(has_failed),
+        (outcome.error or "reported as failed") if has_failed else None,
+        _number(outcome.cost, "cost", least=0.0),
+    )
+
+
+def _version(kept: _Kept, outcome: Outcome) -> int:
+    if outcome.version is not None and outcome.variant is not None:
+        raise InvalidInput("give either the variant or the version, not both")
+    named = outcome.version or outcome.variant
+    if named is None:
+        raise InvalidInput(
+            "which arm answered? give the variant or the version", hint="as abtest assign told it"
+        )
+    key = kept.versions.get(str(named).rpartition("@")[2])
+    if key is None:
+        arms = ", ".join(f"{v.variant} ({v.version})" for v in kept.experiment.design.variants)
+        raise InvalidInput(f"{safe(str(named))} is no arm of this experiment", hint=arms)
+    return key
+
+
+def _revision(kept: _Kept, outcome: Outcome) -> int:
+    phases = [phase.revision for phase in kept.experiment.phases]
+    if outcome.revision is None:
+        return phases[-1]
+    if outcome.revision not in phases:
+        raise InvalidInput(f"revision {outcome.revision} is no phase of this experiment")
+    return outcome.revision
+
+
+def _number(
+    value: object, name: str, *, least: float, most: float = LARGEST_MEASURE
+) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidInput(f"{name} must be a finite number, not {safe(str(value))}")
+    if not least <= value <= most:
+        raise InvalidInput(f"{name} must lie between {least:g} and {most:g}, not at {value:g}")
+    return float(value)
+
+
+def _has_feedback(outcome: Outcome) -> bool:
+    return outcome.label is not None or outcome.correct is not None or bool(outcome.values)
+
+
+def _feedback(prediction_id: int, outcome: Outcome) -> list[Feedback]:
+    found = [
+        Feedback(prediction_id=prediction_id, name=name, value=value)
+        for name, value in outcome.values.items()
+    ]
+    if outcome.label is not None or outcome.correct is not None:
+        found.append(
+            Feedback(prediction_id=prediction_id, label=outcome.label, correct=outcome.correct)
+        )
+    return [checked(entry) for entry in found]

@@ -1,0 +1,343 @@
+"""Experiments through the registry: real routing, real store, a clock that is turned."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlreg.clock import DAY
+from mlreg.entities.traffic import Change
+from mlreg.errors import AlreadyExists, Conflict, Inconclusive, InvalidInput, NotFound
+from mlreg.registry import Registry, init_registry
+from tests.support import Clock, drop_triggers, raw
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tested(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
+    """Three versions of `m`, with 1.0.0 in the traffic of nothing yet."""
+    init_registry(tmp_path, actor="tester").close()
+    with Registry(tmp_path / ".mlreg", actor="tester", clock=clock) as registry:
+        for version in ("1.0.0", "2.0.0", "3.0.0"):
+            registry.versions.register(f"m@{version}")
+        yield registry
+
+
+def create(registry: Registry, test_id: str = "t", **wishes: Any):
+    given = {"control": "m@1.0.0", "treatments": ["m@2.0.0"], **wishes}
+    return registry.experiments.create(test_id, **given)
+
+
+def feed(registry: Registry, count: int, rates: dict[str, float], seed: int = 0, **more: Any):
+    draw = random.Random(seed)
+    outcomes = []
+    for i in range(count):
+        unit = f"u{seed}-{i}"
+        arm = registry.experiments.assign("t", unit=unit)
+        success = draw.random() < rates[arm.variant]
+        outcomes.append(
+            {"unit": unit, "variant": arm.variant, "output": "x", "success": success, **more}
+        )
+    return registry.experiments.record_many("t", outcomes)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "error", "message"),
+    [
+        ({"metric": "sucess_rate"}, InvalidInput, "there is no metric sucess_rate"),
+        ({"treatments": ["m@1.0.0"]}, InvalidInput, "is the control as well"),
+        ({"treatments": []}, InvalidInput, "needs a treatment"),
+        ({"treatments": ["m@9.0.0"]}, NotFound, "9.0.0"),
+        ({"weights": {"1.0.0": 50, "2.0.0": 40}}, InvalidInput, "sum to exactly 100"),
+        ({"weights": {"1.0.0": 100, "2.0.0": 0}}, InvalidInput, "gets no traffic"),
+        ({"split": 0}, InvalidInput, "without traffic"),
+        ({"split": 100}, InvalidInput, "without traffic"),
+        ({"alpha": 0.0}, InvalidInput, "alpha must lie strictly between"),
+        ({"alpha": 1.0}, InvalidInput, "alpha must lie strictly between"),
+        ({"alpha": float("nan")}, InvalidInput, "alpha must lie strictly between"),
+        ({"mde": float("nan")}, InvalidInput, "mde must be"),
+        ({"mode": "fixed"}, InvalidInput, "needs a planned size"),
+        ({"strategy": "best"}, InvalidInput, "strategy must be one of"),
+        ({"guardrails": ["p95_latency_ms >= +10%"]}, InvalidInput, "guards the wrong side"),
+        ({"guardrails": ["p95 slow"]}, InvalidInput, "is not a guardrail"),
+        ({"max_duration": "soon"}, InvalidInput, "not a duration"),
+    ],
+)
+def test_a_design_that_makes_no_sense_is_refused_and_nothing_is_written(
+    tested: Registry, wishes: dict[str, Any], error: type[Exception], message: str
+):
+    events = len(list(tested.audit.list())) if hasattr(tested.audit, "list") else None
+    with pytest.raises(error, match=message):
+        create(tested, **wishes)
+    assert tested.experiments.list() == ()
+    if events is not None:
+        assert len(list(tested.audit.list())) == events
+
+
+def test_states_that_do_not_allow_a_change_are_conflicts(tested: Registry):
+    create(tested)
+    with pytest.raises(AlreadyExists, match="there is an experiment t"):
+        create(tested)
+    with pytest.raises(Conflict, match="has not been started"):
+        tested.experiments.conclude("t")
+    with pytest.raises(Conflict, match="has not been started"):
+        tested.experiments.analyze("t")
+    tested.experiments.start("t")
+    with pytest.raises(Conflict, match="is running already"):
+        tested.experiments.start("t")
+    create(tested, "other", treatments=["m@3.0.0"])
+    with pytest.raises(Conflict, match="the experiment t holds the traffic"):
+        tested.experiments.start("other")
+    with pytest.raises(NotFound, match="no experiment none"):
+        tested.experiments.get("none")
+
+
+def test_an_archived_version_cannot_start(tested: Registry):
+    create(tested)
+    tested.versions.archive("m@2.0.0")
+    with pytest.raises(Conflict, match="is archived"):
+        tested.experiments.start("t")
+    assert tested.experiments.get("t").state == "draft"
+    assert tested.traffic.current("m").number == 0
+
+
+def test_a_running_experiment_holds_the_traffic_and_its_treatment_is_testing(tested: Registry):
+    create(tested, split=20)
+    started = tested.experiments.start("t")
+    assert [arm.weight for arm in tested.traffic.current("m").live] == [8000, 2000]
+    assert started.fingerprint
+    assert tested.versions.get("m@2.0.0").status == "testing"
+    with pytest.raises(Conflict, match="the experiment t holds the traffic"):
+        tested.traffic.route("m", {}, strategy="sticky")
+
+
+def test_the_design_cannot_be_changed_after_the_start(tested: Registry, tmp_path: Path):
+    create(tested)
+    tested.experiments.start("t")
+    with (
+        raw(tmp_path / ".mlreg") as connection,
+        pytest.raises(Exception, match="cannot be changed"),
+    ):
+        connection.execute("update experiments set design = '{}'")
+
+
+def test_stop_puts_the_traffic_as_it_was(tested: Registry):
+    create(tested)
+    tested.experiments.start("t")
+    stopped = tested.experiments.stop("t", change=Change(reason="enough"))
+    assert stopped.state == "stopped"
+    assert tested.traffic.current("m").live == ()
+    assert tested.versions.get("m@2.0.0").status == "inactive"
+
+
+def test_a_better_treatment_ships_only_after_three_days(tested: Registry, clock: Clock):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += DAY
+    feed(tested, 4000, {"control": 0.7, "treatment": 0.85})
+    early = tested.experiments.analyze("t")
+    assert (early.verdict, early.statistical_significance) == ("continue", True)
+    assert [gate.gate for gate in early.failed_gates] == ["run_time"]
+    with pytest.raises(Inconclusive, match="cannot be concluded yet"):
+        tested.experiments.conclude("t")
+    clock.at += 3 * DAY
+    done = tested.experiments.conclude("t", promote_winner=True)
+    assert (done.verdict, done.winner, done.status) == ("ship", "2.0.0", "concluded")
+    assert [arm.version for arm in tested.traffic.current("m").live] == ["2.0.0"]
+    assert tested.versions.get("m@champion").version == "2.0.0"
+    assert tested.experiments.verify("t").agrees
+
+
+def test_forcing_a_conclusion_needs_a_reason(tested: Registry):
+    create(tested)
+    tested.experiments.start("t")
+    with pytest.raises(InvalidInput, match="say why"):
+        tested.experiments.conclude("t", force=True)
+    done = tested.experiments.conclude("t", force=True, change=Change(reason="no budget left"))
+    assert (done.verdict, done.winner) == ("continue", None)
+
+
+def test_a_lost_half_of_an_arm_is_invalid_and_never_a_winner(tested: Registry, clock: Clock):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += 8 * DAY
+    rows = [{"unit": f"u{i}", "variant": "control" if i % 3 else "treatment", "output": 1,
+             "success": bool(i % 3 == 0 or i % 2)} for i in range(3000)]  # fmt: skip
+    tested.experiments.record_many("t", rows)
+    found = tested.experiments.analyze("t")
+    assert (found.verdict, found.winner) == ("invalid", None)
+    assert "srm" in [gate.gate for gate in found.failed_gates]
+
+
+def test_a_canary_steps_and_stratifies_against_simpson(tested: Registry, clock: Clock):
+    """The world gets worse while the canary grows; within each phase the arms are equal."""
+    create(tested, strategy="canary", mde=0.05)
+    tested.experiments.start("t")
+    for seed, rate in enumerate((0.95, 0.6)):
+        clock.at += 4 * DAY
+        feed(tested, 4000, {"control": rate, "treatment": rate}, seed)
+        if not seed:
+            assert tested.experiments.step("t", to=50).phases[-1].weights == (5000, 5000)
+    found = tested.experiments.analyze("t")
+    assert abs(found.primary.difference or 0) < 0.04
+    assert not found.statistical_significance
+    assert "weights_changed" in found.warnings
+    pooled = [sum(r * v for r, v in zip(rows, values, strict=True)) for rows, values in zip(
+        zip(*(p.rows for p in found.phases), strict=True),
+        zip(*(p.values for p in found.phases), strict=True), strict=True)]  # fmt: skip
+    rows = [sum(column) for column in zip(*(p.rows for p in found.phases), strict=True)]
+    assert pooled[0] / rows[0] - pooled[1] / rows[1] > 0.08  # what pooling would have said
+    assert tested.experiments.verify("t").agrees
+
+
+def test_a_user_of_two_arms_is_counted_and_left_out(tested: Registry, clock: Clock):
+    create(tested, strategy="sticky")
+    tested.experiments.start("t")
+    feed(tested, 400, {"control": 0.5, "treatment": 0.5})
+    before = tested.experiments.analyze("t")
+    for variant in ("control", "treatment"):
+        tested.experiments.record("t", unit="torn", variant=variant, output=1)
+    after = tested.experiments.analyze("t")
+    assert (after.exposure.double_exposed, after.exposure.excluded) == (1, 1)
+    assert after.primary.control.n_units == before.primary.control.n_units
+    assert after.exposure.units == before.exposure.units + 1
+
+
+def test_sums_by_user_equal_a_count_by_hand(tested: Registry):
+    from mlreg.stats.joint_moments import JointMoments
+    from mlreg.stats.ratios import compare_ratios
+
+    create(tested, strategy="sticky", metric="avg_latency_ms")
+    tested.experiments.start("t")
+    draw, sums, rows = random.Random(3), {}, []
+    for i in range(3000):
+        unit = f"u{i % 500}"
+        arm = tested.experiments.assign("t", unit=unit).variant
+        latency = float(draw.randrange(1, 50_000)) / 1000
+        rows.append({"unit": unit, "variant": arm, "output": 1, "latency_ms": latency})
+        y, k = sums.get((arm, unit), (0.0, 0))
+        sums[arm, unit] = (y + latency, k + 1)
+    tested.experiments.record_many("t", rows)
+    by_arm = [
+        JointMoments.from_values(*zip(*(v for (a, _), v in sums.items() if a == arm), strict=True))
+        for arm in ("control", "treatment")
+    ]
+    expected = compare_ratios(*by_arm)
+    found = tested.experiments.analyze("t").primary
+    assert found.difference == pytest.approx(expected.difference)
+    assert found.se == pytest.approx(expected.se)
+
+
+def test_a_corrected_label_counts_once(tested: Registry):
+    create(tested, strategy="sticky", metric="accuracy")
+    tested.experiments.start("t")
+    first = tested.experiments.record("t", unit="a", variant="control", output="x", label="y")
+    tested.experiments.record("t", unit="b", variant="treatment", output="x", label="x")
+    assert tested.experiments.analyze("t").primary.control.value == 0
+    tested.experiments.feedback("t", first, "x")
+    arm = tested.experiments.analyze("t").primary.control
+    assert (arm.value, arm.n_rows) == (1, 1)
+
+
+def test_two_looks_at_one_moment_are_recorded_once(tested: Registry, clock: Clock):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += 4 * DAY
+    feed(tested, 1000, {"control": 0.7, "treatment": 0.7})
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: tested.experiments.analyze("t"), range(8)))
+    assert {len(analysis.looks) for analysis in found} == {1}
+    assert sum(analysis.recorded_slot is not None for analysis in found) == 1
+
+
+@pytest.mark.parametrize("where", ["receipt", "log"])
+def test_a_tampered_receipt_and_a_tampered_log_are_found(
+    tested: Registry, clock: Clock, tmp_path: Path, where: str
+):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += 4 * DAY
+    feed(tested, 1000, {"control": 0.7, "treatment": 0.7})
+    tested.experiments.analyze("t")
+    assert tested.experiments.verify("t").agrees
+    with raw(tmp_path / ".mlreg") as connection:
+        drop_triggers(connection)
+        if where == "log":
+            connection.execute("update predictions set version = 3 - version where id = 7")
+        else:
+            text = connection.execute("select receipt from experiment_receipts").fetchone()[0]
+            stored = json.loads(text)
+            stored["result"]["verdict"] = "ship"
+            connection.execute("update experiment_receipts set receipt = ?", (json.dumps(stored),))
+    assert not tested.experiments.verify("t").agrees
+
+
+def test_a_rollback_is_always_possible_and_stops_the_experiment(
+    serving_registry: Registry,
+):
+    registry = serving_registry
+    registry.experiments.create(
+        "t", control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], strategy="sticky"
+    )
+    registry.experiments.start("t")
+    rolled = registry.traffic.rollback("sentiment")
+    assert [arm.weight for arm in rolled.live] == [8000, 2000]
+    assert registry.experiments.get("t").state == "stopped"
+
+
+def test_the_decorator_routes_the_model_and_marks_the_answer(tested: Registry):
+    create(tested, strategy="sticky")
+    tested.experiments.start("t")
+
+    @tested.experiments.decorate("t")
+    def answer(text: str, *, user: str, model: str = "") -> dict[str, str]:
+        return {"model": model, "text": text}
+
+    found = answer("hello", user="anna")
+    arm = tested.experiments.assign("t", unit="anna")
+    assert found["model"] == f"m@{arm.version}"
+    assert found["_ab_test"] == arm.label
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"latency_ms": float("nan")},
+        {"confidence": 2.0},
+        {"variant": "treatment-9"},
+        {"variant": None},
+        {"unit": ""},
+        {"values": {"stars": float("inf")}},
+        {"colour": "red"},
+    ],
+)
+def test_a_wrong_answer_is_refused_and_nothing_is_logged(tested: Registry, outcome: dict[str, Any]):
+    create(tested)
+    tested.experiments.start("t")
+    good = {"unit": "a", "variant": "control", "output": 1}
+    with pytest.raises(InvalidInput):
+        tested.experiments.record_many("t", [good, {**good, **outcome}])
+    assert tested.predictions.last_id() == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 50])
+@pytest.mark.parametrize("mode", ["always-valid", "group-sequential", "fixed"])
+def test_little_or_uniform_data_gives_a_verdict_of_continue(
+    tested: Registry, count: int, mode: Any
+):
+    create(tested, mode=mode, mde=0.05, secondary=["accuracy", "cost_per_request"],
+           guardrails=["p95_latency_ms <= +10%"])  # fmt: skip
+    tested.experiments.start("t")
+    feed(tested, count, {"control": 1.0, "treatment": 1.0})
+    found = tested.experiments.analyze("t")
+    assert (found.verdict, found.winner, found.looks) == ("continue", None, ())
