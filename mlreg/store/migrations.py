@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database as UtilsDatabase
 from sqlite_utils import Migrations
 
+from mlreg.store.connection import sqlite3
+from mlreg.store.health import SCHEMA
+
 if TYPE_CHECKING:
     from mlreg.store.connection import Database
 
@@ -257,7 +260,17 @@ def migrate(database: Database) -> None:
         connection.execute(f"pragma user_version = {len(migrations.applied(utils))}")
 
 
+def expected_schema() -> dict[str, str]:
+    """The SQL of each table, index and trigger that the migrations make."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        migrations.apply(UtilsDatabase(connection))
+        return dict(connection.execute(SCHEMA).fetchall())
+    finally:
+        connection.close()
+
+
 def schema_sql(database: Database) -> str:
-    """The DDL of the database, for the documentation and for `doctor`."""
+    """The DDL of the database, for the documentation."""
     with database.read() as connection:
         return str(UtilsDatabase(connection).schema)
