@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.errors import AlreadyExists, StoreReadOnly
+from mlreg.errors import AlreadyExists, InvalidInput, StoreReadOnly
+from mlreg.names import safe
 from mlreg.services.context import Context, system_user
 from mlreg.store.store import Store
 
@@ -167,7 +168,7 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
 
     parent = Path(path).absolute()
     folder = parent / config.FOLDER
-    if folder.exists():
+    if _exists(folder):
         raise AlreadyExists(f"there is a registry in {parent}")
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +189,13 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
         if fresh.exists():
             shutil.rmtree(fresh, ignore_errors=True)
     return open_registry(folder, actor=actor)
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError as error:  # such as a name that no file system takes
+        raise InvalidInput(f"{safe(str(folder))} cannot be made: {error.strerror}") from None
 
 
 def _fill(folder: Path, actor: str) -> None:
