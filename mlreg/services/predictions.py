@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.artifacts.runner import Answer, Failure
+from mlreg.artifacts.runner import Answer, Failure, Pending
 from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
 from mlreg.errors import (
     ArtifactError,
@@ -63,6 +63,17 @@ class _Assigned(NamedTuple):
     revision: int
     role: int
     reason: str
+
+
+# The inputs that one version gets, each with its place in the chunk.
+_Call = list[tuple[int, _Assigned]]
+
+
+class _Chunk(NamedTuple):
+    """Inputs under way: each one assigned or refused, and the calls that answer them."""
+
+    ready: list[_Assigned | str]
+    calls: list[tuple[_Call, Pending]]
 
 
 class _Token(NamedTuple):
@@ -147,8 +158,23 @@ class Predictions:
         neighbours. Each chunk is logged before its answers are handed out.
         """
         stream = (r if isinstance(r, Request) else Request(r) for r in requests)
-        while batch := list(islice(stream, chunk)):
-            yield from self._answer_chunk(batch, model, version, is_text=is_text)
+        under_way: _Chunk | None = None
+        # While one chunk is being computed, the one before is logged and handed out.
+        while True:
+            try:
+                batch = list(islice(stream, chunk))
+                started = (
+                    self._start_chunk(batch, model, version, is_text=is_text) if batch else None
+                )
+            except Exception:  # what was begun before is answered first
+                if under_way:
+                    yield from self._finish_chunk(under_way)
+                raise
+            if under_way:
+                yield from self._finish_chunk(under_way)
+            if not started:
+                return
+            under_way = started
 
     def get(self, prediction_id: int) -> LoggedPrediction:
         """One row of the log."""
@@ -203,9 +229,10 @@ class Predictions:
         route, forced = self._route(model, version)
         return (forced or next(iter(route.served.values()))).loadable.signature
 
-    def _answer_chunk(
+    def _start_chunk(
         self, batch: list[Request], model: str | None, version: str | None, *, is_text: bool
-    ) -> Iterator[Prediction]:
+    ) -> _Chunk:
+        """Route the inputs of a chunk, and hand them to the runner, one call for each version."""
         route, forced = self._route(model, version)
         ready: list[_Assigned | str] = []
         for request in batch:
@@ -216,36 +243,39 @@ class Predictions:
                 ready.append(error.message)
         if route.table.strategy == "round-robin" and not forced:
             self._take_turns(route, ready, is_text=is_text)
-        yield from self._log_chunk(
-            ready, self._call([a for a in ready if isinstance(a, _Assigned)])
-        )
+        calls: dict[int, _Call] = {}
+        for place, item in enumerate(ready):
+            if isinstance(item, _Assigned):
+                calls.setdefault(item.arm.version.key, []).append((place, item))
+        return _Chunk(ready, [(call, self._submit(call)) for call in calls.values()])
 
-    def _call(self, assigned: list[_Assigned]) -> list[tuple[Answer | Failure, float]]:
-        """Outcomes and seconds in the order of the inputs, one call for each version."""
-        outcomes: list[tuple[Answer | Failure, float]] = [(Failure("error", ""), 0.0)] * len(
-            assigned
-        )
-        for key in dict.fromkeys(a.arm.version.key for a in assigned):
-            places = [i for i, a in enumerate(assigned) if a.arm.version.key == key]
-            loadable = assigned[places[0]].arm.loadable
-            result = self._context.runner.predict(loadable, [assigned[i].value for i in places])
-            for place, outcome in zip(places, result.outcomes, strict=True):
-                outcomes[place] = outcome, result.seconds / len(places)
-        return outcomes
+    def _submit(self, call: _Call) -> Pending:
+        loadable = call[0][1].arm.loadable
+        return self._context.runner.submit(loadable, [assigned.value for _, assigned in call])
 
-    def _log_chunk(
-        self, ready: list[_Assigned | str], outcomes: list[tuple[Answer | Failure, float]]
-    ) -> Iterator[Prediction]:
-        assigned = [a for a in ready if isinstance(a, _Assigned)]
-        entries = [self._entry(a, *outcome) for a, outcome in zip(assigned, outcomes, strict=True)]
-        ids: Iterable[int] = ()
-        if entries:
-            with self._context.store.write(durable=False) as tx:
-                ids = tx.predictions.append_many(entries)
-            self._fold_if_due(ids[-1], len(entries))
-        done = zip(entries, assigned, ids, (outcome for outcome, _ in outcomes), strict=True)
-        for item in ready:
-            yield _unread(item) if isinstance(item, str) else _prediction(*next(done))
+    def _finish_chunk(self, chunk: _Chunk) -> Iterator[Prediction]:
+        """Await the outcomes of a chunk, log them, and hand them out in the order of the inputs."""
+        done: dict[int, tuple[Entry, _Assigned, Answer | Failure]] = {}
+        for call, pending in chunk.calls:
+            batch = pending.result()
+            for (place, assigned), outcome in zip(call, batch.outcomes, strict=True):
+                entry = self._entry(assigned, outcome, batch.seconds / len(call))
+                done[place] = entry, assigned, outcome
+        ids = self._log_entries([done[place][0] for place in sorted(done)])
+        for place, item in enumerate(chunk.ready):
+            if isinstance(item, str):
+                yield _unread(item)
+            else:
+                entry, assigned, outcome = done[place]
+                yield _prediction(entry, assigned, next(ids), outcome)
+
+    def _log_entries(self, entries: list[Entry]) -> Iterator[int]:
+        if not entries:
+            return iter(())
+        with self._context.store.write(durable=False) as tx:
+            ids = tx.predictions.append_many(entries)
+        self._fold_if_due(ids[-1], len(entries))
+        return iter(ids)
 
     def _route(self, model: str | None, version: str | None) -> tuple[Route, Served | None]:
         """The model's route, and the version that is insisted on."""
