@@ -11,7 +11,8 @@ import pytest
 import mlreg
 from mlreg.config import FOLDER
 from mlreg.errors import AlreadyExists, InvalidInput, MlregError, RegistryNotFound, StoreError
-from mlreg.registry import Registry, init_registry, open_registry, system_user
+from mlreg.registry import Registry, init_registry, open_registry
+from mlreg.services.context import system_user
 
 
 def test_the_public_names_are_those_that_are_promised():
