@@ -21,7 +21,7 @@ from mlreg.errors import (
     StoreError,
 )
 from mlreg.inputs import Input, check_input, parse_input
-from mlreg.jsonable import canonical
+from mlreg.jsonable import canonical, encode_plain
 from mlreg.names import check_key, check_text, safe
 from mlreg.routing import choose
 from mlreg.services.context import Context
@@ -371,7 +371,7 @@ class Predictions:
             return None
         if self._hashed:
             return json.dumps(_digest(canonical(assigned.value), assigned.arm.version.model_id))
-        return json.dumps(assigned.value, ensure_ascii=False)
+        return encode_plain(assigned.value)
 
     def _fold_if_due(self, last_id: int, count: int) -> None:
         """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
@@ -397,7 +397,7 @@ def _checked(request: Request) -> Request:
 def _columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
     """Output, confidence, status and error as the log stores them."""
     if isinstance(outcome, Answer):
-        return json.dumps(outcome.output, ensure_ascii=False), outcome.confidence, _OK, None
+        return encode_plain(outcome.output), outcome.confidence, _OK, None
     return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
 
 
