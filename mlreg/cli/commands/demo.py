@@ -58,6 +58,8 @@ def demo(
     from mlreg.cli.demo import plan
     from mlreg.cli.demo.shell import Shell, python_name
 
+    if session.registry is not None:
+        raise InvalidInput("the demo makes a registry of its own", hint="run: mlreg demo DIR")
     folder = _folder(directory)
     task = plan.choose_task()
     (folder / plan.SCRIPT).write_text(plan.script_of(task), "utf-8")
@@ -122,6 +124,9 @@ def _show(step: Step) -> None:
 
 
 def _fail(outcome: Outcome) -> NoReturn:
+    # A step may fail because nobody reads any more, which this line then finds out as well.
+    typer.echo(err=outcome.output is not None)
+    sys.stdout.flush()
     said = f"; it printed: {outcome.output.strip()}" if outcome.output else ""
     raise MlregError(
         f"the demo stopped: `{outcome.command}` ended with {outcome.exit_code}{said}",

@@ -121,7 +121,7 @@ def suggestions(task: Task) -> list[str]:
     """Commands to try when the demo has ended."""
     return [
         f"mlreg predict {task.another} --json",
-        f"mlreg perf {task.model} --baseline 2.0.0",
+        f"mlreg compare {task.model}@1.0.0 {task.model}@2.0.0",
         f"mlreg route {task.model} 1.0.0=50 2.0.0=50 --strategy sticky",
         f"mlreg route {task.model} --user alice",
         "mlreg log -n 5",
