@@ -75,6 +75,11 @@ class Revision:
         """The arms that answer."""
         return tuple(arm for arm in self.arms if arm.role == "live")
 
+    def same_traffic_as(self, other: Revision) -> bool:
+        """Whether both send the same traffic to the same versions."""
+        nobody = not (self.arms or other.arms)
+        return set(self.arms) == set(other.arms) and (nobody or self.strategy == other.strategy)
+
     def arm_of(self, version_key: int) -> Arm | None:
         """The live arm of a version, or None."""
         return next((arm for arm in self.live if arm.version_key == version_key), None)

@@ -17,7 +17,7 @@ from mlreg.entities.reports import (
     VersionComparison,
     VersionPerformance,
 )
-from mlreg.errors import InvalidInput, NotFound
+from mlreg.errors import Inconclusive, InvalidInput, NotFound
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
@@ -154,18 +154,26 @@ class Performance:
 
         Raises:
             InvalidInput: A condition cannot be read; no condition is then evaluated.
+            Inconclusive: None holds, but for one of them no active version has any data: a gate
+                must not open because nothing was measured.
         """
         parsed = [parse_condition(text) for text in conditions]
         with self._context.store.read() as tx:
             model = tx.models.get(report.model)
             active = {arm.version for arm in tx.traffic.current(model).live}
-        return [
+        entries = [entry for entry in report.models if entry.version in active]
+        found = [
             f"{report.model}@{entry.version}: {metric} is {value:.6g}, which is {sign} {bound:g}"
-            for entry in report.models
-            if entry.version in active
+            for entry in entries
             for metric, sign, bound in parsed
             if (value := getattr(entry, metric)) is not None and _HOLDS[sign](value, bound)
         ]
+        for metric, _, _ in parsed:
+            if not found and all(getattr(entry, metric) is None for entry in entries):
+                raise Inconclusive(
+                    f"no active version of {report.model} has data for {metric} in this window"
+                )
+        return found
 
     def _window(self, since: int | None, until: int | None) -> _Window:
         window = _Window(since or 0, until if until is not None else _FOREVER)

@@ -34,7 +34,7 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
         yield Line("")
         yield compared
     yield Line("")
-    yield Line(f"{report.verdict}: {report.recommendation}", _RECOMMENDED[report.verdict])
+    yield Line(report.recommendation, _RECOMMENDED[report.verdict])
 
 
 def _subject(report: PerformanceReport) -> list[Column]:
