@@ -99,7 +99,8 @@ def _begin(session: Session, task: Task, folder: Path) -> None:
     _say(f"The main job of mlreg on real data: {task.about}.")
     if task.model == "digits":
         _say("With `pip install vaderSentiment` the demo classifies words instead.")
-    _say(f"It happens in {folder}; train.py there says more about the data.")
+    _say(f"It happens in {folder},")
+    _say("where train.py says more about the data.")
 
 
 def _run(steps: Iterable[Step], shell: Shell, session: Session) -> list[Outcome]:

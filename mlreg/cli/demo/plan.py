@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 WORDS = Task(
-    about="words rated by people, from the vaderSentiment package",
+    about="words rated by people (vaderSentiment)",
     script="train_words.py",
     model="sentiment",
     first="pairs",
@@ -48,7 +48,7 @@ WORDS = Task(
     another='"What a horrible mess"',
 )
 DIGITS = Task(
-    about="handwritten digits, from scikit-learn",
+    about="handwritten digits (scikit-learn)",
     script="train_digits.py",
     model="digits",
     first="bayes",
