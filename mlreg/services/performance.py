@@ -175,6 +175,11 @@ class Performance:
                 )
         return found
 
+    def check_conditions(self, conditions: Sequence[str]) -> None:
+        """Raise `InvalidInput` for a condition that cannot be read."""
+        for text in conditions:
+            parse_condition(text)
+
     def _window(self, since: int | None, until: int | None) -> _Window:
         window = _Window(since or 0, until if until is not None else _FOREVER)
         if window.since >= window.until:
