@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.errors import AlreadyExists, InvalidInput, StoreReadOnly
+from mlreg.errors import AlreadyExists, ArtifactUntrusted, InvalidInput, StoreReadOnly
 from mlreg.names import safe
 from mlreg.services.context import Context, system_user
 from mlreg.store.store import Store
@@ -56,6 +56,8 @@ class Registry:
     ) -> None:
         self.folder = folder
         self.settings = config.load_settings(folder)
+        if not self.settings.flag("allow_shared"):
+            _check_private(folder)
         objects = ObjectStore(
             folder / config.OBJECTS, allow_shared=self.settings.flag("allow_shared")
         )
@@ -138,6 +140,16 @@ class Registry:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _check_private(folder: Path) -> None:
+    """Refuse a registry that others on this machine could fill with code to run as this user."""
+    status = folder.stat()
+    if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
+        raise ArtifactUntrusted(
+            f"other users could change the registry {folder}: it is theirs or they can write to it",
+            hint=f"make it yours and run: chmod go-w {folder}; or set MLREG_ALLOW_SHARED=true",
+        )
 
 
 def open_registry(

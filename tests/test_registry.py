@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import getpass
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import mlreg
 from mlreg.config import FOLDER
-from mlreg.errors import AlreadyExists, InvalidInput, MlregError, RegistryNotFound, StoreError
+from mlreg.errors import (
+    AlreadyExists,
+    ArtifactUntrusted,
+    InvalidInput,
+    MlregError,
+    RegistryNotFound,
+    StoreError,
+)
 from mlreg.registry import Registry, init_registry, open_registry
 from mlreg.services.context import system_user
 
@@ -165,3 +173,20 @@ def test_a_setting_names_the_model_that_is_meant(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("MLREG_MODEL", "b")
     with open_registry(tmp_path) as registry:
         assert registry.traffic.current().model == "b"
+
+
+def test_a_registry_that_others_could_write_is_refused(registry: Registry):
+    registry.close()
+    registry.folder.chmod(0o777)
+    with pytest.raises(ArtifactUntrusted, match="other users could change the registry"):
+        mlreg.open(registry.folder)
+    registry.folder.chmod(0o700)
+    mlreg.open(registry.folder).close()
+
+
+def test_times_can_be_instants_and_how_long_ago(registry: Registry):
+    registry.versions.register("sentiment@1.0.0")
+    since = datetime.now(UTC) - timedelta(hours=1)
+    assert [event.action for event in registry.audit.events(since=since)] == ["init", "register"]
+    assert len(registry.audit.events(since=timedelta(hours=1))) == 2
+    assert registry.performance.report("sentiment", since=since).since == since

@@ -114,7 +114,7 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """One rollback that happened."""
+    """One rollback that happened; where several versions served, the split, `1.0.0=80 2.0.0=20`."""
 
     time: datetime
     model: str

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import HOUR, from_micros
+from mlreg.clock import HOUR, Moment, from_micros, moment
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.reports import (
     Interval,
@@ -61,8 +61,8 @@ class Performance:
         self,
         name: str | None = None,
         *,
-        since: int | None = None,
-        until: int | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         baseline: str | None = None,
         by: str | None = None,
     ) -> PerformanceReport:
@@ -70,7 +70,8 @@ class Performance:
 
         Args:
             name: The model; None where there is only one.
-            since: Start of the window in microseconds since 1970; None: from the beginning.
+            since: Start of the window: an instant, how long ago (a timedelta), or microseconds
+                since 1970; None: from the beginning.
             until: Its end; None: now.
             baseline: The version to compare with; None: the champion, else the one with the
                 largest share of the requests.
@@ -99,7 +100,7 @@ class Performance:
         everyone = segments if segments is not None else _performances(versions, tallies)
         return PerformanceReport(
             model=model.name,
-            since=None if since is None else from_micros(since),
+            since=None if since is None else from_micros(window.since),
             until=from_micros(min(window.until, self._context.clock())),
             models=tuple(everyone),
             comparisons=tuple(comparisons),
@@ -180,8 +181,12 @@ class Performance:
         for text in conditions:
             parse_condition(text)
 
-    def _window(self, since: int | None, until: int | None) -> _Window:
-        window = _Window(since or 0, until if until is not None else _FOREVER)
+    def _window(self, since: Moment | None, until: Moment | None) -> _Window:
+        present = self._context.clock()
+        window = _Window(
+            0 if since is None else moment(since, now=present),
+            _FOREVER if until is None else moment(until, now=present),
+        )
         if window.since >= window.until:
             raise InvalidInput("the window is empty: since is not before until")
         return window

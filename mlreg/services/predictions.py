@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.artifacts.runner import Answer, Failure, Pending
+from mlreg.clock import Moment, moment
 from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
 from mlreg.errors import (
     ArtifactError,
@@ -190,7 +191,7 @@ class Predictions:
         model: str | None = None,
         version: str | None = None,
         errors: bool = False,
-        since: int = 0,
+        since: Moment = 0,
         limit: int = 20,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
@@ -200,7 +201,7 @@ class Predictions:
             model: Only rows of this model.
             version: Only rows of this version of it.
             errors: Only failures.
-            since: Microseconds since 1970.
+            since: An instant, how long ago (a timedelta), or microseconds since 1970.
             limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
         """
@@ -215,7 +216,7 @@ class Predictions:
                 model_key=row and row.key,
                 version_key=found.key if version else None,
                 errors=errors,
-                since=since,
+                since=moment(since, now=self._context.clock()),
                 after=after,
             )
 
@@ -259,7 +260,8 @@ class Predictions:
         for call, pending in chunk.calls:
             batch = pending.result()
             for (place, assigned), outcome in zip(call, batch.outcomes, strict=True):
-                entry = self._entry(assigned, outcome, batch.seconds / len(call))
+                seconds, is_call = batch.seconds / len(call), place == call[0][0]
+                entry = self._entry(assigned, outcome, seconds, is_call=is_call)
                 done[place] = entry, assigned, outcome
         ids = self._log_entries([done[place][0] for place in sorted(done)])
         for place, item in enumerate(chunk.ready):
@@ -346,7 +348,14 @@ class Predictions:
             )
             return prediction_id, None
 
-    def _entry(self, assigned: _Assigned, outcome: Answer | Failure, seconds: float) -> Entry:
+    def _entry(
+        self,
+        assigned: _Assigned,
+        outcome: Answer | Failure,
+        seconds: float,
+        *,
+        is_call: bool = True,
+    ) -> Entry:
         request, segment = assigned.request, assigned.request.segment
         output, confidence, status, error = _columns(outcome)
         return Entry(
@@ -364,6 +373,7 @@ class Predictions:
             status,
             error,
             assigned.arm.cost,
+            is_call,
         )
 
     def _logged_input(self, assigned: _Assigned) -> str | None:

@@ -370,8 +370,8 @@ def _rollback(
     return Rollback(
         time=revision.created_at,
         model=model.name,
-        from_version=_main_version(source),
-        to_version=_main_version(revision),
+        from_version=_split(source),
+        to_version=_split(revision),
         reason=revision.reason,
         automatic=bool(evidence),
         actor=revision.actor,
@@ -380,7 +380,10 @@ def _rollback(
     )
 
 
-def _main_version(revision: Revision | None) -> str | None:
+def _split(revision: Revision | None) -> str | None:
+    """The version that served, or the split as `route` takes it."""
     if revision is None or not revision.live:
         return None
-    return max(revision.live, key=lambda arm: arm.weight).version
+    if len(revision.live) == 1:
+        return revision.live[0].version
+    return " ".join(f"{arm.version}={arm.traffic_percent:g}" for arm in revision.live)

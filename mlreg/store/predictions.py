@@ -11,8 +11,8 @@ from mlreg.store.connection import Connection
 
 INSERT = """
     insert into predictions (at, version, revision, role, arm_reason, unit, segment, input, output,
-        confidence, latency_us, status, error, cost)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        confidence, latency_us, status, error, cost, is_call)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_REQUEST = """
     insert into requests (model, request_id, prediction, input_digest) values (?, ?, ?, ?)
@@ -85,6 +85,7 @@ class Entry(NamedTuple):
     status: int
     error: str | None
     cost: float | None
+    is_call: bool = True
 
 
 class Outcome(NamedTuple):

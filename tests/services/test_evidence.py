@@ -134,7 +134,7 @@ def test_named_values_are_compared_where_both_have_them():
         other.values.setdefault("revenue", Moments()).add(1)
     found = compare({"1.0.0": one, "2.0.0": other}, "1.0.0")
     assert of(found, "rating").difference == pytest.approx(1)
-    assert of(found, "rating").verdict == "better"
+    assert of(found, "rating").verdict == "different"
     assert not [c for c in found if c.metric == "revenue"]
 
 
