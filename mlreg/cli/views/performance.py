@@ -14,7 +14,7 @@ from mlreg.entities.reports import (
 )
 from mlreg.metrics import BY_NAME
 
-_VERDICTS = {"better": "green", "worse": "red", "inconclusive": "dim"}
+_VERDICTS = {"better": "green", "worse": "red", "different": "", "inconclusive": "dim"}
 _RECOMMENDED = {"ship": "bold green", "keep": "bold", "inconclusive": "bold", "invalid": "bold red"}
 
 
