@@ -114,12 +114,19 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """One rollback that happened; where several versions served, the split, `1.0.0=80 2.0.0=20`."""
+    """One rollback that happened.
+
+    Attributes:
+        from_version: The version with the largest share before; `to_version` likewise after.
+        from_split: The version that served alone, or the split, `1.0.0=80 2.0.0=20`.
+    """
 
     time: datetime
     model: str
     from_version: str | None
     to_version: str | None
+    from_split: str | None
+    to_split: str | None
     reason: str
     automatic: bool
     actor: str

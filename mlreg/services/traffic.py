@@ -370,14 +370,22 @@ def _rollback(
     return Rollback(
         time=revision.created_at,
         model=model.name,
-        from_version=_split(source),
-        to_version=_split(revision),
+        from_version=_main_version(source),
+        to_version=_main_version(revision),
+        from_split=_split(source),
+        to_split=_split(revision),
         reason=revision.reason,
         automatic=bool(evidence),
         actor=revision.actor,
         revision=revision.number,
         evidence=evidence,
     )
+
+
+def _main_version(revision: Revision | None) -> str | None:
+    if revision is None or not revision.live:
+        return None
+    return max(revision.live, key=lambda arm: arm.weight).version
 
 
 def _split(revision: Revision | None) -> str | None:

@@ -133,8 +133,8 @@ def _(found: RollbackList) -> Iterable[Block]:
     rows = [
         (
             when(r.time),
-            r.from_version or NOTHING,
-            r.to_version or NOTHING,
+            r.from_split or NOTHING,
+            r.to_split or NOTHING,
             str(r.revision),
             "mlreg" if r.automatic else r.actor,
             r.reason or NOTHING,
