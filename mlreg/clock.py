@@ -14,6 +14,8 @@ HOUR = 3600 * MICROSECOND
 DAY = 24 * HOUR
 
 Clock = Callable[[], int]
+# What the library takes for a point in time: microseconds, an instant, or how long ago.
+Moment = int | datetime | timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -42,6 +44,13 @@ def to_micros(instant: datetime) -> int:
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
     return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(value: Moment, *, now: int) -> int:
+    """A point in time in microseconds since 1970; a timedelta counts back from `now`."""
+    if isinstance(value, timedelta):
+        return now - value // timedelta(microseconds=1)
+    return to_micros(value) if isinstance(value, datetime) else value
 
 
 def isoformat(instant: datetime) -> str:

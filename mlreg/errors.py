@@ -35,6 +35,8 @@ class MlregError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)
 
 
 class InvalidInput(MlregError):

@@ -82,7 +82,8 @@ def _record(signature: Signature, value: object) -> dict[str, Scalar | None]:
             f"the record {what} {', '.join(safe(name, longest=40) for name in names[:5])}",
             hint=f"the model takes {describe(signature)}",
         )
-    types = signature.types or ("any",) * len(signature.fields)
+    anything: FieldType = "any"
+    types = signature.types or (anything,) * len(signature.fields)
     return {
         name: _field(kind, signature.nullable, name, value[name])
         for name, kind in zip(signature.fields, types, strict=True)

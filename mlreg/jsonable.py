@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import cache
 
 from mlreg.clock import isoformat
 from mlreg.errors import InvalidInput
@@ -15,14 +16,21 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 MAX_DEPTH = 64
 
+# An encoder made once: `json.dumps` with options of its own makes one for each call.
+encode_plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
+_PLAIN = frozenset({str, int, bool, type(None)})
+
 
 def jsonable(value: object) -> JsonValue:
     """A record, or anything made of records, as plain JSON values.
 
     NaN and infinities become null; times become ISO 8601 in UTC.
     """
-    if value is None or isinstance(value, str | int):
-        return value
+    if type(value) in _PLAIN or isinstance(value, str | int):
+        return value  # type: ignore[return-value]  # the checker does not know the set
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
@@ -30,8 +38,7 @@ def jsonable(value: object) -> JsonValue:
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if is_dataclass(value):
-        names = getattr(value, "__json__", None) or [f.name for f in fields(value)]
-        return {name: jsonable(getattr(value, name)) for name in names}
+        return {name: jsonable(getattr(value, name)) for name in _names(value.__class__)}
     if hasattr(value, "_asdict"):  # a named tuple is a record too
         return {name: jsonable(item) for name, item in value._asdict().items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -39,18 +46,26 @@ def jsonable(value: object) -> JsonValue:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+@cache
+def _names(record: type) -> tuple[str, ...]:
+    named: tuple[str, ...] | None = getattr(record, "__json__", None)
+    return named or tuple(field.name for field in fields(record))
+
+
 def dumps(value: object, *, indent: int | None = None) -> str:
     """One JSON document; escapes nothing but what JSON must, and never writes NaN."""
-    text = json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    plain = jsonable(value)
+    if indent is None:
+        text = encode_plain(plain)
+    else:
+        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=indent)
     # A lone surrogate cannot be written as UTF-8; its escape can.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def canonical(value: object) -> str:
     """The one spelling of a value that is hashed: sorted keys, no white space, ASCII only."""
-    return json.dumps(
-        jsonable(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return _encode_canonical(jsonable(value))
 
 
 def loads(text: str) -> JsonValue:

@@ -11,14 +11,14 @@ class Metric(NamedTuple):
     Attributes:
         kind: `proportion` of predictions, `mean` over them, or a `quantile` of them.
         unit: `share` (0 to 1), `ms`, or `cost`.
-        better: Which direction is an improvement.
+        better: Which direction is an improvement; None where more is neither better nor worse.
     """
 
     name: str
     label: str
     kind: Literal["proportion", "mean", "quantile"]
     unit: Literal["share", "ms", "cost"]
-    better: Literal["up", "down"]
+    better: Literal["up", "down"] | None
 
 
 CATALOGUE: tuple[Metric, ...] = (
@@ -28,7 +28,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("p50_latency_ms", "median latency", "quantile", "ms", "down"),
     Metric("p95_latency_ms", "p95 latency", "quantile", "ms", "down"),
     Metric("p99_latency_ms", "p99 latency", "quantile", "ms", "down"),
-    Metric("avg_confidence", "mean confidence", "mean", "share", "up"),
+    Metric("avg_confidence", "mean confidence", "mean", "share", None),
     Metric("label_coverage", "label coverage", "proportion", "share", "up"),
     Metric("cost_per_request", "cost per request", "mean", "cost", "down"),
 )

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.errors import AlreadyExists, StoreReadOnly
+from mlreg.errors import AlreadyExists, ArtifactUntrusted, InvalidInput, StoreReadOnly
+from mlreg.names import safe
 from mlreg.services.context import Context, system_user
 from mlreg.store.store import Store
 
@@ -56,6 +57,8 @@ class Registry:
     ) -> None:
         self.folder = folder
         self.settings = config.load_settings(folder)
+        if not self.settings.flag("allow_shared"):
+            _check_private(folder)
         objects = ObjectStore(
             folder / config.OBJECTS, allow_shared=self.settings.flag("allow_shared")
         )
@@ -147,6 +150,16 @@ class Registry:
         self.close()
 
 
+def _check_private(folder: Path) -> None:
+    """Refuse a registry that others on this machine could fill with code to run as this user."""
+    status = folder.stat()
+    if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
+        raise ArtifactUntrusted(
+            f"other users could change the registry {folder}: it is theirs or they can write to it",
+            hint=f"make it yours and run: chmod go-w {folder}; or set MLREG_ALLOW_SHARED=true",
+        )
+
+
 def open_registry(
     path: str | Path | None = None, *, actor: str | None = None, runner: Runner | None = None
 ) -> Registry:
@@ -175,7 +188,7 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
 
     parent = Path(path).absolute()
     folder = parent / config.FOLDER
-    if folder.exists():
+    if _exists(folder):
         raise AlreadyExists(f"there is a registry in {parent}")
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +209,13 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
         if fresh.exists():
             shutil.rmtree(fresh, ignore_errors=True)
     return open_registry(folder, actor=actor)
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError as error:  # such as a name that no file system takes
+        raise InvalidInput(f"{safe(str(folder))} cannot be made: {error.strerror}") from None
 
 
 def _fill(folder: Path, actor: str) -> None:

@@ -142,15 +142,20 @@ def _reseat(seats: list[int], arms: list[int]) -> list[int]:
 def shares(counts: list[int], whole: int = WHOLE) -> list[int]:
     """Integers that sum to `whole` in proportion to `counts`, by the largest remainder.
 
+    Each is at least 1: an arm does not vanish because another one grows.
+
     Raises:
-        ValueError: All counts are zero.
+        ValueError: There is a count below 1, or `whole` has too little for all.
     """
     total = sum(counts)
-    if total <= 0:
+    if min(counts, default=0) < 1 or whole < len(counts):
         raise ValueError("no weight to share out")
     floors = [count * whole // total for count in counts]
     left = whole - sum(floors)
     by_remainder = sorted(range(len(counts)), key=lambda i: (-(counts[i] * whole % total), i))
     for i in by_remainder[:left]:
         floors[i] += 1
+    for i in [i for i, floor in enumerate(floors) if floor == 0]:
+        floors[i] = 1
+        floors[floors.index(max(floors))] -= 1
     return floors

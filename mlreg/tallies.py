@@ -86,6 +86,7 @@ class Tally:
     Attributes:
         labelled: Predictions with a label or a judgement.
         judged: Of these, the ones that can be right or wrong.
+        calls: Latencies of calls to a model: a batch is one, whose rows share one latency.
         values: Named feedback values.
     """
 
@@ -96,21 +97,28 @@ class Tally:
     correct: int = 0
     latency_n: int = 0
     latency_total: int = 0
-    latency_squares: int = 0
+    calls: Moments = field(default_factory=Moments)
     histogram: Counter[int] = field(default_factory=Counter)
     confidence: Moments = field(default_factory=Moments)
     cost: Moments = field(default_factory=Moments)
     values: dict[str, Moments] = field(default_factory=dict)
 
     def add(
-        self, *, ok: bool, latency_us: int, confidence: float | None, cost: float | None
+        self,
+        *,
+        ok: bool,
+        latency_us: int,
+        confidence: float | None,
+        cost: float | None,
+        is_call: bool = True,
     ) -> None:
         """Count one prediction."""
         self.requests += 1
         if ok:
             self.latency_n += 1
             self.latency_total += latency_us
-            self.latency_squares += latency_us * latency_us
+            if is_call:
+                self.calls.add(latency_us)
             self.histogram[bucket_of(latency_us)] += 1
         else:
             self.errors += 1
@@ -132,7 +140,7 @@ class Tally:
         self.judge(labelled=other.labelled, judged=other.judged, correct=other.correct)
         self.latency_n += other.latency_n
         self.latency_total += other.latency_total
-        self.latency_squares += other.latency_squares
+        self.calls.merge(other.calls)
         self.histogram.update(other.histogram)
         self.confidence.merge(other.confidence)
         self.cost.merge(other.cost)
@@ -143,15 +151,6 @@ class Tally:
     def latency_mean_ms(self) -> float | None:
         """The mean latency of answered predictions in milliseconds."""
         return self.latency_total / self.latency_n / MILLISECOND if self.latency_n else None
-
-    @property
-    def latency_variance_ms2(self) -> float | None:
-        """The sample variance of the latency in square milliseconds."""
-        n = self.latency_n
-        if n < 2:
-            return None
-        spread = n * self.latency_squares - self.latency_total**2
-        return spread / (n * (n - 1)) / MILLISECOND**2
 
     def latency_quantile_ms(self, q: float) -> float | None:
         """A quantile of the latency in milliseconds, within 1 % of the nearest rank's."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlreg.artifacts.runner import Answer, Batch, Input, Inspection, Loadable
 from mlreg.clock import now
 from mlreg.store.connection import Connection, sqlite3
 
@@ -20,6 +21,32 @@ class Clock:
 
     def __call__(self) -> int:
         return self.at
+
+
+class Done:
+    """Answers that are there already."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def result(self) -> Batch:
+        return self._batch
+
+
+class Echo:
+    """A runner that answers each input with its text, for tests that need no model."""
+
+    def inspect(self, digest: str, *, trusted: bool) -> Inspection:
+        raise AssertionError("register with check=False")
+
+    def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
+        return Batch([Answer(str(value), 0.5) for value in inputs], 1e-3)
+
+    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Done:
+        return Done(self.predict(model, inputs))
+
+    def close(self) -> None:
+        pass
 
 
 @contextmanager

@@ -158,6 +158,28 @@ def test_a_step_that_fails_ends_it(tmp_path: Path) -> None:
     hidden = {"PYTHONPATH": str(tmp_path / "hidden")}
     done = demo("target", cwd=tmp_path, environment=hidden)
     assert done.returncode == 1
-    assert done.stdout.endswith(" train.py\n")
+    assert done.stdout.rstrip().endswith(" train.py")
     assert "the demo stopped: `python train.py` ended with 1" in done.stderr
     assert not (tmp_path / "target" / ".mlreg").exists()
+
+
+@pytest.mark.process
+def test_it_ends_without_a_word_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    command = [str(MLREG), "demo", "target"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert "please report" not in said
+
+
+@pytest.mark.process
+def test_it_does_not_work_in_a_registry_that_was_named(tmp_path: Path) -> None:
+    done = demo("--registry", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a registry of its own" in done.stderr

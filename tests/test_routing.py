@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlreg.entities.traffic import WHOLE, Arm, Revision, Strategy
@@ -217,12 +217,23 @@ def test_turns_go_on_around_the_cycle():
 # --- shares -------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(0, WHOLE), min_size=1, max_size=8).filter(any), st.integers(0, 20_000))
-def test_shares_sum_to_the_whole_and_are_within_one_of_the_proportion(counts, whole):
-    found, total = shares(counts, whole), sum(counts)
+COUNTS = st.lists(st.integers(1, WHOLE), min_size=1, max_size=8)
+
+
+@given(COUNTS, st.integers(8, 20_000))
+def test_shares_sum_to_the_whole_and_none_is_nothing(counts, whole):
+    found = shares(counts, whole)
     assert sum(found) == whole
+    assert min(found) >= 1
+
+
+@given(COUNTS, st.integers(8, 20_000))
+def test_shares_are_within_one_of_the_proportion(counts, whole):
+    total = sum(counts)
+    assume(all(count * whole >= total for count in counts))
     assert all(
-        abs(n * total - count * whole) < total for n, count in zip(found, counts, strict=True)
+        abs(n * total - count * whole) < total
+        for n, count in zip(shares(counts, whole), counts, strict=True)
     )
 
 
@@ -231,7 +242,7 @@ def test_shares_sum_to_the_whole_and_are_within_one_of_the_proportion(counts, wh
     [
         ([1, 1, 1], [3334, 3333, 3333]),
         ([2, 1], [6667, 3333]),
-        ([0, 5], [0, 10_000]),
+        ([1, 99_999], [1, 9_999]),
         ([1, 1, 1, 1, 1, 1, 1], [1429, 1429, 1429, 1429, 1428, 1428, 1428]),
     ],
 )

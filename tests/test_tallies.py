@@ -121,17 +121,20 @@ def test_failures_count_as_requests_and_have_no_latency(rows):
     expected = statistics.fmean(answered) / 1000 if answered else None
     assert tally.latency_mean_ms == pytest.approx(expected)
     if len(answered) > 1:
-        assert tally.latency_variance_ms2 == pytest.approx(statistics.variance(answered) / 1e6)
+        assert tally.calls.variance == pytest.approx(statistics.variance(answered))
 
 
 def test_an_empty_tally_has_no_latencies():
     tally = Tally()
-    assert (
-        tally.latency_mean_ms
-        is tally.latency_variance_ms2
-        is tally.latency_quantile_ms(0.5)
-        is None
-    )
+    assert tally.latency_mean_ms is tally.calls.variance is tally.latency_quantile_ms(0.5) is None
+
+
+def test_the_rows_of_a_batch_are_one_observation_of_its_latency():
+    tally = Tally()
+    for place in range(10):
+        tally.add(ok=True, latency_us=50, confidence=None, cost=None, is_call=place == 0)
+    assert (tally.latency_n, tally.calls.n) == (10, 1)
+    assert tally.latency_mean_ms == 0.05
 
 
 def test_feedback_can_be_corrected():

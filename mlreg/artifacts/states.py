@@ -19,6 +19,7 @@ from mlreg.names import safe
 
 _DTYPE = re.compile(r"[<>=|]?[?biufcmMOSUV][0-9]{0,9}(\[[0-9]{0,6}[a-zA-Z]{1,7}\])?")
 _ALIGNED_STRUCT = 0x80
+_PICKLED_FLAGS = 0xFF  # numpy 2.5 has one more, for itself, which it does not pickle
 _GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
@@ -224,7 +225,8 @@ def _check_dtype(target: np.dtype[Any], state: Any) -> None:
         and type(alignment) is int
         and alignment in (-1, *(2**power for power in range(7)))
         and type(flags) is int
-        and flags & ~_ALIGNED_STRUCT == honest.flags & ~_ALIGNED_STRUCT
+        and 0 <= flags <= _PICKLED_FLAGS
+        and (flags ^ honest.flags) & _PICKLED_FLAGS & ~_ALIGNED_STRUCT == 0
         and (plain or (target.kind == "V" and not honest.hasobject))
         and (len(state) == 8 or target.kind in "mM" or state[8] is None)
     )

@@ -68,7 +68,7 @@ def _lines(block: Block) -> list[str]:
         return [text_of(block.text)]
     if isinstance(block, Fields):
         return _aligned([(f"{name}:", value) for name, value in block.rows], [False, False])
-    titles = [column.title for column in block.columns]
+    titles: list[Content] = [column.title for column in block.columns]
     lines = _aligned([titles, *block.rows], [column.right for column in block.columns])
     return [block.title, *lines] if block.title else lines
 

@@ -41,7 +41,7 @@ def record_file(session: Session, path: Path, wanted: Format | None, actor: str 
     if receipt.unknown:
         raise NotFound(
             f"{len(receipt.unknown):,} ids belong to no prediction; the rest is recorded",
-            hint="see the ids: mlreg log",
+            hint="see them with --json; ids are the ones that predict gave",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class Event:
     object: str
     model: str | None
     reason: str
-    before: Mapping[str, object] | None
-    after: Mapping[str, object] | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
     hash: str
 
 

@@ -12,6 +12,7 @@ from mlreg.entities.versions import Version
 
 Interval = tuple[float, float]
 Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
+Finding = Literal["better", "worse", "different", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,8 @@ class MetricComparison:
 
     Attributes:
         difference: Candidate minus baseline, in the metric's unit.
-        verdict: `better`, `worse` or `inconclusive`, by the metric's direction.
+        verdict: `better` or `worse` by the metric's direction, `different` where it has none,
+            or `inconclusive`.
         method: The test that gave the p-value.
         warnings: Codes of what limits the result.
     """
@@ -85,7 +87,7 @@ class MetricComparison:
     difference: float | None
     difference_ci: Interval | None
     p_value: float | None
-    verdict: Literal["better", "worse", "inconclusive"]
+    verdict: Finding
     method: str
     warnings: tuple[str, ...] = ()
 

@@ -75,6 +75,11 @@ class Revision:
         """The arms that answer."""
         return tuple(arm for arm in self.arms if arm.role == "live")
 
+    def same_traffic_as(self, other: Revision) -> bool:
+        """Whether both send the same traffic to the same versions."""
+        nobody = not (self.arms or other.arms)
+        return set(self.arms) == set(other.arms) and (nobody or self.strategy == other.strategy)
+
     def arm_of(self, version_key: int) -> Arm | None:
         """The live arm of a version, or None."""
         return next((arm for arm in self.live if arm.version_key == version_key), None)
@@ -109,12 +114,19 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """One rollback that happened."""
+    """One rollback that happened.
+
+    Attributes:
+        from_version: The version with the largest share before; `to_version` likewise after.
+        from_split: The version that served alone, or the split, `1.0.0=80 2.0.0=20`.
+    """
 
     time: datetime
     model: str
     from_version: str | None
     to_version: str | None
+    from_split: str | None
+    to_split: str | None
     reason: str
     automatic: bool
     actor: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlreg.clock import Moment, moment
 from mlreg.entities.audit import Event
 from mlreg.services.context import Context
 
@@ -12,13 +13,13 @@ class Audit:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def events(self, *, model: str | None = None, since: int = 0) -> list[Event]:
+    def events(self, *, model: str | None = None, since: Moment = 0) -> list[Event]:
         """Events in the order in which they happened.
 
         Args:
             model: Only those of this model.
-            since: Microseconds since 1970.
+            since: An instant, how long ago (a timedelta), or microseconds since 1970.
         """
         with self._context.store.read() as tx:
             key = tx.models.get(model).key if model else None
-            return tx.events.list(model_key=key, since=since)
+            return tx.events.list(model_key=key, since=moment(since, now=self._context.clock()))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
-from mlreg.entities.reports import MetricComparison, Verdict
+from mlreg.entities.reports import Finding, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
 from mlreg.metrics import BY_NAME
 from mlreg.stats.codes import LOW_COUNTS
@@ -15,8 +14,8 @@ from mlreg.stats.moments import Moments
 from mlreg.stats.proportions import compare_proportions
 from mlreg.stats.results import Comparison
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
+from mlreg.tallies import MILLISECOND, Tally
 from mlreg.tallies import Moments as ExactMoments
-from mlreg.tallies import Tally
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
@@ -138,10 +137,12 @@ def _moments(exact: ExactMoments) -> Moments:
 
 
 def _latency(tally: Tally) -> Moments:
+    # A batch counts once: its rows share one latency, and so do they the luck of the moment.
+    calls = tally.calls
     return Moments(
-        n=tally.latency_n,
-        mean=tally.latency_mean_ms or 0.0,
-        variance=tally.latency_variance_ms2 or 0.0,
+        n=calls.n,
+        mean=(calls.mean or 0.0) / MILLISECOND,
+        variance=(calls.variance or 0.0) / MILLISECOND**2,
     )
 
 
@@ -162,13 +163,14 @@ def _comparison(metric: str, baseline: str, candidate: str, result: Comparison) 
     )
 
 
-def _direction(metric: str, result: Comparison) -> Literal["better", "worse", "inconclusive"]:
+def _direction(metric: str, result: Comparison) -> Finding:
     known = BY_NAME.get(metric)
     if not result.is_significant or not result.difference:
         return "inconclusive"
+    if known is None or known.better is None:
+        return "different"
     is_up = result.difference > 0
-    wants_up = known is None or known.better == "up"
-    return "better" if is_up is wants_up else "worse"
+    return "better" if is_up is (known.better == "up") else "worse"
 
 
 def _ripe(tallies: Mapping[str, Tally], baseline: str) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from mlreg.entities.audit import Diagnosis, Finding
 from mlreg.errors import ArtifactError, MlregError
 from mlreg.services.context import Context
-from mlreg.store.health import integrity_problems, sqlite_facts, wal_bytes
+from mlreg.store.health import integrity_problems, schema_problems, sqlite_facts, wal_bytes
 from mlreg.store.store import SCHEMA_VERSION
 
 _LARGE_WAL = 64 << 20
@@ -55,7 +55,11 @@ class Health:
             yield Finding(check="sqlite", state="warning", detail=f"{detail}: install pysqlite3")
 
     def _schema(self) -> Iterator[Finding]:
-        yield Finding(check="schema", state="ok", detail=f"version {SCHEMA_VERSION}")
+        from mlreg.store.migrations import expected_schema
+
+        with self._context.store.read() as tx:
+            problems = schema_problems(tx.connection, expected_schema())
+        yield from _finding("schema", problems, f"version {SCHEMA_VERSION}, as it was made")
 
     def _database(self) -> Iterator[Finding]:
         with self._context.store.read() as tx:
@@ -71,8 +75,9 @@ class Health:
     def _audit(self) -> Iterator[Finding]:
         with self._context.store.read() as tx:
             broken = tx.events.first_broken()
-            count = tx.events.count()
+            unrecorded, count = tx.events.unrecorded(), tx.events.count()
         problems = [] if broken is None else [f"the hash of event {broken} does not fit"]
+        problems += [f"no event tells of {what}" for what in unrecorded]
         yield from _finding("audit", problems, f"{count} events, each hash fits")
 
     def _revisions(self) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import HOUR, from_micros
+from mlreg.clock import HOUR, Moment, from_micros, moment
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.reports import (
     Interval,
@@ -17,7 +17,7 @@ from mlreg.entities.reports import (
     VersionComparison,
     VersionPerformance,
 )
-from mlreg.errors import InvalidInput, NotFound
+from mlreg.errors import Inconclusive, InvalidInput, NotFound
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
@@ -61,8 +61,8 @@ class Performance:
         self,
         name: str | None = None,
         *,
-        since: int | None = None,
-        until: int | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         baseline: str | None = None,
         by: str | None = None,
     ) -> PerformanceReport:
@@ -70,7 +70,8 @@ class Performance:
 
         Args:
             name: The model; None where there is only one.
-            since: Start of the window in microseconds since 1970; None: from the beginning.
+            since: Start of the window: an instant, how long ago (a timedelta), or microseconds
+                since 1970; None: from the beginning.
             until: Its end; None: now.
             baseline: The version to compare with; None: the champion, else the one with the
                 largest share of the requests.
@@ -99,7 +100,7 @@ class Performance:
         everyone = segments if segments is not None else _performances(versions, tallies)
         return PerformanceReport(
             model=model.name,
-            since=None if since is None else from_micros(since),
+            since=None if since is None else from_micros(window.since),
             until=from_micros(min(window.until, self._context.clock())),
             models=tuple(everyone),
             comparisons=tuple(comparisons),
@@ -154,21 +155,38 @@ class Performance:
 
         Raises:
             InvalidInput: A condition cannot be read; no condition is then evaluated.
+            Inconclusive: None holds, but for one of them no active version has any data: a gate
+                must not open because nothing was measured.
         """
         parsed = [parse_condition(text) for text in conditions]
         with self._context.store.read() as tx:
             model = tx.models.get(report.model)
             active = {arm.version for arm in tx.traffic.current(model).live}
-        return [
+        entries = [entry for entry in report.models if entry.version in active]
+        found = [
             f"{report.model}@{entry.version}: {metric} is {value:.6g}, which is {sign} {bound:g}"
-            for entry in report.models
-            if entry.version in active
+            for entry in entries
             for metric, sign, bound in parsed
             if (value := getattr(entry, metric)) is not None and _HOLDS[sign](value, bound)
         ]
+        for metric, _, _ in parsed:
+            if not found and all(getattr(entry, metric) is None for entry in entries):
+                raise Inconclusive(
+                    f"no active version of {report.model} has data for {metric} in this window"
+                )
+        return found
 
-    def _window(self, since: int | None, until: int | None) -> _Window:
-        window = _Window(since or 0, until if until is not None else _FOREVER)
+    def check_conditions(self, conditions: Sequence[str]) -> None:
+        """Raise `InvalidInput` for a condition that cannot be read."""
+        for text in conditions:
+            parse_condition(text)
+
+    def _window(self, since: Moment | None, until: Moment | None) -> _Window:
+        present = self._context.clock()
+        window = _Window(
+            0 if since is None else moment(since, now=present),
+            _FOREVER if until is None else moment(until, now=present),
+        )
         if window.since >= window.until:
             raise InvalidInput("the window is empty: since is not before until")
         return window

@@ -9,7 +9,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.artifacts.runner import Answer, Failure
+from mlreg.artifacts.runner import Answer, Failure, Pending
+from mlreg.clock import Moment, moment
 from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
 from mlreg.errors import (
     ArtifactError,
@@ -21,7 +22,7 @@ from mlreg.errors import (
     StoreError,
 )
 from mlreg.inputs import Input, check_input, parse_input
-from mlreg.jsonable import canonical
+from mlreg.jsonable import canonical, encode_plain
 from mlreg.names import check_key, check_text, safe
 from mlreg.routing import choose
 from mlreg.services.context import Context
@@ -63,6 +64,17 @@ class _Assigned(NamedTuple):
     revision: int
     role: int
     reason: str
+
+
+# The inputs that one version gets, each with its place in the chunk.
+_Call = list[tuple[int, _Assigned]]
+
+
+class _Chunk(NamedTuple):
+    """Inputs under way: each one assigned or refused, and the calls that answer them."""
+
+    ready: list[_Assigned | str]
+    calls: list[tuple[_Call, Pending]]
 
 
 class _Token(NamedTuple):
@@ -147,8 +159,23 @@ class Predictions:
         neighbours. Each chunk is logged before its answers are handed out.
         """
         stream = (r if isinstance(r, Request) else Request(r) for r in requests)
-        while batch := list(islice(stream, chunk)):
-            yield from self._answer_chunk(batch, model, version, is_text=is_text)
+        under_way: _Chunk | None = None
+        # While one chunk is being computed, the one before is logged and handed out.
+        while True:
+            try:
+                batch = list(islice(stream, chunk))
+                started = (
+                    self._start_chunk(batch, model, version, is_text=is_text) if batch else None
+                )
+            except Exception:  # what was begun before is answered first
+                if under_way:
+                    yield from self._finish_chunk(under_way)
+                raise
+            if under_way:
+                yield from self._finish_chunk(under_way)
+            if not started:
+                return
+            under_way = started
 
     def get(self, prediction_id: int) -> LoggedPrediction:
         """One row of the log."""
@@ -164,7 +191,7 @@ class Predictions:
         model: str | None = None,
         version: str | None = None,
         errors: bool = False,
-        since: int = 0,
+        since: Moment = 0,
         limit: int = 20,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
@@ -174,7 +201,7 @@ class Predictions:
             model: Only rows of this model.
             version: Only rows of this version of it.
             errors: Only failures.
-            since: Microseconds since 1970.
+            since: An instant, how long ago (a timedelta), or microseconds since 1970.
             limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
         """
@@ -189,7 +216,7 @@ class Predictions:
                 model_key=row and row.key,
                 version_key=found.key if version else None,
                 errors=errors,
-                since=since,
+                since=moment(since, now=self._context.clock()),
                 after=after,
             )
 
@@ -203,9 +230,10 @@ class Predictions:
         route, forced = self._route(model, version)
         return (forced or next(iter(route.served.values()))).loadable.signature
 
-    def _answer_chunk(
+    def _start_chunk(
         self, batch: list[Request], model: str | None, version: str | None, *, is_text: bool
-    ) -> Iterator[Prediction]:
+    ) -> _Chunk:
+        """Route the inputs of a chunk, and hand them to the runner, one call for each version."""
         route, forced = self._route(model, version)
         ready: list[_Assigned | str] = []
         for request in batch:
@@ -216,36 +244,40 @@ class Predictions:
                 ready.append(error.message)
         if route.table.strategy == "round-robin" and not forced:
             self._take_turns(route, ready, is_text=is_text)
-        yield from self._log_chunk(
-            ready, self._call([a for a in ready if isinstance(a, _Assigned)])
-        )
+        calls: dict[int, _Call] = {}
+        for place, item in enumerate(ready):
+            if isinstance(item, _Assigned):
+                calls.setdefault(item.arm.version.key, []).append((place, item))
+        return _Chunk(ready, [(call, self._submit(call)) for call in calls.values()])
 
-    def _call(self, assigned: list[_Assigned]) -> list[tuple[Answer | Failure, float]]:
-        """Outcomes and seconds in the order of the inputs, one call for each version."""
-        outcomes: list[tuple[Answer | Failure, float]] = [(Failure("error", ""), 0.0)] * len(
-            assigned
-        )
-        for key in dict.fromkeys(a.arm.version.key for a in assigned):
-            places = [i for i, a in enumerate(assigned) if a.arm.version.key == key]
-            loadable = assigned[places[0]].arm.loadable
-            result = self._context.runner.predict(loadable, [assigned[i].value for i in places])
-            for place, outcome in zip(places, result.outcomes, strict=True):
-                outcomes[place] = outcome, result.seconds / len(places)
-        return outcomes
+    def _submit(self, call: _Call) -> Pending:
+        loadable = call[0][1].arm.loadable
+        return self._context.runner.submit(loadable, [assigned.value for _, assigned in call])
 
-    def _log_chunk(
-        self, ready: list[_Assigned | str], outcomes: list[tuple[Answer | Failure, float]]
-    ) -> Iterator[Prediction]:
-        assigned = [a for a in ready if isinstance(a, _Assigned)]
-        entries = [self._entry(a, *outcome) for a, outcome in zip(assigned, outcomes, strict=True)]
-        ids: Iterable[int] = ()
-        if entries:
-            with self._context.store.write(durable=False) as tx:
-                ids = tx.predictions.append_many(entries)
-            self._fold_if_due(ids[-1], len(entries))
-        done = zip(entries, assigned, ids, (outcome for outcome, _ in outcomes), strict=True)
-        for item in ready:
-            yield _unread(item) if isinstance(item, str) else _prediction(*next(done))
+    def _finish_chunk(self, chunk: _Chunk) -> Iterator[Prediction]:
+        """Await the outcomes of a chunk, log them, and hand them out in the order of the inputs."""
+        done: dict[int, tuple[Entry, _Assigned, Answer | Failure]] = {}
+        for call, pending in chunk.calls:
+            batch = pending.result()
+            for (place, assigned), outcome in zip(call, batch.outcomes, strict=True):
+                seconds, is_call = batch.seconds / len(call), place == call[0][0]
+                entry = self._entry(assigned, outcome, seconds, is_call=is_call)
+                done[place] = entry, assigned, outcome
+        ids = self._log_entries([done[place][0] for place in sorted(done)])
+        for place, item in enumerate(chunk.ready):
+            if isinstance(item, str):
+                yield _unread(item)
+            else:
+                entry, assigned, outcome = done[place]
+                yield _prediction(entry, assigned, next(ids), outcome)
+
+    def _log_entries(self, entries: list[Entry]) -> Iterator[int]:
+        if not entries:
+            return iter(())
+        with self._context.store.write(durable=False) as tx:
+            ids = tx.predictions.append_many(entries)
+        self._fold_if_due(ids[-1], len(entries))
+        return iter(ids)
 
     def _route(self, model: str | None, version: str | None) -> tuple[Route, Served | None]:
         """The model's route, and the version that is insisted on."""
@@ -316,7 +348,14 @@ class Predictions:
             )
             return prediction_id, None
 
-    def _entry(self, assigned: _Assigned, outcome: Answer | Failure, seconds: float) -> Entry:
+    def _entry(
+        self,
+        assigned: _Assigned,
+        outcome: Answer | Failure,
+        seconds: float,
+        *,
+        is_call: bool = True,
+    ) -> Entry:
         request, segment = assigned.request, assigned.request.segment
         output, confidence, status, error = _columns(outcome)
         return Entry(
@@ -334,6 +373,7 @@ class Predictions:
             status,
             error,
             assigned.arm.cost,
+            is_call,
         )
 
     def _logged_input(self, assigned: _Assigned) -> str | None:
@@ -341,7 +381,7 @@ class Predictions:
             return None
         if self._hashed:
             return json.dumps(_digest(canonical(assigned.value), assigned.arm.version.model_id))
-        return json.dumps(assigned.value, ensure_ascii=False)
+        return encode_plain(assigned.value)
 
     def _fold_if_due(self, last_id: int, count: int) -> None:
         """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
@@ -368,7 +408,7 @@ def _checked(request: Request) -> Request:
 def _columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
     """Output, confidence, status and error as the log stores them."""
     if isinstance(outcome, Answer):
-        return json.dumps(outcome.output, ensure_ascii=False), outcome.confidence, _OK, None
+        return encode_plain(outcome.output), outcome.confidence, _OK, None
     return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
 
 

@@ -19,16 +19,15 @@ from mlreg.entities.traffic import (
 )
 from mlreg.entities.versions import Version
 from mlreg.errors import (
-    ArtifactError,
+    ArtifactMissing,
     Conflict,
     InvalidInput,
-    NotFound,
-    NothingToRollBack,
     RevisionMoved,
 )
 from mlreg.names import check_text, safe
 from mlreg.routing import choose, shares
 from mlreg.services.context import Context
+from mlreg.services.rollback_targets import RollbackTargets
 from mlreg.services.routes import Routes
 
 if TYPE_CHECKING:
@@ -231,77 +230,16 @@ class Traffic:
         """
         if to_version is not None and to_revision is not None:
             raise InvalidInput("give either --to or --to-revision, not both")
-
-        def earlier(tx: Transaction, now: Revision) -> Revision:
-            model = self._context.model(tx, now.model)
-            if to_version is not None:
-                return self._alone_again(tx, model, now, to_version)
-            if to_revision is not None:
-                return self._revision_again(tx, model, now, to_revision)
-            target = self._last_good(tx, model, now)
-            return replace(now, strategy=target.strategy, arms=target.arms)
-
-        return self._change(name, "rollback", earlier, change=change, champion=True)
-
-    def _alone_again(
-        self, tx: Transaction, model: ModelRow, now: Revision, to_version: str
-    ) -> Revision:
-        version = self._servable(tx, f"{model.name}@{to_version}")
-        if not any(past.arm_of(version.key) for past in tx.traffic.history(model)):
-            raise NothingToRollBack(
-                f"{version.ref} has never served", hint=f"run: mlreg activate {version.ref}"
-            )
-        problem = self._problem(tx, _arm(version, WHOLE))
-        if problem:
-            raise NothingToRollBack(f"{version.ref} cannot serve: {problem}")
-        return replace(now, arms=(_arm(version, WHOLE),))
-
-    def _revision_again(
-        self, tx: Transaction, model: ModelRow, now: Revision, number: int
-    ) -> Revision:
-        target = tx.traffic.find(model, number)
-        if target is None:
-            raise NotFound(
-                f"{model.name} has no revision {number}", hint=f"mlreg history {model.name}"
-            )
-        problems = [p for arm in target.arms if (p := self._problem(tx, arm))]
-        if problems or not target.live:
-            why = problems[0] if problems else "it has no live version"
-            raise NothingToRollBack(f"revision {number} cannot serve: {why}")
-        return replace(now, strategy=target.strategy, arms=target.arms)
-
-    def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
-        problems = []
-        for past in tx.traffic.history(model):
-            if past.number >= now.number or not past.live or same_traffic(past, now):
-                continue
-            if past.cause == "abtest":  # a split that was there for an experiment
-                continue
-            problem = next((p for arm in past.arms if (p := self._problem(tx, arm))), None)
-            if problem is None:
-                return past
-            problems.append(problem)
-        raise NothingToRollBack(
-            f"{model.name} has no earlier revision that can serve"
-            + (f": {problems[0]}" if problems else ""),
-            hint=f"see: mlreg history {model.name}",
+        targets = RollbackTargets(
+            self._context.objects, to_version=to_version, to_revision=to_revision
         )
 
-    def _problem(self, tx: Transaction, arm: Arm) -> str | None:
-        """Why an arm of an earlier revision cannot serve now."""
-        try:
-            version = tx.versions.by_key(arm.version_key)
-        except NotFound:
-            return f"version {arm.version} has been deleted"
-        if version.status == "archived":
-            return f"{version.ref} is archived"
-        if version.digest is None:
-            return f"{version.ref} has no artifact"
-        try:
-            self._context.objects.verify(version.digest)
-        except ArtifactError as error:
-            return f"{version.ref}: {error.message}"
-        return None
+        def earlier(tx: Transaction, now: Revision) -> Revision:
+            return targets.choose(tx, self._context.model(tx, now.model), now)
+
+        with self._context.store.read() as tx:  # verifies the artifacts before the write lock
+            earlier(tx, tx.traffic.current(self._model_of(tx, name)))
+        return self._change(name, "rollback", earlier, change=change, champion=True)
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
         version = self._context.version(tx, ref)
@@ -313,6 +251,11 @@ class Traffic:
             raise Conflict(
                 f"{version.ref} has no artifact, only metadata",
                 hint=f"run: mlreg attach {version.ref} ARTIFACT",
+            )
+        if not self._context.objects.exists(version.digest):
+            raise ArtifactMissing(
+                f"the artifact of {version.ref} is missing from the store",
+                hint="restore the object from a backup, or register the version again",
             )
         return version
 
@@ -355,7 +298,7 @@ class Traffic:
                 created_at=from_micros(self._context.clock()),
                 dry_run=change.dry_run,
             )
-            is_new = not same_traffic(now, after)
+            is_new = not now.same_traffic_as(after)
             if not change.dry_run:
                 if is_new:
                     self.commit(tx, now, after)
@@ -439,21 +382,12 @@ def basis_points(percent: float) -> int:
     return points
 
 
-def same_traffic(one: Revision, other: Revision) -> bool:
-    """Whether two revisions send the same traffic to the same versions."""
-    return set(one.arms) == set(other.arms) and (
-        one.strategy == other.strategy or not (one.arms or other.arms)
-    )
-
-
 def _sharing(arms: list[Arm], whole: int) -> list[Arm]:
     """Arms with `whole` shared out in their present proportion; none where nothing is left."""
     if not arms or whole == 0:
         return []
     weights = shares([arm.weight for arm in arms], whole)
-    return [
-        replace(arm, weight=weight) for arm, weight in zip(arms, weights, strict=True) if weight
-    ]
+    return [replace(arm, weight=weight) for arm, weight in zip(arms, weights, strict=True)]
 
 
 def _arm(version: Version, weight: int) -> Arm:
@@ -489,6 +423,8 @@ def _rollback(
         model=model.name,
         from_version=_main_version(source),
         to_version=_main_version(revision),
+        from_split=_split(source),
+        to_split=_split(revision),
         reason=revision.reason,
         automatic=bool(evidence),
         actor=revision.actor,
@@ -501,3 +437,12 @@ def _main_version(revision: Revision | None) -> str | None:
     if revision is None or not revision.live:
         return None
     return max(revision.live, key=lambda arm: arm.weight).version
+
+
+def _split(revision: Revision | None) -> str | None:
+    """The version that served, or the split as `route` takes it."""
+    if revision is None or not revision.live:
+        return None
+    if len(revision.live) == 1:
+        return revision.live[0].version
+    return " ".join(f"{arm.version}={arm.traffic_percent:g}" for arm in revision.live)

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -162,8 +163,6 @@ class Versions:
         self, name: str | None = None, *, status: str | None = None, tag: str | None = None
     ) -> list[Version]:
         """Versions by name and precedence, with their request counts."""
-        from dataclasses import replace
-
         if status is not None and status not in STATUSES:
             raise InvalidInput(f"status must be one of {', '.join(STATUSES)}, not {safe(status)}")
         with self._context.store.read() as tx:
@@ -430,15 +429,11 @@ def _confirm(signature: Signature, kind: InputKind | None) -> Signature:
     """The inferred signature, if it agrees with what was said."""
     if kind in (None, signature.input):
         return signature
-    if {kind, signature.input} == {"record", "vector"} and kind == "vector":
-        return Signature(
-            input="vector",
-            length=len(signature.fields) or signature.length,
-            nullable=signature.nullable,
-            output=signature.output,
-            classes=signature.classes,
-            estimator=signature.estimator,
-        )
+    is_unknown = signature.input == "vector" and signature.length is None
+    if is_unknown:  # nothing spoke for a vector, it is what is assumed: the caller knows better
+        return replace(signature, input=kind)
+    if signature.input == "record" and kind == "vector":
+        return replace(signature, input=kind, fields=(), types=(), length=len(signature.fields))
     raise InvalidInput(f"the artifact takes a {signature.input}, not a {kind}")
 
 

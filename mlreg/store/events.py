@@ -25,6 +25,23 @@ FILTERED = (
 """
 )
 LAST = "select seq, hash from events order by seq desc limit 1"
+# The chain shows what was changed in it, but not that its end was cut off: these rows do.
+UNRECORDED = """
+    select m.name || ' revision ' || left_over.number from (
+        select model, number from revisions
+        except
+        select model, json_extract(after, '$.revision') from events where json_valid(after)
+    ) left_over
+    join models m on m.key = left_over.model
+    union all
+    select m.name || '@' || v.version from (
+        select model_id from versions
+        except
+        select json_extract(after, '$.model_id') from events where json_valid(after)
+    ) left_over
+    join versions v on v.model_id = left_over.model_id
+    join models m on m.key = v.model
+"""
 INSERT = """
     insert into events (seq, at, actor, action, object, model, reason, before, after, hash)
     values (:seq, :at, :actor, :action, :object, :model, :reason, :before, :after, :hash)
@@ -79,6 +96,10 @@ class Events:
                 "hash": event_hash(event, last[1]),
             },
         )
+
+    def unrecorded(self) -> list[str]:
+        """Revisions and versions that no event tells of."""
+        return [name for (name,) in self._connection.execute(UNRECORDED)]
 
     def list(self, *, model_key: int | None = None, since: int = 0) -> list[Event]:
         """Events in order, of one model or of all, from a time on."""

@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 from mlreg.store.connection import FIRST_SOUND_SQLITE, SQLITE_VERSION, Connection, Database
 
+# What belongs to sqlite-utils is not ours to check.
+SCHEMA = """
+    select name, sql from sqlite_schema where sql is not null and name not like '_sqlite_%'
+        and name not like 'sqlite_%'
+"""
+
 
 class SqliteFacts(NamedTuple):
     """The library in use, and whether it is free of the WAL-reset bug."""
@@ -26,6 +32,16 @@ def integrity_problems(connection: Connection) -> list[str]:
     broken = connection.execute("pragma foreign_key_check").fetchall()
     pages = [] if found == ["ok"] else found
     return pages + [f"{table} row {row} refers to nothing in {to}" for table, row, to, _ in broken]
+
+
+def schema_problems(connection: Connection, expected: dict[str, str]) -> list[str]:
+    """Tables, indexes and triggers that are missing or differ from the ones that were made."""
+    found = dict(connection.execute(SCHEMA).fetchall())
+    return [
+        f"{name} {'was changed' if name in found else 'is missing'}"
+        for name, sql in expected.items()
+        if found.get(name) != sql
+    ]
 
 
 def wal_bytes(database: Database) -> int:

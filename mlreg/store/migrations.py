@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database as UtilsDatabase
 from sqlite_utils import Migrations
 
+from mlreg.store.connection import sqlite3
+from mlreg.store.health import SCHEMA
+
 if TYPE_CHECKING:
     from mlreg.store.connection import Database
 
@@ -155,10 +158,13 @@ create table predictions (
     input text, -- JSON, or a digest, by the policy `log_inputs`
     output text, -- JSON
     confidence real,
-    latency_us integer not null,
+    latency_us integer not null, -- of a batch, its share
     status integer not null check (status between 0 and 2),
     error text,
     cost real,
+    -- 0: answered in the call of the row before. The rows of a batch have one latency, which is
+    -- one observation and not as many as there are rows.
+    is_call integer not null default 1 check (is_call in (0, 1)),
     check ((status = 0) = (error is null) and (status = 0) = (output is not null))
 ) strict;
 
@@ -190,7 +196,8 @@ create index feedback_by_prediction on feedback (prediction, name, id);
 
 -- Mergeable tallies of the log by version, revision, role and time, up to the watermarks below.
 -- grain 0: all time; 1: the day `bucket`; 2: the hour `bucket`, both counted from 1970 in UTC.
--- latency, confidence, cost: "count sum sum-of-squares" as exact integers (see tallies.py).
+-- confidence, cost: "count sum sum-of-squares" as exact integers (see tallies.py); latency: count
+-- and sum of all rows, then the same three of those that are a call.
 create table summaries (
     version integer not null,
     revision integer not null,
@@ -383,7 +390,17 @@ def migrate(database: Database) -> None:
         connection.execute(f"pragma user_version = {len(migrations.applied(utils))}")
 
 
+def expected_schema() -> dict[str, str]:
+    """The SQL of each table, index and trigger that the migrations make."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        migrations.apply(UtilsDatabase(connection))
+        return dict(connection.execute(SCHEMA).fetchall())
+    finally:
+        connection.close()
+
+
 def schema_sql(database: Database) -> str:
-    """The DDL of the database, for the documentation and for `doctor`."""
+    """The DDL of the database, for the documentation."""
     with database.read() as connection:
         return str(UtilsDatabase(connection).schema)

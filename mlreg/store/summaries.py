@@ -21,7 +21,8 @@ ALL_TIME, DAILY, HOURLY = 0, 1, 2
 MARKS = "select source, upto from watermarks"
 SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
-    select id, version, revision, role, at, latency_us, status, confidence, cost from predictions
+    select id, version, revision, role, at, latency_us, status, confidence, cost, is_call
+    from predictions
     where id > :after order by id limit :limit
 """
 # Each row with the one that it replaces, so that a correction becomes a difference.
@@ -46,7 +47,8 @@ EDGE_FEEDBACK = """
     )
 """
 EDGE_ROWS = """
-    select version, revision, role, latency_us, status, confidence, cost from predictions
+    select version, revision, role, latency_us, status, confidence, cost, is_call
+    from predictions
     where id >= :first and id <= :last and at >= :since and at < :until
 """
 STORED = """
@@ -205,9 +207,20 @@ def merge_cells(cells: Cells, more: Cells) -> None:
 
 
 def _count(
-    tally: Tally, latency_us: int, status: int, confidence: float | None, cost: float | None
+    tally: Tally,
+    latency_us: int,
+    status: int,
+    confidence: float | None,
+    cost: float | None,
+    is_call: int,
 ) -> None:
-    tally.add(ok=status == 0, latency_us=latency_us, confidence=confidence, cost=cost)
+    tally.add(
+        ok=status == 0,
+        latency_us=latency_us,
+        confidence=confidence,
+        cost=cost,
+        is_call=bool(is_call),
+    )
 
 
 def _judge(tally: Tally, name: str, correct: int | None, value: float | None, times: int) -> None:
@@ -225,7 +238,7 @@ def _columns(tally: Tally) -> dict[str, object]:
         "labelled": tally.labelled,
         "judged": tally.judged,
         "correct": tally.correct,
-        "latency": f"{tally.latency_n} {tally.latency_total} {tally.latency_squares}",
+        "latency": f"{tally.latency_n} {tally.latency_total} {tally.calls.dump()}",
         "confidence": tally.confidence.dump(),
         "cost": tally.cost.dump(),
         "histogram": pack_histogram(tally.histogram),
@@ -235,16 +248,16 @@ def _columns(tally: Tally) -> dict[str, object]:
 
 def _from_row(row: list | tuple) -> Tally:  # type: ignore[type-arg]  # mixed columns
     requests, errors, labelled, judged, correct, latency, confidence, cost, histogram, named = row
-    n, total, squares = map(int, latency.split())
+    n, total, calls = latency.split(maxsplit=2)
     return Tally(
         requests=requests,
         errors=errors,
         labelled=labelled,
         judged=judged,
         correct=correct,
-        latency_n=n,
-        latency_total=total,
-        latency_squares=squares,
+        latency_n=int(n),
+        latency_total=int(total),
+        calls=Moments.load(calls),
         histogram=unpack_histogram(histogram),
         confidence=Moments.load(confidence),
         cost=Moments.load(cost),

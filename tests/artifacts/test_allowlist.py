@@ -83,7 +83,10 @@ def test_the_list_is_what_the_script_writes(generator: ModuleType) -> None:
     assert made_with is not None
     if not sklearn.__version__.startswith(made_with[1] + "."):
         pytest.skip(f"the list was made with scikit-learn {made_with[1]}")
-    assert parse(generator.render(generator.collect())) == parse(text)
+    written, listed = parse(generator.render(generator.collect())), parse(text)
+    assert written.items() <= listed.items()
+    # What other releases of numpy and scipy call the same things stays in.
+    assert len(listed) - len(written) <= 3
 
 
 def forms(sample: Any) -> Iterator[bytes]:

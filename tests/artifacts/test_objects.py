@@ -4,9 +4,11 @@ import errno
 import hashlib
 import os
 import resource
+import signal
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -178,36 +180,29 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None
         ObjectStore(tmp_path / "file" / "objects").put_bytes(DATA)
 
 
-@pytest.fixture
-def _small_files_only() -> Iterator[None]:
-    import signal
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+@contextmanager
+def limited(what: int, soft: int) -> Iterator[None]:
+    """A limit of this process; lifted before pytest writes its own output, which may be a file."""
+    before = resource.getrlimit(what)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(what, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("_small_files_only")
 def test_a_write_that_fails_leaves_no_temporary_file(objects: ObjectStore) -> None:
-    with pytest.raises(StoreFull, match="nothing could be written"):
+    small = limited(resource.RLIMIT_FSIZE, 1000)
+    with pytest.raises(StoreFull, match="nothing could be written"), small:
         objects.put_bytes(DATA)
     assert list(objects.root.iterdir()) == []
 
 
-@pytest.fixture
-def _no_more_files() -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
-@pytest.mark.usefixtures("_no_more_files")
 def test_running_out_of_descriptors_is_one_clear_error(objects: ObjectStore) -> None:
-    with pytest.raises(StoreError, match=r"no more files|cannot be used"):
+    few = limited(resource.RLIMIT_NOFILE, 3)
+    with pytest.raises(StoreError, match=r"no more files|cannot be used"), few:
         objects.put_bytes(DATA)
 
 

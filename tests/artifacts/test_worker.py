@@ -240,7 +240,7 @@ SCRIPT = """
     from mlreg.artifacts.worker import WorkerRunner
     from mlreg.entities.versions import Signature
 
-    heavy = {"numpy", "sklearn", "joblib", "scipy", "subprocess", "socket"}
+    heavy = {"numpy", "sklearn", "joblib", "scipy"}
     runner = WorkerRunner(ObjectStore(Path(sys.argv[1])))
     runner.start()
     print(runner._process._pid, sorted(heavy & set(sys.modules)), flush=True)

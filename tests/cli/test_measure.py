@@ -26,7 +26,7 @@ def test_perf_shows_rates_with_intervals_and_a_verdict(measured: Run) -> None:
     shown = measured("perf").out
     assert "100.0 % [72.2, 100.0]" in shown
     assert "rating" in shown
-    assert shown.splitlines()[-1].startswith("inconclusive: ")
+    assert shown.splitlines()[-1].startswith("Too little evidence: ")
     assert max(map(len, shown.splitlines())) <= 110
 
 
@@ -64,7 +64,7 @@ def test_an_empty_window_is_said_kindly(measured: Run) -> None:
 def test_compare_shows_live_results_too(measured: Run) -> None:
     shown = measured("compare", "sentiment@1.0.0", "sentiment@2.0.0").out
     assert "accuracy" in shown
-    assert "inconclusive: " in shown
+    assert "Too little evidence: " in shown
 
 
 def test_config_shows_origins_and_changes_the_file(

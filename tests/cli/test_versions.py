@@ -17,6 +17,7 @@ def test_init_makes_a_registry_and_says_where(run: Run, tmp_path: Path) -> None:
     again = run("init")
     assert (again.code, again.out) == (4, "")
     assert again.err.startswith("error: there is a registry in ")
+    assert run("init", "x" * 300).code == 2
 
 
 def test_a_registered_version_has_what_was_said_about_it(mlreg: Run, artifact: Path) -> None:

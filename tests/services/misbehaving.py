@@ -15,14 +15,14 @@ def on_texts(estimator: Any) -> Pipeline:
     return make_pipeline(Unchanged(), estimator)
 
 
-class Unchanged(HashingVectorizer):
+class Unchanged(HashingVectorizer):  # type: ignore[misc]  # untyped
     """By its class it takes texts."""
 
     def transform(self, texts: Any) -> Any:
         return texts
 
 
-class Broken(ClassifierMixin, BaseEstimator):
+class Broken(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped
     """Answers by the input: `raise`, `surrogate`, `nan`, `none`, or else the text itself."""
 
     def __init__(self) -> None:

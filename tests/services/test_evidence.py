@@ -56,11 +56,8 @@ def test_two_rates_are_compared_by_the_pooled_z_test_with_newcombes_interval():
     assert found.p_value == pytest.approx(9.27657330878005e-07, rel=1e-9)
     # scipy 1.17.1: binomtest(…).proportion_ci(0.95, "wilson") of both, joined as in Newcombe 1998
     assert found.difference_ci == pytest.approx((0.04219297830868, 0.09798928849047), rel=1e-9)
-    assert (found.difference, found.verdict, found.method) == (
-        pytest.approx(0.07),
-        "better",
-        "z_pooled",
-    )
+    assert found.difference == pytest.approx(0.07)
+    assert (found.verdict, found.method) == ("better", "z_pooled")
 
 
 def test_the_published_example_of_newcombe_is_met():
@@ -91,7 +88,8 @@ def test_latencies_are_compared_by_welchs_t_test():
     # scipy 1.17.1: ttest_ind(y, x, equal_var=False) of these values, and its confidence_interval
     assert found.p_value == pytest.approx(0.6143581072985618, rel=1e-9)
     assert found.difference_ci == pytest.approx((-0.9662771265251291, 1.6329437931917934), rel=1e-9)
-    assert (found.difference, found.verdict) == (pytest.approx(1 / 3), "inconclusive")
+    assert found.difference == pytest.approx(1 / 3)
+    assert found.verdict == "inconclusive"
 
 
 def test_several_candidates_share_the_level_and_the_intervals_follow():
@@ -136,7 +134,7 @@ def test_named_values_are_compared_where_both_have_them():
         other.values.setdefault("revenue", Moments()).add(1)
     found = compare({"1.0.0": one, "2.0.0": other}, "1.0.0")
     assert of(found, "rating").difference == pytest.approx(1)
-    assert of(found, "rating").verdict == "better"
+    assert of(found, "rating").verdict == "different"
     assert not [c for c in found if c.metric == "revenue"]
 
 

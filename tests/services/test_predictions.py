@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
-from mlreg.artifacts.runner import Batch
+from mlreg.artifacts.runner import Batch, Failure, Input, Loadable
 from mlreg.entities.predictions import Prediction
 from mlreg.errors import (
     ArtifactError,
@@ -25,7 +25,7 @@ from mlreg.errors import (
 from mlreg.registry import Registry
 from mlreg.services.predictions import Request
 from tests.services.misbehaving import Broken, TooFew, on_texts
-from tests.support import Clock, dump
+from tests.support import Clock, Echo, dump
 
 
 def rows(registry: Registry) -> int:
@@ -249,7 +249,7 @@ def test_a_change_by_somebody_else_is_seen_within_a_moment(alone: Registry):
     alone.predictions.predict("great")
     with Registry(alone.folder) as other:
         other.traffic.promote("sentiment@2.0.0")
-    seen = [alone.predictions.predict("great").model_version for _ in range(50)]
+    seen = [str(alone.predictions.predict("great").model_version) for _ in range(50)]
     assert seen[-1] == "2.0.0"
     assert seen == sorted(seen)
 
@@ -319,23 +319,15 @@ def test_a_damaged_artifact_is_an_error_of_the_artifact_and_logged(alone: Regist
     assert all(answer.error for answer in alone.predictions.predict_many(["a", "b"]))
 
 
-class SlowRunner:
+class Slow(Echo):
     """A runner whose model never answers in time."""
 
-    def inspect(self, digest, *, trusted):
-        raise AssertionError
-
-    def predict(self, model, inputs):
-        from mlreg.artifacts.runner import Failure
-
+    def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
         return Batch([Failure("timeout", "no answer within 30 s")] * len(inputs), 30.0)
-
-    def close(self) -> None:
-        pass
 
 
 def test_a_timeout_has_a_status_of_its_own(alone: Registry):
-    with Registry(alone.folder, runner=SlowRunner()) as registry:
+    with Registry(alone.folder, runner=Slow()) as registry:
         with pytest.raises(PredictionFailed, match="no answer within 30 s"):
             registry.predictions.predict("great")
         row = registry.predictions.get(1)
@@ -453,10 +445,35 @@ def test_a_stream_is_read_chunk_by_chunk_and_logged_before_it_is_handed_out(alon
             yield "great"
 
     stream = alone.predictions.predict_many(endless(), chunk=10)
-    assert [a.prediction_id for a in islice(stream, 3)] == [1, 2, 3]
-    assert (last, rows(alone)) == (9, 10)
-    assert len(list(islice(stream, 8))) == 8
-    assert (last, rows(alone)) == (19, 20)
+    for handed_out in range(1, 45):
+        assert next(stream).prediction_id == handed_out
+        assert rows(alone) == -(-handed_out // 10) * 10
+        # At most one more chunk is under way.
+        assert last < rows(alone) + 10
+
+
+def test_what_was_begun_is_answered_before_a_fault_of_the_source(alone: Registry):
+    def faulty() -> Iterator[str]:
+        yield from ["great"] * 25
+        raise OSError("the pipe broke")
+
+    stream = alone.predictions.predict_many(faulty(), chunk=10)
+    assert len(list(islice(stream, 20))) == 20
+    with pytest.raises(OSError, match="the pipe broke"):
+        next(stream)
+    assert rows(alone) == 20
+
+
+def test_what_was_begun_is_answered_before_nothing_serves_any_more(alone: Registry):
+    def texts() -> Iterator[str]:
+        yield from ["great"] * 10
+        alone.traffic.deactivate("sentiment@1.0.0", allow_empty=True)
+        yield "great"
+
+    stream = alone.predictions.predict_many(texts(), chunk=10)
+    assert len(list(islice(stream, 10))) == 10
+    with pytest.raises(NoActiveVersion):
+        next(stream)
 
 
 def test_the_memory_of_a_stream_does_not_grow_with_it(alone: Registry):
@@ -477,7 +494,7 @@ def test_a_stream_sees_a_change_of_traffic_at_its_next_chunk(alone: Registry):
     stream = alone.predictions.predict_many(["great"] * 30, chunk=10)
     head = list(islice(stream, 10))
     alone.traffic.promote("sentiment@2.0.0")
-    tail = list(stream)
+    tail = list(stream)[10:]  # one chunk may be under way already
     assert {a.revision for a in head} == {1}
     assert {(a.revision, a.model_version) for a in tail} == {(2, "2.0.0")}
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlreg.config import FOLDER
 from mlreg.entities.traffic import WHOLE, Change, Revision
 from mlreg.errors import (
+    ArtifactMissing,
     Conflict,
     InvalidInput,
     NoActiveVersion,
@@ -562,3 +563,16 @@ def test_the_schema_itself_refuses_a_bad_sum(moved: Registry):
             "insert into revisions (model, number, previous, strategy, cause, actor, created_at)"
             " values (1, 3, 2, 'random', 'x', 'x', 0);"
         )
+
+
+def test_an_arm_does_not_vanish_because_another_one_grows(churn: Registry):
+    churn.traffic.route("churn", {"1.0.0": 99.99, "2.0.0": 0.01})
+    after = churn.traffic.activate("churn@3.0.0", percent=50)
+    assert [arm.weight for arm in after.arms] == [4999, 1, 5000]
+
+
+def test_a_version_whose_artifact_is_gone_gets_no_traffic(churn: Registry):
+    digest = churn.versions.get("churn@2.0.0").digest
+    churn._context.objects.discard(digest)
+    with pytest.raises(ArtifactMissing, match=r"the artifact of churn@2\.0\.0 is missing"):
+        churn.traffic.promote("churn@2.0.0")

@@ -16,6 +16,7 @@ from mlreg.errors import (
     NotFound,
 )
 from mlreg.registry import Registry
+from tests.services.misbehaving import Broken
 from tests.support import dump, raw
 
 
@@ -461,3 +462,19 @@ def test_the_log_of_a_deleted_version_stays(serving_registry: Registry):
         serving_registry.versions.get("sentiment@challenger")
     with pytest.raises(NotFound, match="no version with the id"):
         serving_registry.versions.get(answer.model_id)
+
+
+# --- what a model takes -------------------------------------------------------------------------
+
+
+def test_what_is_said_of_an_estimator_that_says_nothing_itself_is_believed(registry: Registry):
+    said = registry.versions.register("echo@1.0.0", Broken(), input="text", trust=True)
+    assert said.signature.input == "text"
+    registry.traffic.activate("echo@1.0.0")
+    assert registry.predictions.predict("good morning").prediction == "good morning"
+
+
+def test_what_is_said_against_the_artifact_is_refused(registry: Registry, artifact: Path):
+    with pytest.raises(InvalidInput, match="the artifact takes a text, not a record"):
+        registry.versions.register("sentiment@1.0.0", artifact, input="record")
+    assert objects(registry) == []

@@ -23,13 +23,13 @@ _LINE = re.compile(r"\d+ +(\w+)\(")
 
 
 class Point(NamedTuple):
-    """The `count`th time that the command enters the system call `call`."""
+    """The nth time that the command enters a system call."""
 
     call: str
-    count: int
+    nth: int
 
     def __str__(self) -> str:
-        return f"{self.call} number {self.count}"
+        return f"{self.call} number {self.nth}"
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_a_kill_at_any_step_loses_nothing_that_was_acknowledged(
     assert len(points) > 5
     for point in points:
         restore(folder, template)
-        outcome = run(command, f"{point.call}:signal=KILL:when={point.count}")
+        outcome = run(command, f"{point.call}:signal=KILL:when={point.nth}")
         check(verb, point, folder, outcome)
         retry(verb, command, point, folder)
 
@@ -84,7 +84,7 @@ def test_a_failing_disk_changes_nothing_or_all_and_says_so(
     command = command_line(verb, folder, artifact)
     for point in points_of(command, tmp_path):
         restore(folder, template)
-        outcome = run(command, f"{point.call}:error={error}:when={point.count}")
+        outcome = run(command, f"{point.call}:error={error}:when={point.nth}")
         assert "Traceback" not in outcome.stderr, f"at {point}"
         assert len(outcome.stderr.splitlines()) <= 3, f"at {point}: {outcome.stderr}"
         check(verb, point, folder, outcome)

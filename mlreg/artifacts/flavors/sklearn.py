@@ -102,9 +102,10 @@ def _ask(model: Model, signature: Signature, inputs: Sequence[Input]) -> Outcome
     count, estimator = len(inputs), model.estimator
     if not count:
         return []
-    fed = FEEDS[model.feed](signature, inputs)
+    feed = _feed_said(model, signature)
+    fed = FEEDS[feed](signature, inputs)
     # Texts hold no NaN that validation could find, and parameters were validated by `fit`.
-    with config_context(assume_finite=model.feed == "texts", skip_parameter_validation=True):
+    with config_context(assume_finite=feed == "texts", skip_parameter_validation=True):
         if model.method == "probability":
             return outcomes.probable(estimator.predict_proba(fed), model.labels, count)
         items = outcomes.values(estimator.predict(fed), count)
@@ -209,6 +210,14 @@ def _is_fitted(estimator: Any) -> bool:
     except Exception:  # noqa: BLE001 - what a foreign estimator says about itself decides nothing
         return True
     return True
+
+
+def _feed_said(model: Model, signature: Signature) -> Feed:
+    """How inputs are fed: as was found out, unless whoever registered it said something else."""
+    if signature.input == model.signature.input:
+        return model.feed
+    said: dict[str, Feed] = {"text": "texts", "record": "dicts", "vector": "array"}
+    return said[signature.input]
 
 
 def _feed(estimator: Any, taken: Signature) -> Feed:

@@ -58,6 +58,8 @@ def demo(
     from mlreg.cli.demo import plan
     from mlreg.cli.demo.shell import Shell, python_name
 
+    if session.registry is not None:
+        raise InvalidInput("the demo makes a registry of its own", hint="run: mlreg demo DIR")
     folder = _folder(directory)
     task = plan.choose_task()
     (folder / plan.SCRIPT).write_text(plan.script_of(task), "utf-8")
@@ -97,7 +99,8 @@ def _begin(session: Session, task: Task, folder: Path) -> None:
     _say(f"The main job of mlreg on real data: {task.about}.")
     if task.model == "digits":
         _say("With `pip install vaderSentiment` the demo classifies words instead.")
-    _say(f"It happens in {folder}; train.py there says more about the data.")
+    _say(f"It happens in {folder},")
+    _say("where train.py says more about the data.")
 
 
 def _run(steps: Iterable[Step], shell: Shell, session: Session) -> list[Outcome]:
@@ -122,6 +125,9 @@ def _show(step: Step) -> None:
 
 
 def _fail(outcome: Outcome) -> NoReturn:
+    # A step may fail because nobody reads any more, which this line then finds out as well.
+    typer.echo(err=outcome.output is not None)
+    sys.stdout.flush()
     said = f"; it printed: {outcome.output.strip()}" if outcome.output else ""
     raise MlregError(
         f"the demo stopped: `{outcome.command}` ended with {outcome.exit_code}{said}",

@@ -33,5 +33,6 @@ def doctor(
     failed = [finding for finding in diagnosis.findings if finding.state == "failed"]
     if failed:
         kind = ArtifactError if {f.check for f in failed} == {_ARTIFACTS} else StoreError
-        message = f"{len(failed)} checks failed, the first: {failed[0].detail}"
-        raise kind(message, hint="see: mlreg doctor")
+        count = "a check" if len(failed) == 1 else f"{len(failed)} checks"
+        message = f"{count} failed; {failed[0].check}: {failed[0].detail}"
+        raise kind(message, hint="restore what is damaged from a backup, or register it again")

@@ -55,7 +55,8 @@ def perf(
         report = registry.performance.report(
             name, since=window[0], until=window[1], baseline=baseline, by=segment_key(by)
         )
-        broken = registry.performance.breaches(report, fail_if or ())
+        registry.performance.check_conditions(fail_if or ())
         session.emit(report)
+        broken = registry.performance.breaches(report, fail_if or ())
     if broken:
         raise CheckFailed("; ".join(broken), hint=f"see: mlreg perf {report.model}")

@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 WORDS = Task(
-    about="words rated by people, from the vaderSentiment package",
+    about="words rated by people (vaderSentiment)",
     script="train_words.py",
     model="sentiment",
     first="pairs",
@@ -48,7 +48,7 @@ WORDS = Task(
     another='"What a horrible mess"',
 )
 DIGITS = Task(
-    about="handwritten digits, from scikit-learn",
+    about="handwritten digits (scikit-learn)",
     script="train_digits.py",
     model="digits",
     first="bayes",
@@ -121,7 +121,7 @@ def suggestions(task: Task) -> list[str]:
     """Commands to try when the demo has ended."""
     return [
         f"mlreg predict {task.another} --json",
-        f"mlreg perf {task.model} --baseline 2.0.0",
+        f"mlreg compare {task.model}@1.0.0 {task.model}@2.0.0",
         f"mlreg route {task.model} 1.0.0=50 2.0.0=50 --strategy sticky",
         f"mlreg route {task.model} --user alice",
         "mlreg log -n 5",

@@ -26,7 +26,7 @@ def blocks(pair: VersionComparison) -> Iterable[Block]:
     else:
         yield from performance.comparisons(pair.live.comparisons)
         yield Line("")
-        yield Line(f"{pair.live.verdict}: {pair.live.recommendation}", "bold")
+        yield Line(pair.live.recommendation, "bold")
 
 
 def _columns(pair: VersionComparison, last: str, *, first: str = "") -> list[Column]:

@@ -24,7 +24,7 @@ from mlreg.entities.reports import (
 )
 from mlreg.metrics import BY_NAME
 
-_VERDICTS = {"better": "green", "worse": "red", "inconclusive": "dim"}
+_VERDICTS = {"better": "green", "worse": "red", "different": "", "inconclusive": "dim"}
 _RECOMMENDED = {"ship": "bold green", "keep": "bold", "inconclusive": "bold", "invalid": "bold red"}
 
 
@@ -44,7 +44,7 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
         yield Line("")
         yield compared
     yield Line("")
-    yield Line(f"{report.verdict}: {report.recommendation}", _RECOMMENDED[report.verdict])
+    yield Line(report.recommendation, _RECOMMENDED[report.verdict])
 
 
 def _subject(report: PerformanceReport) -> list[Column]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Fields, Line, Table
+from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.formats import NOTHING, count, milliseconds, percent, when
 from mlreg.cli.records import PredictionLog
 from mlreg.entities.predictions import FeedbackReceipt, LoggedPrediction, Prediction, Scalar
@@ -42,37 +42,58 @@ def _(found: PredictionLog) -> Iterable[Block]:
     if not found["predictions"]:
         yield Line('no such predictions yet; run: mlreg predict "some input"')
         return
-    yield Table(COLUMNS, [row(entry) for entry in found["predictions"]])
+    yield log_table(found["predictions"])
 
 
-COLUMNS = (
-    Column("id", right=True),
-    Column("when (UTC)"),
-    Column("version"),
-    Column("answer"),
-    Column("confidence", right=True),
-    Column("ms", right=True),
-    Column("truth"),
-    Column("input", wraps=True),
-)
-
-
-def row(entry: LoggedPrediction) -> tuple[str | Cell, ...]:
-    """One line of the log."""
-    text = entry.input if isinstance(entry.input, str) else json.dumps(entry.input)
-    return (
-        str(entry.prediction_id),
-        when(entry.time),
-        f"{entry.model}@{entry.model_version}",
-        Cell(entry.error, "red") if entry.error else value(entry.prediction),
-        percent(entry.confidence),
-        milliseconds(entry.latency_ms),
-        _truth(entry),
-        text if len(text) <= _INPUT else text[: _INPUT - 1] + "…",
+def log_table(entries: Sequence[LoggedPrediction]) -> Table:
+    """The log; the model and the truth only where they tell rows apart."""
+    names = {entry.model for entry in entries}
+    columns: list[tuple[Column, Sequence[Content]]] = [
+        (Column("id", right=True), [str(e.prediction_id) for e in entries]),
+        (Column("when (UTC)"), [when(e.time) for e in entries]),
+        (Column("version"), [_ref(e) if len(names) > 1 else e.model_version for e in entries]),
+        (Column("answer", wraps=True), [_answer(e) for e in entries]),
+        (Column("conf.", right=True), [percent(e.confidence) for e in entries]),
+        (Column("ms", right=True), [milliseconds(e.latency_ms) for e in entries]),
+        (Column("truth"), [_truth(e) for e in entries]),
+        (Column("input", wraps=True), [_input(e) for e in entries]),
+    ]
+    told = [(column, cells) for column, cells in columns if set(cells) != {NOTHING}]
+    return Table(
+        [column for column, _ in told], list(zip(*(cells for _, cells in told), strict=True))
     )
 
 
-def _truth(entry: LoggedPrediction) -> str | Cell:
+def row(entry: LoggedPrediction) -> tuple[Content, ...]:
+    """One line of the log, as it is followed."""
+    return (
+        str(entry.prediction_id),
+        when(entry.time),
+        _ref(entry),
+        _answer(entry),
+        percent(entry.confidence),
+        f"{milliseconds(entry.latency_ms)} ms",
+        _input(entry),
+    )
+
+
+def _ref(entry: LoggedPrediction) -> str:
+    return f"{entry.model}@{entry.model_version}"
+
+
+def _answer(entry: LoggedPrediction) -> Content:
+    return Cell(entry.error, "red") if entry.error else value(entry.prediction)
+
+
+def _input(entry: LoggedPrediction) -> str:
+    if entry.input is None:
+        return NOTHING
+    text = entry.input
+    shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    return shown if len(shown) <= _INPUT else shown[: _INPUT - 1] + "…"
+
+
+def _truth(entry: LoggedPrediction) -> Content:
     if entry.label is None and entry.correct is None:
         return NOTHING
     mark = {True: "✓ ", False: "✗ ", None: ""}[entry.correct]

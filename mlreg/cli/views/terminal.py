@@ -12,6 +12,8 @@ from rich.text import Text
 from mlreg.cli.blocks import Block, Content, Fields, Line, Table, text_of
 from mlreg.cli.output import write_text
 
+_LEAST = 12
+
 
 def render(blocks: Iterable[Block]) -> None:
     """Print the blocks."""
@@ -19,16 +21,19 @@ def render(blocks: Iterable[Block]) -> None:
     # Rendered aside and written by our own hand, which knows what a failed write means.
     with console.capture() as captured:
         for block in blocks:
-            console.print(_renderable(block))
+            console.print(_renderable(block, console))
     write_text(captured.get())
 
 
-def _renderable(block: Block) -> RenderableType:
+def _renderable(block: Block, console: Console) -> RenderableType:
     if isinstance(block, Line):
         return Text(text_of(block.text), style=block.style)
     if isinstance(block, Fields):
         return _fields(block)
-    return _table(block)
+    table = _table(block, folds=False)
+    # Rather fold everything than cut something off.
+    needed = console.measure(table).minimum
+    return table if needed <= console.width else _table(block, folds=True)
 
 
 def _fields(block: Fields) -> RichTable:
@@ -40,7 +45,7 @@ def _fields(block: Fields) -> RichTable:
     return grid
 
 
-def _table(block: Table) -> RichTable:
+def _table(block: Table, *, folds: bool) -> RichTable:
     table = RichTable(
         box=box.SIMPLE_HEAD,
         title=block.title or None,
@@ -48,15 +53,16 @@ def _table(block: Table) -> RichTable:
         title_style="bold",
         header_style="bold",
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
         show_edge=False,
     )
     for column in block.columns:
         table.add_column(
             column.title,
             justify="right" if column.right else "left",
-            no_wrap=not column.wraps,
+            no_wrap=not (column.wraps or folds),
             overflow="fold",
+            min_width=_LEAST if column.wraps else None,
         )
     for row in block.rows:
         table.add_row(*map(_text, row))

@@ -97,7 +97,7 @@ def _(found: RevisionList) -> Iterable[Block]:
         yield Line(f"{name} has had no traffic; run: mlreg activate {name}@VERSION")
         return
     columns = [
-        Column("revision", right=True),
+        Column("rev", right=True),
         Column("when (UTC)"),
         Column("cause"),
         Column("by"),
@@ -113,7 +113,7 @@ def _(found: RevisionList) -> Iterable[Block]:
 
 def _split(revision: Revision) -> str:
     shares = [f"{arm.version} {_share(arm)}" for arm in revision.arms]
-    strategy = f" {revision.strategy}" if len(shares) > 1 else ""
+    strategy = "" if revision.strategy == "random" else f" {revision.strategy}"
     return (", ".join(shares) or "nothing") + strategy
 
 
@@ -133,8 +133,8 @@ def _(found: RollbackList) -> Iterable[Block]:
     rows = [
         (
             when(r.time),
-            r.from_version or NOTHING,
-            r.to_version or NOTHING,
+            r.from_split or NOTHING,
+            r.to_split or NOTHING,
             str(r.revision),
             "mlreg" if r.automatic else r.actor,
             r.reason or NOTHING,

@@ -46,7 +46,7 @@ def parse_metric(text: str, *, is_value: IsKnown) -> TestMetric:
         return TestMetric(
             name=text,
             kind=_KINDS[metric.kind],  # type: ignore[arg-type]  # one of the three
-            direction=metric.better,
+            direction="down" if metric.better == "down" else "up",
             unit=metric.unit,
             quantile=_QUANTILES.get(text),
         )

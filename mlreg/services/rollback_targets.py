@@ -1,0 +1,113 @@
+"""Earlier states of a model's traffic that can serve again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlreg.entities.traffic import WHOLE, Arm, Revision
+from mlreg.errors import ArtifactError, NotFound, NothingToRollBack
+
+if TYPE_CHECKING:
+    from mlreg.artifacts.objects import ObjectStore
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+
+class RollbackTargets:
+    """Finds the revision to return to. Each artifact is verified once, however often it is asked.
+
+    A caller that asks first in a read and then again in its write hashes nothing under the lock.
+    """
+
+    def __init__(
+        self, objects: ObjectStore, *, to_version: str | None, to_revision: int | None
+    ) -> None:
+        self._objects = objects
+        self._to_version = to_version
+        self._to_revision = to_revision
+        self._verified: dict[str, str | None] = {}
+
+    def choose(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
+        """The present revision with the strategy and arms to return to.
+
+        Raises:
+            NotFound: There is no such revision or version.
+            NothingToRollBack: It cannot serve.
+        """
+        if self._to_version is not None:
+            return replace(now, arms=self._alone(tx, model, self._to_version))
+        if self._to_revision is not None:
+            target = self._numbered(tx, model, self._to_revision)
+        else:
+            target = self._last_good(tx, model, now)
+        return replace(now, strategy=target.strategy, arms=target.arms)
+
+    def _alone(self, tx: Transaction, model: ModelRow, selector: str) -> tuple[Arm, ...]:
+        version = tx.versions.select(model, selector)
+        arm = Arm(
+            version_key=version.key,
+            model_id=version.model_id,
+            version=version.version,
+            weight=WHOLE,
+        )
+        if problem := self._problem(tx, arm):
+            raise NothingToRollBack(f"{version.ref} cannot serve: {problem}")
+        if not any(past.arm_of(version.key) for past in tx.traffic.history(model)):
+            raise NothingToRollBack(
+                f"{version.ref} has never served", hint=f"run: mlreg activate {version.ref}"
+            )
+        return (arm,)
+
+    def _numbered(self, tx: Transaction, model: ModelRow, number: int) -> Revision:
+        target = tx.traffic.find(model, number)
+        if target is None:
+            raise NotFound(
+                f"{model.name} has no revision {number}", hint=f"mlreg history {model.name}"
+            )
+        problem = self._first_problem(tx, target) if target.live else "it has no live version"
+        if problem:
+            raise NothingToRollBack(f"revision {number} cannot serve: {problem}")
+        return target
+
+    def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
+        problems = []
+        for past in tx.traffic.history(model):
+            if past.number >= now.number or not past.live or past.same_traffic_as(now):
+                continue
+            if past.cause == "abtest":  # a split that was there for an experiment
+                continue
+            problem = self._first_problem(tx, past)
+            if problem is None:
+                return past
+            problems.append(problem)
+        raise NothingToRollBack(
+            f"{model.name} has no earlier revision that can serve"
+            + (f": {problems[0]}" if problems else ""),
+            hint=f"see: mlreg history {model.name}",
+        )
+
+    def _first_problem(self, tx: Transaction, revision: Revision) -> str | None:
+        return next((p for arm in revision.arms if (p := self._problem(tx, arm))), None)
+
+    def _problem(self, tx: Transaction, arm: Arm) -> str | None:
+        """Why an arm of an earlier revision cannot serve now."""
+        try:
+            version = tx.versions.by_key(arm.version_key)
+        except NotFound:
+            return f"version {arm.version} has been deleted"
+        if version.status == "archived":
+            return f"{version.ref} is archived"
+        if version.digest is None:
+            return f"{version.ref} has no artifact"
+        if version.digest not in self._verified:
+            self._verified[version.digest] = self._damage(version.digest)
+        damage = self._verified[version.digest]
+        return damage and f"{version.ref}: {damage}"
+
+    def _damage(self, digest: str) -> str | None:
+        try:
+            self._objects.verify(digest)
+        except ArtifactError as error:
+            return error.message
+        return None
