@@ -33,7 +33,7 @@ def looks(plan: Plan) -> list[Line]:
     found = [
         ("first look, folded as the log grew", _seconds(warm), 1.0),
         ("next look", min(_seconds(warm) for _ in range(3)), 0.3),
-        ("first look, nothing folded (import)", _seconds(cold), 2.0),
+        ("first look, nothing folded (import)", _seconds(cold), 1.0),
     ]
     warm.close()
     cold.close()
