@@ -190,7 +190,7 @@ def test_the_analysis_fits_eighty_columns():
     console = Console(width=80, file=None, highlight=False)
     with console.capture() as captured:
         for block in blocks(ANALYSIS):
-            console.print(_renderable(block))
+            console.print(_renderable(block, console))
     lines = captured.get().splitlines()
     assert max(map(len, lines)) <= 80
     assert any("inconclusive" in line or "better" in line for line in lines)
