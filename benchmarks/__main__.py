@@ -89,7 +89,8 @@ def environment() -> str:
 def show(line: Line) -> str:
     """A line of the table."""
     value = "-" if line.value is None else f"{line.value:.3g} {line.unit}"
-    bound = f"{'>=' if line.at_least else '<='} {line.limit:g} {line.unit}"
+    sign = ">=" if line.at_least else "<="
+    bound = "" if line.limit is None else f"{sign} {line.limit:g} {line.unit}"
     text = f"{line.budget:4} {line.what:44} {value:>10} {bound:>12}  {line.verdict:12}"
     return f"{text} {line.detail}".rstrip()
 

@@ -31,7 +31,7 @@ class Line:
         budget: Its name, `B1` to `B10`.
         what: What was measured, against what.
         value: The measure; None when it could not be taken.
-        limit: What the budget asks for.
+        limit: What the budget asks for; None for a figure that no budget is set for.
         unit: `x` for a ratio, else `ms`, `µs` or a count.
         at_least: Whether more is better.
         detail: The medians behind a ratio, or why there is none.
@@ -40,16 +40,18 @@ class Line:
     budget: str
     what: str
     value: float | None
-    limit: float
+    limit: float | None
     unit: str = "x"
     at_least: bool = False
     detail: str = ""
 
     @property
     def verdict(self) -> str:
-        """`pass`, `FAIL` or `not measured`."""
+        """`pass`, `FAIL`, `not measured`, or nothing where there is no budget."""
         if self.value is None:
             return "not measured"
+        if self.limit is None:
+            return ""
         kept = self.value >= self.limit if self.at_least else self.value <= self.limit
         return "pass" if kept else "FAIL"
 
