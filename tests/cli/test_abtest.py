@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from mlreg.errors import NotFound
 from tests.cli.abtesting import answer, refusal, run
 
 CREATE = "create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0"
@@ -46,27 +45,10 @@ ANALYSIS_KEYS = {
 }
 
 
-def _needs(ask) -> None:
-    """Skip while the service behind a command is not there yet."""
-    try:
-        ask()
-    except NotImplementedError:
-        pytest.skip("the service of experiments is not complete yet")
-    except NotFound:
-        pass
-
-
 @pytest.fixture
 def folder(serving_registry, tmp_path):
-    _needs(serving_registry.experiments.list)
+    """The folder of a registry with two versions that serve."""
     return tmp_path
-
-
-@pytest.fixture
-def judged(folder, serving_registry):
-    _needs(lambda: serving_registry.experiments.verify("nobody"))
-    _needs(lambda: serving_registry.experiments.record_many("nobody", []))
-    return folder
 
 
 def outcomes(rates: dict[str, float], users: int) -> str:
@@ -184,24 +166,24 @@ def test_the_same_name_twice_is_a_conflict(folder):
     refusal(CREATE, code=4, folder=folder)
 
 
-def test_conclude_before_start_is_a_conflict(judged):
-    run(CREATE, folder=judged)
-    assert "abtest start" in refusal("conclude tone", code=4, folder=judged)
+def test_conclude_before_start_is_a_conflict(folder):
+    run(CREATE, folder=folder)
+    assert "abtest start" in refusal("conclude tone", code=4, folder=folder)
 
 
-def test_programs_of_your_own_take_part(judged):
-    run(f"{CREATE} --strategy sticky --split 50", folder=judged)
-    run("start tone", folder=judged)
-    first, again = (answer("assign tone --user u1", folder=judged) for _ in range(2))
+def test_programs_of_your_own_take_part(folder):
+    run(f"{CREATE} --strategy sticky --split 50", folder=folder)
+    run("start tone", folder=folder)
+    first, again = (answer("assign tone --user u1", folder=folder) for _ in range(2))
     assert first == again
     assert first["test_id"] == "tone"
     one = answer(
         f"record tone --user u1 --variant {first['variant']} --success --latency-ms 3",
-        folder=judged,
+        folder=folder,
     )
     assert (one["recorded"], type(one["prediction_id"])) == (1, int)
     many = answer(
-        "record tone -", folder=judged, stdin=outcomes({"control": 0.5, "treatment": 0.5}, 40)
+        "record tone -", folder=folder, stdin=outcomes({"control": 0.5, "treatment": 0.5}, 40)
     )
     assert many == {"test_id": "tone", "recorded": 40, "prediction_id": None}
 
@@ -214,29 +196,29 @@ def test_programs_of_your_own_take_part(judged):
         ('{"user": "u", "colour": 1}', "line 2: there is no field colour"),
     ],
 )
-def test_a_bad_line_records_nothing(judged, serving_registry, line, complaint):
-    run(CREATE, folder=judged)
-    run("start tone", folder=judged)
+def test_a_bad_line_records_nothing(folder, serving_registry, line, complaint):
+    run(CREATE, folder=folder)
+    run("start tone", folder=folder)
     stdin = f'{{"user": "u1", "variant": "control"}}\n{line}\n'
-    assert complaint in refusal("record tone -", code=2, folder=judged, stdin=stdin)
+    assert complaint in refusal("record tone -", code=2, folder=folder, stdin=stdin)
     assert not serving_registry.predictions.log()
 
 
-def test_a_look_at_nothing_says_go_on(judged):
-    run(CREATE, folder=judged)
-    run("start tone", folder=judged)
-    found = answer("analyze tone", folder=judged)
+def test_a_look_at_nothing_says_go_on(folder):
+    run(CREATE, folder=folder)
+    run("start tone", folder=folder)
+    found = answer("analyze tone", folder=folder)
     assert set(found) >= ANALYSIS_KEYS
     assert (found["verdict"], found["winner"]) == ("continue", None)
-    refusal("conclude tone", code=11, folder=judged)
+    refusal("conclude tone", code=11, folder=folder)
 
 
-def test_the_receipts_of_a_look_agree(judged):
-    run(f"{CREATE} --strategy sticky --split 50", folder=judged)
-    run("start tone", folder=judged)
+def test_the_receipts_of_a_look_agree(folder):
+    run(f"{CREATE} --strategy sticky --split 50", folder=folder)
+    run("start tone", folder=folder)
     stdin = outcomes({"control": 0.5, "treatment": 0.7}, 2000)
-    run("record tone -", folder=judged, stdin=stdin)
-    found = answer("analyze tone", folder=judged)
+    run("record tone -", folder=folder, stdin=stdin)
+    found = answer("analyze tone", folder=folder)
     assert found["primary"]["difference"] == pytest.approx(0.2)
-    assert answer("verify tone", folder=judged)["agrees"]
-    assert "success rate" in run("analyze tone", folder=judged).stdout
+    assert answer("verify tone", folder=folder)["agrees"]
+    assert "success rate" in run("analyze tone", folder=folder).stdout

@@ -406,18 +406,16 @@ def _coverage(design: Design, observed: Observed) -> Gate | None:
         return None
     worst, rates = 1.0, (0.0, 0.0)
     for place in range(1, len(design.variants)):
-        control, treatment = (
-            sum_moments(table, 0),
-            sum_moments(table, place),
-        )
-        pair = ratio_estimate(control), ratio_estimate(treatment)
+        pair = ratio_estimate(sum_moments(table, 0)), ratio_estimate(sum_moments(table, place))
         evidence = estimate_evidence(*pair)
+        p = 1.0  # also where nothing varies: every prediction labelled, or none
         if evidence.z is not None:
             p = always_valid.p_value(
                 evidence.z, evidence.n, tuning_n=design.tuning_units, alpha=ALARM
             )
-            if p <= worst:
-                worst, rates = p, (pair[0].value, pair[1].value)
+        if p <= worst:
+            worst = p
+            rates = _rate(pair[0].value), _rate(pair[1].value)
     return Gate(
         gate="label_coverage",
         passed=worst > ALARM / len(design.treatments),
@@ -425,6 +423,10 @@ def _coverage(design: Design, observed: Observed) -> Gate | None:
         detail=f"labels have arrived for {rates[0]:.1%} of the control's predictions"
         f" and {rates[1]:.1%} of the treatment's ({format_p(worst)})",
     )
+
+
+def _rate(rate: float) -> float:
+    return rate if math.isfinite(rate) else 0.0
 
 
 def sum_moments(table: tuple[tuple[tuple[float, ...], ...], ...], spot: int):  # type: ignore[no-untyped-def]  # JointMoments
