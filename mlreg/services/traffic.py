@@ -279,7 +279,7 @@ class Traffic:
             model = self._model_of(tx, ref)
             now = tx.traffic.current(model)
             check_expected(now, change)
-            test = tx.experiments.running(model.key)
+            test = tx.traffic.holder(model.key)
             if test is not None and cause != "rollback":
                 raise Conflict(
                     f"the experiment {safe(test)} holds the traffic of {model.name}",

@@ -45,7 +45,6 @@ RECORDED_VALUES = """
     select distinct f.name from feedback f
     where f.id > (select upto from watermarks where source = 'feedback') and f.name <> 'label'
 """
-RUNNING = "select test_id from experiments where model = :model and state = 'running'"
 TEST_IDS = "select test_id from experiments order by key desc limit 8"
 INSERT = """
     insert into experiments (test_id, id_key, model, state, design, salt, created_at, created_by)
@@ -140,11 +139,6 @@ class Experiments:
         values = {"model": model_key, "state": state}
         rows = self._connection.execute(NEWEST_FIRST, values).fetchall()
         return [self._from_row(row) for row in rows]
-
-    def running(self, model_key: int) -> str | None:
-        """The id of the experiment that holds a model's traffic, or None."""
-        row = self._connection.execute(RUNNING, {"model": model_key}).fetchone()
-        return row[0] if row else None
 
     def recorded_values(self, model_key: int) -> set[str]:
         """The names of feedback values that a model has had."""

@@ -23,6 +23,7 @@ HISTORY = """
     select number, strategy, cause, reason, actor, created_at, salt from revisions
     where model = :model order by number desc limit :limit
 """
+HOLDER = "select test_id from experiments where model = :model and state = 'running'"
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
 ARMS = """
     select a.version, v.model_id, v.version, a.weight, a.role from arms a
@@ -59,6 +60,11 @@ class Traffic:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def holder(self, model_key: int) -> str | None:
+        """The id of the running experiment that holds a model's traffic, or None."""
+        row = self._connection.execute(HOLDER, {"model": model_key}).fetchone()
+        return row[0] if row else None
 
     def number(self, model_key: int) -> int:
         """The number of the revision in force; 0 if there is none."""

@@ -142,7 +142,7 @@ class Lifecycle:
             experiment = tx.experiments.get(test_id)
             if experiment.state != "draft":
                 raise Conflict(f"the experiment {safe(test_id)} is {experiment.state} already")
-            holder = tx.experiments.running(experiment.model_key)
+            holder = tx.traffic.holder(experiment.model_key)
             if holder is not None:
                 raise held(experiment.model, holder)
             versions = [
