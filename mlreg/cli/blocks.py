@@ -22,11 +22,17 @@ Content = str | Cell
 
 
 class Column(NamedTuple):
-    """A column of a table; `wraps` where its text may be broken on a narrow terminal."""
+    """A column of a table.
+
+    Attributes:
+        wraps: Its text may be broken on a narrow terminal.
+        cut: Its text may be cut there, so that a row stays a line.
+    """
 
     title: str
     right: bool = False
     wraps: bool = False
+    cut: bool = False
 
 
 class Table(NamedTuple):

@@ -56,7 +56,7 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
         (Column("conf.", right=True), [percent(e.confidence) for e in entries]),
         (Column("ms", right=True), [milliseconds(e.latency_ms) for e in entries]),
         (Column("truth"), [_truth(e) for e in entries]),
-        (Column("input", wraps=True), [_input(e) for e in entries]),
+        (Column("input", cut=True), [_input(e) for e in entries]),
     ]
     told = [(column, cells) for column, cells in columns if set(cells) != {NOTHING}]
     return Table(

@@ -60,14 +60,19 @@ def _table(block: Table, *, folds: bool) -> RichTable:
         table.add_column(
             column.title,
             justify="right" if column.right else "left",
-            no_wrap=not (column.wraps or folds),
+            no_wrap=not (column.wraps or column.cut or folds),
             overflow="fold",
-            min_width=_LEAST if column.wraps else None,
+            min_width=_LEAST if column.wraps or column.cut else None,
         )
     for row in block.rows:
-        table.add_row(*map(_text, row))
+        table.add_row(
+            *(_text(cell, cut=column.cut) for cell, column in zip(row, block.columns, strict=True))
+        )
     return table
 
 
-def _text(content: Content) -> Text:
-    return Text(text_of(content), style="" if isinstance(content, str) else content.style)
+def _text(content: Content, *, cut: bool = False) -> Text:
+    text = Text(text_of(content), style="" if isinstance(content, str) else content.style)
+    if cut:
+        text.no_wrap, text.overflow = True, "ellipsis"
+    return text
