@@ -193,6 +193,29 @@ SinceOption = Annotated[
         "--since", metavar="TIME", help="From this on: 24h, 7d, 2026-11-20 or an ISO time in UTC."
     ),
 ]
+AlphaOption = Annotated[
+    float,
+    typer.Option(
+        "--alpha", metavar="A", parser=parser(amount), help="Chance of a winner that is none."
+    ),
+]
+PowerOption = Annotated[
+    float,
+    typer.Option(
+        "--power",
+        metavar="P",
+        parser=parser(amount),
+        help="Chance to find the change if it is real.",
+    ),
+]
+CorrectOption = Annotated[
+    bool | None,
+    typer.Option("--correct/--incorrect", show_default=False, help="Whether the answer was right."),
+]
+ValueOption = Annotated[
+    list[str] | None,
+    typer.Option("--value", metavar="NAME=F", help="A number, such as a rating; repeatable."),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ActorOption = Annotated[
     str | None,

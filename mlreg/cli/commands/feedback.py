@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.options import ActorOption, number, pairs, prediction_id
+from mlreg.cli.options import ActorOption, CorrectOption, ValueOption, number, pairs, prediction_id
 from mlreg.cli.reading import Format
 from mlreg.cli.session import SessionOptions, path
 from mlreg.errors import InvalidInput
@@ -25,16 +25,8 @@ def feedback(
         str | None,
         typer.Argument(metavar="[LABEL]", show_default=False, help="The right answer."),
     ] = None,
-    correct: Annotated[
-        bool | None,
-        typer.Option(
-            "--correct/--incorrect", show_default=False, help="Whether the answer was right."
-        ),
-    ] = None,
-    value: Annotated[
-        list[str] | None,
-        typer.Option("--value", metavar="NAME=F", help="A number, such as a rating; repeatable."),
-    ] = None,
+    correct: CorrectOption = None,
+    value: ValueOption = None,
     file: Annotated[
         Path | None,
         typer.Option(

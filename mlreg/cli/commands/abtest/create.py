@@ -10,8 +10,10 @@ import typer
 from mlreg.cli.completion import complete_ref
 from mlreg.cli.options import (
     ActorOption,
+    AlphaOption,
     DryRunOption,
     ExperimentArgument,
+    PowerOption,
     ReasonOption,
     amount,
     pairs,
@@ -90,21 +92,8 @@ def create(
             help="What must hold for a winner, such as 'p95_latency_ms <= +10%'; repeatable.",
         ),
     ] = None,
-    alpha: Annotated[
-        float,
-        typer.Option(
-            "--alpha", metavar="A", parser=parser(amount), help="Chance of a winner that is none."
-        ),
-    ] = 0.05,
-    power: Annotated[
-        float,
-        typer.Option(
-            "--power",
-            metavar="P",
-            parser=parser(amount),
-            help="Chance to find the change if it is real.",
-        ),
-    ] = 0.8,
+    alpha: AlphaOption = 0.05,
+    power: PowerOption = 0.8,
     baseline: Annotated[
         float | None,
         typer.Option(

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.options import amount, number, parser, percent, whole_number
+from mlreg.cli.options import (
+    AlphaOption,
+    PowerOption,
+    amount,
+    number,
+    parser,
+    percent,
+    whole_number,
+)
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
 from mlreg.names import safe
@@ -63,21 +71,8 @@ def power(
             help="Standard deviation of one unit: plan for a mean.",
         ),
     ] = None,
-    alpha: Annotated[
-        float,
-        typer.Option(
-            "--alpha", metavar="A", parser=parser(amount), help="Chance of a winner that is none."
-        ),
-    ] = 0.05,
-    power: Annotated[
-        float,
-        typer.Option(
-            "--power",
-            metavar="P",
-            parser=parser(amount),
-            help="Chance to find the change if it is real.",
-        ),
-    ] = 0.8,
+    alpha: AlphaOption = 0.05,
+    power: PowerOption = 0.8,
     arms: Annotated[
         int,
         typer.Option(

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.options import ExperimentArgument, amount, number, pairs, parser, whole_number
+from mlreg.cli.options import (
+    CorrectOption,
+    ExperimentArgument,
+    ValueOption,
+    amount,
+    number,
+    pairs,
+    parser,
+    whole_number,
+)
 from mlreg.cli.reading import STDIN, json_or_text
 from mlreg.cli.records import Recorded
 from mlreg.cli.session import SessionOptions
@@ -68,16 +77,8 @@ def record(
     label: Annotated[
         str | None, typer.Option("--label", metavar="L", help="The right answer, if known.")
     ] = None,
-    correct: Annotated[
-        bool | None,
-        typer.Option(
-            "--correct/--incorrect", show_default=False, help="Whether the answer was right."
-        ),
-    ] = None,
-    value: Annotated[
-        list[str] | None,
-        typer.Option("--value", metavar="NAME=F", help="A number, such as a rating; repeatable."),
-    ] = None,
+    correct: CorrectOption = None,
+    value: ValueOption = None,
 ) -> None:
     """Log an answer that a program of your own gave as part of a test.
 
