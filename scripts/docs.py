@@ -183,9 +183,10 @@ def _fresh_schema() -> dict[str, list[str]]:
 
 def _reasons() -> dict[str, str]:
     # SQLite does not keep the comments above a table; the text of the migrations does.
-    import mlreg.store.migrations as module
+    import mlreg.store
 
-    source = Path(module.__file__).read_text()
+    folder = Path(mlreg.store.__path__[0], "schema")
+    source = "\n".join(file.read_text() for file in sorted(folder.glob("*.sql")))
     blocks = re.findall(r"((?:^-- .*\n)+)create table (\w+)", source, re.MULTILINE)
     return {name: comment.replace("-- ", "").strip() for comment, name in blocks}
 

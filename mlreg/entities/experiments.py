@@ -1,4 +1,4 @@
-"""Experiments: the design that is frozen at the start, what a look shows, and its receipts."""
+"""Experiments: the design that is frozen at the start, phases, and who takes part."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ Mode = Literal["group-sequential", "always-valid", "fixed"]
 TestStrategy = Literal["random", "round-robin", "sticky", "canary"]
 Recommendation = Literal["ship", "rollback", "continue", "stop_futile", "invalid"]
 MetricKind = Literal["share", "mean", "quantile"]
-MetricRole = Literal["primary", "secondary", "guardrail"]
 Bound = Literal["relative", "absolute", "limit"]
-GateEffect = Literal["invalid", "continue", "warn"]
 
 STATES: tuple[State, ...] = ("draft", "running", "concluded", "stopped")
 MODES: tuple[Mode, ...] = ("group-sequential", "always-valid", "fixed")
@@ -98,8 +96,12 @@ class Design:
         min_effect: Smallest improvement worth shipping, in the metric's unit.
         min_samples: Units that each arm needs before the first test.
         max_duration_seconds: After it the last look is due; None for no deadline.
+        label_window_seconds: Age at which a prediction's label is due; 0 if any age counts.
         baseline: The control's expected value, for the planned size.
         planned_units: Units of both arms that the design asks for; None when not known.
+        planned_information: 1 / se² of the difference with which the test is complete; None
+            without an `mde`.
+        final_boundary: Critical |z| of the last of the planned looks; None where none is planned.
         tuning_units: Where the always-valid boundary is tightest, in units of both arms.
         slots: Looks at most, in the modes with a planned size.
     """
@@ -118,13 +120,21 @@ class Design:
     min_effect: float | None = None
     min_samples: int = 100
     max_duration_seconds: float | None = None
+    label_window_seconds: float = 0.0
     mode: Mode = "always-valid"
     baseline: float | None = None
     planned_units: int | None = None
+    planned_information: float | None = None
+    final_boundary: float | None = None
     tuning_units: int = 10_000
     slots: int = SLOTS
     hypothesis: str = ""
     description: str = ""
+
+    @property
+    def metrics(self) -> tuple[TestMetric, ...]:
+        """The metric that decides, the secondary and the guarded ones."""
+        return (self.metric, *self.secondary, *(guard.metric for guard in self.guardrails))
 
     @property
     def control(self) -> Variant:
@@ -215,246 +225,6 @@ class Experiment:
     def revision(self) -> int | None:
         """Its newest revision."""
         return self.phases[-1].revision if self.phases else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmResult:
-    """One arm on one metric.
-
-    Attributes:
-        n_units: Units that the metric is known of.
-        n_rows: Predictions behind them.
-        missing_rate: Share of the arm's predictions that the metric is not known of.
-    """
-
-    variant: str
-    version: str
-    n_units: int
-    n_rows: int
-    value: float | None
-    se: float | None
-    missing_rate: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricResult:
-    """One metric of one treatment against the control, over all phases.
-
-    Attributes:
-        alpha_used: Level after it was shared among the treatments.
-        level: Of the intervals.
-        difference: Treatment minus control, averaged over phases.
-        difference_ci: Valid under the mode, at every look at once.
-        lift_undefined: Why there is no lift; None where there is one.
-        p_value: Valid under the mode; None while it must not be read.
-        p_adjusted: For secondary metrics, by Benjamini and Hochberg.
-        design_effect: How many times users inflate the variance.
-        information: Part of the planned information that has arrived.
-        conditional_power: The chance that the test still ends with a win.
-        mde_at_n: What the present size could find.
-        margin: Of a guardrail, as it was written.
-        passed: Of a guardrail: True kept, False broken, None not known yet.
-        verdict: What the interval shows (`better_practical`, …, `inconclusive`).
-        sentence: The result for people.
-    """
-
-    metric: str
-    role: MetricRole
-    direction: str
-    unit: str
-    variant: str
-    version: str
-    method: str
-    mode: str
-    alpha_used: float
-    level: float
-    control: ArmResult
-    treatment: ArmResult
-    difference: float | None
-    difference_ci: tuple[float, float] | None
-    se: float | None
-    statistic: float | None
-    p_value: float | None
-    p_adjusted: float | None = None
-    adjustment: str | None = None
-    lift: float | None = None
-    lift_ci: tuple[float, float] | None = None
-    lift_undefined: str | None = None
-    design_effect: float | None = None
-    boundary: float | None = None
-    information: float | None = None
-    alpha_spent: float | None = None
-    is_crossed: bool = False
-    conditional_power: float | None = None
-    mde_at_n: float | None = None
-    min_effect: float | None = None
-    margin: str | None = None
-    passed: bool | None = None
-    verdict: str
-    sentence: str
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """A condition that a verdict needs.
-
-    Attributes:
-        effect: What it makes of the verdict when it fails: `invalid`, `continue`, or only `warn`.
-    """
-
-    gate: str
-    passed: bool
-    effect: GateEffect
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedLook:
-    """A look that counted: one for each slot, or each step of an always-valid test.
-
-    Attributes:
-        z: Statistic of the treatment that is furthest from zero.
-        boundary: The |z| that stops the experiment at this look.
-    """
-
-    slot: int
-    computed_at: datetime
-    information: float | None
-    z: float | None
-    boundary: float | None
-    alpha_spent: float | None
-    p_value: float | None
-    is_crossed: bool
-    is_final: bool
-    verdict: Recommendation
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseResult:
-    """One phase of an experiment on the primary metric, treatments parallel to the design's.
-
-    Attributes:
-        units: Randomised units of each arm, the control first.
-        srm_p_value: Of the sequential check of the split.
-    """
-
-    revision: int
-    started_at: datetime
-    weights: tuple[float, ...]
-    units: tuple[int, ...]
-    rows: tuple[int, ...]
-    values: tuple[float | None, ...]
-    differences: tuple[float | None, ...]
-    srm_p_value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
-    """Who took part.
-
-    Attributes:
-        units: Users, and requests without one.
-        unkeyed: Requests without a user among them.
-        double_exposed: Users who were answered by more than one arm.
-        excluded: Of these, the ones to whom it happened within a phase: they are left out of it.
-    """
-
-    units: int
-    unkeyed: int
-    double_exposed: int
-    excluded: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watermark:
-    """Up to which row the log and the feedback were counted."""
-
-    predictions: int
-    feedback: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """An experiment at one moment, and what that allows to conclude.
-
-    Attributes:
-        primary: Of the treatment that leads; `primaries` has one for each.
-        winner: The version that the evidence favours; None where it favours none.
-        statistical_significance: Whether the boundary was crossed, now or at an earlier look.
-        practical_significance: Whether the improvement is as large as `min_effect`; None without
-            significance or without `min_effect`.
-        is_decision_point: Whether this look was one that may decide; others only show.
-        recorded_slot: The slot in which it was recorded; None for a peek between two slots.
-        assumptions: What the numbers rest on, in sentences.
-    """
-
-    test_id: str
-    model: str
-    status: State
-    mode: Mode
-    verdict: Recommendation
-    winner: str | None
-    statistical_significance: bool
-    practical_significance: bool | None
-    primary: MetricResult
-    primaries: tuple[MetricResult, ...]
-    secondary: tuple[MetricResult, ...]
-    guardrails: tuple[MetricResult, ...]
-    gates: tuple[Gate, ...]
-    looks: tuple[RecordedLook, ...]
-    phases: tuple[PhaseResult, ...]
-    exposure: Exposure
-    is_decision_point: bool
-    is_final: bool
-    recorded_slot: int | None
-    units_still_needed: int | None
-    days_still_needed: float | None
-    recommendation: str
-    assumptions: tuple[str, ...]
-    warnings: tuple[str, ...]
-    fingerprint: str
-    computed_at: datetime
-    watermark: Watermark
-    engine_version: str
-    revision: int | None = None
-    dry_run: bool = False
-
-    @property
-    def failed_gates(self) -> tuple[Gate, ...]:
-        """The gates that hold a verdict back."""
-        return tuple(g for g in self.gates if not g.passed and g.effect != "warn")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptCheck:
-    """One stored verdict, computed again.
-
-    Attributes:
-        kind: `design`, `look` or `conclusion`.
-        slot: Of a look; None otherwise.
-    """
-
-    kind: Literal["design", "look", "conclusion"]
-    slot: int | None
-    agrees: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """Whether the stored verdicts follow from their receipts and from the log."""
-
-    test_id: str
-    checks: tuple[ReceiptCheck, ...]
-
-    __json__: ClassVar[tuple[str, ...]] = ("test_id", "agrees", "checks")
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every check does."""
-        return all(check.agrees for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -389,7 +389,7 @@ class Predictions:
             # The answer is logged and must go out; the next who folds makes up for this one.
             with suppress(StoreError), self._context.store.write(durable=False) as tx:
                 tx.summaries.fold(limit=10 * EVERY)
-                tx.experiments.units.fold_backlogs(limit=100 * EVERY)
+                tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
 
 
 def _checked(request: Request) -> Request:

@@ -44,12 +44,14 @@ def proportion_evidence(
     min_units: int = MIN_UNITS,
     min_events: int = MIN_EVENTS,
 ) -> Evidence:
-    """Evidence on two rates; no z before every arm has enough units, successes and failures.
+    """Evidence on two rates; no z before every arm has units, and expects both outcomes, enough.
 
     The decision uses the pooled z. With the arms' own variances and a rare event or a small arm,
     a stopping rule of 5 % stops up to 40 % of the experiments without any effect (simulated); the
-    guards remove what is left of that. The interval takes the larger of the two standard errors,
-    so it never excludes zero where the decision does not.
+    guards remove what is left of that. They ask for the outcomes that one common rate lets each arm
+    expect, as Pearson's rule for a table does: an arm that never failed, against one that often
+    does, can be judged. The interval takes the larger of the two standard errors, so it never
+    excludes zero where the decision does not.
 
     Args:
         successes_c: Successes of the control.
@@ -57,7 +59,7 @@ def proportion_evidence(
         successes_t: Successes of the treatment.
         n_t: Units of the treatment.
         min_units: Units that each arm needs before the first test.
-        min_events: Successes, and failures, that each arm needs before the first test.
+        min_events: Successes, and failures, that each arm expects at least before the first test.
 
     Raises:
         ValueError: For successes outside 0…n.
@@ -67,8 +69,9 @@ def proportion_evidence(
     if not n_c or not n_t:
         return Evidence(estimate=None, se=None, z=None, n=n_c + n_t, warnings=(codes.EMPTY_ARM,))
     table = (successes_c, n_c, successes_t, n_t)
-    rarest = min(successes_c, n_c - successes_c, successes_t, n_t - successes_t)
-    is_ready = min(n_c, n_t) >= min_units and rarest >= min_events
+    pooled = (successes_c + successes_t) / (n_c + n_t)
+    expected = min(pooled, 1 - pooled) * min(n_c, n_t)
+    is_ready = min(n_c, n_t) >= min_units and expected >= min_events
     return Evidence(
         estimate=successes_t / n_t - successes_c / n_c,
         se=max(pooled_se(*table), unpooled_se(*table)),

@@ -46,7 +46,8 @@ class Averaged:
         null_se: Standard error of the difference if the arms share one rate; None where the
             metric is no share.
         weights: Of each phase, summing to 1; 0 for a phase that was left out.
-        events: The rarest outcome of an arm; None where the metric is no share.
+        events: How often the rarer outcome is expected in the arm that expects it least, if both
+            have one rate, counted as independent predictions; None where the metric is no share.
         warnings: Codes from `mlreg.stats.codes`.
     """
 
@@ -113,21 +114,12 @@ def average_ratios(
     averaged = average_estimates(pairs, clustered=clustered)
     if averaged.control is None or averaged.treatment is None:
         return averaged
-    used = [phase for phase, weight in zip(phases, weights, strict=True) if weight]
-    kept = [weight for weight in weights if weight]
     null_se = events = None
     if is_share:
-        null_se = math.sqrt(
-            sum(w * w * _null_variance(*phase) for w, phase in zip(kept, used, strict=True))
-        )
-        independent = math.hypot(averaged.control.se, averaged.treatment.se)
-        if clustered is not None and independent > 0:
-            # What the ties between phases do to the difference they do to it under one rate too.
-            tied = averaged.contrast()
-            apart = average_estimates(pairs).contrast()
-            if tied and apart and apart.se > 0:
-                null_se *= max(1.0, tied.se / apart.se)
-        events = min(_rarest([arms[side] for arms in used]) for side in (0, 1))
+        kept = [(w, _one_rate(*p)) for w, p in zip(weights, phases, strict=True) if w]
+        null_se = math.sqrt(sum(w * w * null.variance for w, null in kept))
+        null_se *= tie(pairs, clustered)
+        events = min(sum(null.events[side] for _, null in kept) for side in (0, 1))
     is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
     return Averaged(
         control=averaged.control,
@@ -182,20 +174,35 @@ def phase_weights(phases: Sequence[Pair]) -> tuple[float, ...]:
     return tuple(weight / whole if whole else 0.0 for weight in raw)
 
 
-def _null_variance(control: JointMoments, treatment: JointMoments) -> float:
-    """Variance of the difference if both arms had one rate, inflated as users inflate it."""
+class _OneRate(NamedTuple):
+    """Both arms of a phase if they had one rate: variance of the difference, rarer outcomes."""
+
+    variance: float
+    events: tuple[float, float]
+
+
+def _one_rate(control: JointMoments, treatment: JointMoments) -> _OneRate:
     arms = (control, treatment)
     rows = [arm.n * arm.x.mean for arm in arms]
     rate = sum(arm.n * arm.y.mean for arm in arms) / sum(rows)
     estimates = [ratio_estimate(arm) for arm in arms]
     independent = sum(r * e.value * (1 - e.value) for r, e in zip(rows, estimates, strict=True))
-    if independent <= 0:
-        return 0.0
-    seen = sum((r * e.se) ** 2 for r, e in zip(rows, estimates, strict=True))
-    return seen / independent * rate * (1 - rate) * sum(1 / r for r in rows)
+    # How users inflate the variance; where no arm varies, as much as they can: each user is one.
+    inflation = sum(rows) / sum(arm.n for arm in arms)
+    if independent > 0:
+        seen = sum((r * e.se) ** 2 for r, e in zip(rows, estimates, strict=True))
+        inflation = seen / independent
+    rarer = min(rate, 1 - rate) / max(1.0, inflation)
+    return _OneRate(
+        variance=inflation * rate * (1 - rate) * sum(1 / r for r in rows),
+        events=(rarer * rows[0], rarer * rows[1]),
+    )
 
 
-def _rarest(arms: Sequence[JointMoments]) -> float:
-    hits = sum(arm.n * arm.y.mean for arm in arms)
-    rows = sum(arm.n * arm.x.mean for arm in arms)
-    return round(min(hits, rows - hits), 6)
+def tie(pairs: Sequence[Pair], clustered: Spread | None) -> float:
+    """By how much users who come back in other phases widen the difference, at least 1."""
+    tied = average_estimates(pairs, clustered=clustered).contrast() if clustered else None
+    apart = average_estimates(pairs).contrast()
+    if tied is None or apart is None or not apart.se > 0:
+        return 1.0
+    return max(1.0, tied.se / apart.se)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlreg.clock import from_micros
-from mlreg.entities.experiments import (
-    Design,
-    Experiment,
-    Guardrail,
-    Phase,
-    State,
-    TestMetric,
-    Variant,
-)
+from mlreg.entities.experiments import Experiment, Phase, State
 from mlreg.errors import NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import safe
 from mlreg.store.connection import Connection
+from mlreg.store.designs import load_design
+from mlreg.store.experiment_folds import ExperimentFolds
 from mlreg.store.experiment_units import ExperimentUnits
 
 SELECT = """
@@ -45,6 +39,7 @@ RECORDED_VALUES = """
     select distinct f.name from feedback f
     where f.id > (select upto from watermarks where source = 'feedback') and f.name <> 'label'
 """
+DESIGN = "select design from experiments where key = :experiment"
 TEST_IDS = "select test_id from experiments order by key desc limit 8"
 INSERT = """
     insert into experiments (test_id, id_key, model, state, design, salt, created_at, created_by)
@@ -55,8 +50,8 @@ INSERT_ARM = "insert into experiment_arms values (:experiment, :place, :version)
 INSERT_PHASE = "insert into experiment_phases values (:experiment, :model, :revision)"
 START = """
     update experiments set state = 'running', design = :design, fingerprint = :fingerprint,
-        started_at = :at, revision_before = :before, predictions_upto = :predictions,
-        feedback_upto = :feedback
+        started_at = :at, revision_before = :before, predictions_from = :predictions,
+        predictions_upto = :predictions, feedback_upto = :feedback, ripe_upto = :predictions
     where key = :experiment
 """
 END = """
@@ -103,6 +98,11 @@ class Experiments:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @cached_property
+    def folds(self) -> ExperimentFolds:
+        """The folds of the log into units."""
+        return ExperimentFolds(self._connection)
 
     @cached_property
     def units(self) -> ExperimentUnits:
@@ -166,7 +166,7 @@ class Experiments:
 
     def start(self, experiment: Experiment, *, at: int) -> None:
         """Freeze the design, and count from the present ends of the log and the feedback."""
-        predictions, feedback = self.units.ends()
+        predictions, feedback = self.folds.ends()
         self._connection.execute(
             START,
             {
@@ -204,6 +204,10 @@ class Experiments:
         values = {"experiment": experiment.key, "at": at, "verdict": verdict, "winner": winner}
         self._connection.execute(END, values | {"state": state})
 
+    def design_text(self, experiment: int) -> str:
+        """The stored form of a design, which the fingerprint covers."""
+        return str(self._connection.execute(DESIGN, {"experiment": experiment}).fetchone()[0])
+
     def arm_keys(self, experiment: int) -> list[int]:
         """The keys of the versions, the control's first."""
         rows = self._connection.execute(ARM_KEYS, {"experiment": experiment})
@@ -240,21 +244,3 @@ class Experiments:
             verdict=row[11],
             winner=row[12],
         )
-
-
-def load_design(text: str) -> Design:
-    """Read the stored form of a design."""
-    stored: dict[str, Any] = json.loads(text)
-    stored["variants"] = tuple(_variant(variant) for variant in stored["variants"])
-    stored["metric"] = TestMetric(**stored["metric"])
-    stored["secondary"] = tuple(TestMetric(**metric) for metric in stored["secondary"])
-    stored["guardrails"] = tuple(
-        Guardrail(**{**guardrail, "metric": TestMetric(**guardrail["metric"])})
-        for guardrail in stored["guardrails"]
-    )
-    return Design(**stored)
-
-
-def _variant(stored: dict[str, Any]) -> Variant:
-    weight = round(stored.pop("traffic_percent") * 100)
-    return Variant(weight=weight, **stored)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Stamp = tuple[int, int]
 
-SCHEMA_VERSION = 2  # the number of migrations; a test compares
+SCHEMA_VERSION = 3  # the number of migrations; a test compares
 
 
 class Transaction:

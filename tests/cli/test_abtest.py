@@ -75,7 +75,8 @@ def test_a_relative_mde_is_a_part_of_the_baseline(folder):
     found = answer(f"{CREATE} --mde 20% --baseline 10% --max-duration 7d", folder=folder)
     assert found["design"]["mde"] == pytest.approx(0.02)
     assert found["design"]["mode"] == "group-sequential"
-    assert "give --baseline" in refusal(f"{CREATE} --mde 20%", code=2, folder=folder)
+    other = CREATE.replace("tone", "other")
+    assert "give the baseline" in refusal(f"{other} --mde 20%", code=2, folder=folder)
 
 
 def test_weights_name_the_share_of_each_version(folder):
@@ -204,12 +205,13 @@ def test_a_bad_line_records_nothing(folder, serving_registry, line, complaint):
     assert not serving_registry.predictions.log()
 
 
-def test_a_look_at_nothing_says_go_on(folder):
+def test_a_look_at_nothing_is_too_early(folder):
     run(CREATE, folder=folder)
     run("start tone", folder=folder)
-    found = answer("analyze tone", folder=folder)
+    found = answer("analyze tone", folder=folder, code=11)
     assert set(found) >= ANALYSIS_KEYS
-    assert (found["verdict"], found["winner"]) == ("continue", None)
+    assert (found["verdict"], found["winner"]) == ("invalid", None)
+    assert "no users" in found["recommendation"] or "no requests" in found["recommendation"]
     refusal("conclude tone", code=11, folder=folder)
 
 
@@ -218,7 +220,7 @@ def test_the_receipts_of_a_look_agree(folder):
     run("start tone", folder=folder)
     stdin = outcomes({"control": 0.5, "treatment": 0.7}, 2000)
     run("record tone -", folder=folder, stdin=stdin)
-    found = answer("analyze tone", folder=folder)
+    found = answer("analyze tone", folder=folder, code=11)
     assert found["primary"]["difference"] == pytest.approx(0.2)
     assert answer("verify tone", folder=folder)["agrees"]
     assert "success rate" in run("analyze tone", folder=folder).stdout

@@ -12,7 +12,7 @@ from mlreg.cli.bars import ASCII, LINES, bar
 from mlreg.cli.blocks import plain
 from mlreg.cli.views import analyses, blocks
 from mlreg.cli.views.terminal import _renderable
-from mlreg.entities.experiments import (
+from mlreg.entities.analyses import (
     Analysis,
     ArmResult,
     Exposure,

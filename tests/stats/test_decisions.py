@@ -8,15 +8,12 @@ from hypothesis import strategies as st
 
 from mlreg.stats import codes
 from mlreg.stats.estimates import Estimate
-from mlreg.stats.evidence import proportion_evidence
-from mlreg.stats.moments import Moments
 from mlreg.stats.noninferiority import (
     estimate_non_inferiority,
     proportion_non_inferiority,
     score_interval,
 )
 from mlreg.stats.results import Interval
-from mlreg.stats.strata import stratified_means, stratified_proportions
 from mlreg.stats.verdicts import Verdict, judge, keeps_margin, orient
 from tests.stats.support import known, swapped, tables
 
@@ -123,55 +120,3 @@ def test_bad_margins_are_refused():
         estimate_non_inferiority(
             Estimate(value=1, se=1, n=9), Estimate(value=1, se=1, n=9), margin=0
         )
-
-
-# --- phases ------------------------------------------------------------------------------------
-
-
-@given(table=tables(min_n=100))
-def test_one_phase_is_the_plain_evidence(table):
-    one, plain = stratified_proportions([table]), proportion_evidence(*table)
-    if plain.z is None:
-        assert one.z is None
-    else:
-        assert one.z == pytest.approx(plain.z)
-        assert one.se == pytest.approx(plain.se)
-    assert one.n == plain.n
-
-
-def test_a_ramp_over_a_changing_world_shows_no_difference_that_is_not_there():
-    """Both arms succeed in 50 % of the first week and in 80 % of the second."""
-    phases = [(4500, 9000, 500, 1000), (800, 1000, 7200, 9000)]
-    pooled = proportion_evidence(*(sum(column) for column in zip(*phases, strict=True)))
-    assert abs(known(pooled.z)) > 10
-    assert stratified_proportions(phases).z == pytest.approx(0)
-
-
-def test_phases_of_means_are_compared_within():
-    def arm(n, mean):
-        return Moments(n=n, mean=mean, variance=4.0)
-
-    phases = [(arm(900, 10.0), arm(100, 10.5)), (arm(100, 20.0), arm(900, 20.5))]
-    evidence = stratified_means(phases)
-    assert evidence.estimate == pytest.approx(0.5)
-    assert evidence.n == 2000
-    assert known(evidence.z) > 3
-
-
-def test_phases_without_a_second_arm_say_nothing():
-    lonely = (30, 100, 0, 0)
-    both = (300, 1000, 330, 1000)
-    assert stratified_proportions([lonely, both]) == stratified_proportions([both])
-    assert stratified_proportions([lonely]).warnings == (codes.EMPTY_ARM,)
-    assert stratified_means([]).warnings == (codes.EMPTY_ARM,)
-
-
-def test_phases_without_variation_or_with_broken_data_are_refused():
-    constant, broken = (Moments(n=200, mean=1.0, variance=v) for v in (0.0, math.nan))
-    assert stratified_means([(constant, constant)]).warnings == (codes.DEGENERATE,)
-    assert stratified_means([(constant, broken)]).warnings == (codes.NOT_FINITE,)
-    top, bottom = (Moments(n=200, mean=mean, variance=1.0) for mean in (math.inf, -math.inf))
-    opposite = [(top, bottom), (bottom, top)]
-    assert stratified_means(opposite).warnings == (codes.NOT_FINITE,)
-    few = Moments(n=20, mean=1.0, variance=1.0)
-    assert stratified_means([(few, few)]).warnings == (codes.LOW_COUNTS,)

@@ -30,9 +30,9 @@ SILENT = Evidence(estimate=0.01, se=0.01, z=None, n=30, warnings=(codes.LOW_COUN
 @pytest.mark.parametrize(
     "table",
     [
-        (4, 200, 50, 200),
-        (196, 200, 50, 200),
-        (50, 200, 3, 200),
+        (4, 200, 5, 200),
+        (196, 200, 195, 200),
+        (9, 1900, 40, 200),
         (20, 99, 50, 200),
         (20, 200, 40, 99),
     ],
@@ -44,8 +44,12 @@ def test_rates_are_not_tested_before_both_arms_have_enough(table):
     assert evidence.estimate is not None
 
 
+def test_an_arm_that_never_failed_can_be_judged_against_one_that_does():
+    assert known(proportion_evidence(1000, 1000, 960, 1000).z) < -6
+
+
 def test_the_interval_of_rates_never_excludes_zero_without_the_decision():
-    evidence = proportion_evidence(20, 1900, 8, 100)
+    evidence = proportion_evidence(90, 1900, 12, 100)
     assert abs(known(evidence.estimate)) / known(evidence.se) <= abs(known(evidence.z))
 
 

@@ -8,7 +8,7 @@ from functools import singledispatch
 from mlreg.cli.bars import bar, pen
 from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
 from mlreg.cli.formats import NOTHING, count, difference, measure, p_value, percent, when
-from mlreg.entities.experiments import Analysis, Gate, MetricResult, RecordedLook, Verification
+from mlreg.entities.analyses import Analysis, Gate, MetricResult, RecordedLook, Verification
 from mlreg.metrics import BY_NAME
 
 _RECOMMENDED = {

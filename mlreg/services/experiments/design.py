@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mlreg.clock import parse_duration
@@ -25,12 +25,21 @@ from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
+from mlreg.services.experiments.history import History
 from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
+from mlreg.services.experiments.sizing import plan_size
 from mlreg.services.traffic import basis_points
 
 CANARY_START = 1000  # basis points
 DEFAULT_TUNING = 10_000  # units, where no size is planned
 _MOST_TREATMENTS = 20
+
+
+Amount = float | str
+"""In the metric's unit, or as text a part of the baseline, like `20%`."""
+
+
+KnowsHistory = Callable[[TestMetric], History | None]
 
 
 class Wish(NamedTuple):
@@ -44,10 +53,11 @@ class Wish(NamedTuple):
     guardrails: Sequence[str]
     alpha: float
     power: float
-    mde: float | None
-    min_effect: float | None
+    mde: Amount | None
+    min_effect: Amount | None
     min_samples: int
     max_duration: str | None
+    label_window: str | None
     mode: Mode | None
     baseline: float | None
     hypothesis: str
@@ -55,23 +65,51 @@ class Wish(NamedTuple):
 
 
 def make_design(
-    test_id: str, model: str, versions: Sequence[Version], wish: Wish, *, is_value: IsKnown
+    test_id: str,
+    model: str,
+    versions: Sequence[Version],
+    wish: Wish,
+    *,
+    is_value: IsKnown,
+    history: KnowsHistory,
 ) -> Design:
     """The design of an experiment with these versions, the control first.
+
+    Args:
+        test_id: Its name.
+        model: The model whose versions they are.
+        versions: The control, then the treatments.
+        wish: What was asked for.
+        is_value: Whether the model has had a feedback value of a name.
+        history: What the log says of a metric of the control, for a baseline.
 
     Raises:
         InvalidInput: Something asked for makes no sense.
         Conflict: A version is archived.
     """
     _check_versions(versions)
-    _check_numbers(wish)
     metric = parse_metric(wish.metric, is_value=is_value)
+    past = history(metric)
+    baseline = wish.baseline if wish.baseline is not None else past.value if past else None
+    mde = _amount(wish.mde, "mde", baseline)
+    min_effect = _amount(wish.min_effect, "min_effect", baseline)
+    _check_numbers(wish, mde, min_effect)
     weights = _weights(versions, wish)
     secondary = tuple(parse_metric(text, is_value=is_value) for text in wish.secondary)
     if len({m.name for m in (metric, *secondary)}) <= len(secondary):
         raise InvalidInput("a metric stands twice among the primary and the secondary ones")
     mode = _mode(wish)
-    planned = _planned_units(metric, wish, weights, len(versions) - 1, mode)
+    size = plan_size(
+        metric,
+        baseline,
+        past.sd if past else None,
+        mde,
+        mode=mode,
+        weights=weights,
+        alpha=wish.alpha / (len(versions) - 1),
+        power=wish.power,
+        is_given=wish.baseline is not None,
+    )
     by_user = wish.strategy in ("sticky", "canary")
     return Design(
         test_id=test_id,
@@ -87,16 +125,17 @@ def make_design(
         guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in wish.guardrails),
         alpha=float(wish.alpha),
         power=float(wish.power),
-        mde=None if wish.mde is None else float(wish.mde),
-        min_effect=None if wish.min_effect is None else float(wish.min_effect),
+        mde=mde,
+        min_effect=min_effect,
         min_samples=wish.min_samples,
-        max_duration_seconds=(
-            parse_duration(wish.max_duration).total_seconds() if wish.max_duration else None
-        ),
+        max_duration_seconds=_seconds(wish.max_duration),
+        label_window_seconds=_seconds(wish.label_window) or 0.0,
         mode=mode,
-        baseline=None if wish.baseline is None else float(wish.baseline),
-        planned_units=planned,
-        tuning_units=planned or DEFAULT_TUNING,
+        baseline=None if baseline is None else float(baseline),
+        planned_units=size.units,
+        planned_information=size.information,
+        final_boundary=size.final_boundary,
+        tuning_units=size.units or DEFAULT_TUNING,
         slots=1 if mode == "fixed" else SLOTS,
         hypothesis=check_text(wish.hypothesis, "hypothesis"),
         description=check_text(wish.description, "description"),
@@ -164,11 +203,34 @@ def _check_versions(versions: Sequence[Version]) -> None:
         servable(version)
 
 
-def _check_numbers(wish: Wish) -> None:
+def _amount(given: Amount | None, name: str, baseline: float | None) -> float | None:
+    """An amount in the metric's unit."""
+    if given is None or not isinstance(given, str):
+        return None if given is None else float(given)
+    text = given.strip()
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise InvalidInput(f"{name} must be a number or a percentage, not {safe(given)}") from None
+    if not text.endswith("%"):
+        return number
+    if baseline is None:
+        raise InvalidInput(
+            f"{name} in percent is a part of the baseline, and the log does not know it yet",
+            hint="give the baseline as well, or the amount itself",
+        )
+    return number / 100 * abs(baseline)
+
+
+def _seconds(duration: str | None) -> float | None:
+    return parse_duration(duration).total_seconds() if duration else None
+
+
+def _check_numbers(wish: Wish, mde: float | None, min_effect: float | None) -> None:
     for name, fraction in (("alpha", wish.alpha), ("power", wish.power)):
         if not 0 < fraction < 1:
             raise InvalidInput(f"{name} must lie strictly between 0 and 1, not at {fraction}")
-    for name, amount in (("mde", wish.mde), ("min_effect", wish.min_effect)):
+    for name, amount in (("mde", mde), ("min_effect", min_effect)):
         if amount is not None and not (amount > 0 and math.isfinite(amount)):
             raise InvalidInput(f"{name} must be a finite number above 0, not {amount}")
     if isinstance(wish.min_samples, bool) or wish.min_samples < 1:
@@ -243,28 +305,3 @@ def _selected(versions: Sequence[Version], selector: str) -> Version:
     check_selector(bare)
     arms = ", ".join(v.version for v in versions)
     raise NotFound(f"{safe(selector)} is no arm of this experiment", hint=f"there is {arms}")
-
-
-def _planned_units(
-    metric: TestMetric, wish: Wish, weights: Sequence[int], treatments: int, mode: Mode
-) -> int | None:
-    """Units of all arms that find `mde`; None without a baseline rate to plan with."""
-    from mlreg.stats.group_sequential import equal_looks, inflation
-    from mlreg.stats.power import ALWAYS_VALID_INFLATION, proportion_sample_size
-
-    if metric.kind != "share" or wish.baseline is None or wish.mde is None:
-        return None
-    rate = wish.baseline + (wish.mde if metric.direction == "up" else -wish.mde)
-    if not (0 < wish.baseline < 1 and 0 < rate < 1):
-        raise InvalidInput(
-            f"a baseline of {wish.baseline:g} and an mde of {wish.mde:g} leave the range of a share"
-        )
-    alpha = wish.alpha / treatments
-    ratio = weights[1] / weights[0]
-    size = proportion_sample_size(wish.baseline, rate, alpha=alpha, power=wish.power, ratio=ratio)
-    factor = 1.0
-    if mode == "group-sequential":
-        factor = inflation(equal_looks(SLOTS), alpha=alpha, power=wish.power).factor
-    elif mode == "always-valid":
-        factor = ALWAYS_VALID_INFLATION
-    return math.ceil(size.exact_control * factor * WHOLE / weights[0])

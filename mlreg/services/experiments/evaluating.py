@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from mlreg.entities.experiments import (
-    ArmResult,
-    Design,
-    Guardrail,
-    MetricResult,
-    MetricRole,
-    TestMetric,
-)
+from mlreg.entities.analyses import ArmResult, MetricResult, MetricRole
+from mlreg.entities.experiments import Design, TestMetric
 from mlreg.services.experiments.observing import Observed, moments
+from mlreg.services.experiments.tails import average_quantiles, quantile_in, scaled
 from mlreg.stats import always_valid, group_sequential
 from mlreg.stats.distributions import normal_upper
-from mlreg.stats.estimates import Estimate
-from mlreg.stats.evidence import Evidence
+from mlreg.stats.evidence import MIN_UNITS, Evidence
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.lifts import log_lift
 from mlreg.stats.looks import Look
-from mlreg.stats.noninferiority import ALPHA as GUARDRAIL_ALPHA
-from mlreg.stats.phases import Averaged, Spread, average_estimates, average_ratios
-from mlreg.stats.quantiles import Bucket, quantile_estimate, quantile_of_histogram
+from mlreg.stats.phases import Averaged, Spread, average_ratios
+from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.ratios import design_effect
 from mlreg.stats.results import Interval
-from mlreg.stats.verdicts import judge, orient
+from mlreg.stats.verdicts import judge
 from mlreg.store.experiment_units import Sums
-from mlreg.tallies import bucket_edges
 
 _MILLI = 1000.0
 
@@ -46,25 +37,38 @@ class Seen(NamedTuple):
 
 def see(design: Design, observed: Observed, metric: TestMetric, place: int) -> Seen:
     """The state of a metric for the treatment at a place of the design."""
-    name = "avg_latency_ms" if metric.kind == "quantile" else metric.name
+    effect: float | None
+    if metric.kind == "quantile":
+        averaged, effect = average_quantiles(observed, metric, place)
+        evidence = averaged.evidence(min_units=least_units(design), min_events=MIN_BEYOND)
+    else:
+        averaged, effect = ratios(observed, metric.name, place, is_share=metric.kind == "share")
+        if metric.name == "avg_latency_ms":
+            averaged = scaled(averaged, 1 / _MILLI)
+        evidence = averaged.evidence(min_units=least_units(design))
+    arms = tuple(
+        _arm(design, observed, metric, averaged, side, spot) for side, spot in ((0, 0), (1, place))
+    )
+    return Seen(averaged, evidence, effect, (arms[0], arms[1]))
+
+
+def least_units(design: Design) -> int:
+    """Units that each arm needs before the first test."""
+    return max(MIN_UNITS, design.min_samples)
+
+
+def ratios(
+    observed: Observed, name: str, place: int, *, is_share: bool
+) -> tuple[Averaged, float | None]:
+    """A measure of both arms averaged over the phases, and the largest design effect of an arm."""
     table = observed.sums[name]
     pairs = [(moments(Sums(*row[0])), moments(Sums(*row[place]))) for row in table]
     spreads = observed.spreads.get(name)
     clustered = Spread(*spreads[place - 1]) if spreads else None
-    averaged = average_ratios(pairs, is_share=metric.kind == "share", clustered=clustered)
-    if metric.kind == "quantile":
-        averaged = _quantiles(observed, metric.quantile or 0.5, place)
-    elif name == "avg_latency_ms":
-        averaged = _scaled(averaged, 1 / _MILLI)
-    evidence = averaged.evidence(min_units=max(100, design.min_samples))
-    effects = (
-        [design_effect(arm) for pair in pairs for arm in pair] if metric.kind == "share" else []
-    )
+    effects = [design_effect(arm) for pair in pairs for arm in pair] if is_share else []
     known = [effect for effect in effects if effect is not None]
-    arms = tuple(
-        _arm(design, observed, averaged, table, side, spot) for side, spot in ((0, 0), (1, place))
-    )
-    return Seen(averaged, evidence, max(known, default=None), (arms[0], arms[1]))
+    averaged = average_ratios(pairs, is_share=is_share, clustered=clustered)
+    return averaged, max(known, default=None)
 
 
 def sequential(
@@ -143,121 +147,67 @@ def result(
     )
 
 
-def guard(
-    design: Design, seen: Seen, guardrail: Guardrail, plan: LookPlan | None
-) -> tuple[bool | None, Interval | None]:
-    """Whether a guardrail is kept (True), broken (False) or not known (None), and the bounds.
-
-    Kept: the one-sided bound at 2.5 % stays within the margin. Broken: the bound at 1 % is beyond
-    it. Both hold at every look at once.
-    """
-    averaged = seen.averaged
-    relative = 1 + guardrail.bound if guardrail.kind == "relative" else 1.0
-    contrast = averaged.contrast(relative)
-    if contrast is None or averaged.treatment is None or seen.evidence.n == 0:
-        return None, None
-    value, se = contrast
-    if guardrail.kind == "absolute":
-        value -= guardrail.bound
-    elif guardrail.kind == "limit":
-        value, se = averaged.treatment.value - guardrail.bound, averaged.treatment.se
-    few = min(arm.n_units for arm in seen.arms) < 100
-    if few or not (math.isfinite(value) and math.isfinite(se)) or se <= 0:
-        return None, None
-    n = seen.evidence.n
-    half = se * always_valid.one_sided_boundary(
-        n, tuning_n=design.tuning_units, alpha=GUARDRAIL_ALPHA
-    )
-    if plan is not None and plan.boundary is not None and math.isfinite(plan.boundary):
-        half = se * max(plan.boundary, normal_upper(GUARDRAIL_ALPHA))
-    harm = se * always_valid.one_sided_boundary(n, tuning_n=design.tuning_units, alpha=0.01)
-    bounds = orient(
-        Interval(value - half, value + half), "up" if guardrail.sign == ">=" else "down"
-    )
-    worst = orient(Interval(value - harm, value + harm), "up" if guardrail.sign == ">=" else "down")
-    if bounds.low > 0:
-        return True, bounds
-    return (False if worst.high < 0 else None), bounds
-
-
 def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float | None:
-    if look.z is None or look.information is None or design.mode != "group-sequential":
+    if look.z is None or look.information is None or design.final_boundary is None:
         return None
     sign = 1 if metric.direction == "up" else -1
     return conditional_power(
         sign * look.z,
         look.information,
-        z_final=normal_upper(design.alpha_used / 2),
-        drift=design_drift(alpha=design.alpha_used, power=design.power),
+        z_final=design.final_boundary,
+        drift=planned_drift(design),
     )
 
 
-def _quantiles(observed: Observed, quantile: float, place: int) -> Averaged:
-    pairs = []
-    for histograms, row in zip(observed.histograms, observed.sums["avg_latency_ms"], strict=True):
-        estimates = []
-        for spot in (0, place):
-            buckets = [Bucket(*bucket_edges(b), n) for b, n in histograms[spot]]
-            found = quantile_of_histogram(buckets, quantile)
-            effect = _clustering(buckets, Sums(*row[spot]))
-            estimates.append(quantile_estimate(found, effect))
-        pairs.append((estimates[0], estimates[1]))
-    usable = [p for p in pairs if all(math.isfinite(e.se) for e in p)]
-    return average_estimates(usable)
-
-
-def _clustering(buckets: Sequence[Bucket], sums: Sums) -> float:
-    """How many times users inflate the variance of the mean latency: a stand-in for quantiles."""
-    units = moments(sums)
-    n = sum(bucket.n for bucket in buckets)
-    if units.n < 2 or n < 2 or not units.x.mean:
-        return 1.0
-    rate = units.y.mean / units.x.mean
-    mean = rate / _MILLI
-    variance = sum(b.n * ((b.lower + b.upper) / 2 - mean) ** 2 for b in buckets) / n
-    if variance <= 0:
-        return 1.0
-    clustered = units.combined_variance(rate) / units.n / units.x.mean**2 / _MILLI**2
-    return max(1.0, clustered / (variance / n))
-
-
-def _scaled(averaged: Averaged, factor: float) -> Averaged:
-    def scaled(estimate: Estimate | None) -> Estimate | None:
-        if estimate is None:
-            return None
-        return Estimate(value=estimate.value * factor, se=estimate.se * factor, n=estimate.n)
-
-    return Averaged(
-        control=scaled(averaged.control),
-        treatment=scaled(averaged.treatment),
-        covariance=averaged.covariance * factor * factor,
-        null_se=averaged.null_se,
-        weights=averaged.weights,
-        events=averaged.events,
-        warnings=averaged.warnings,
-    )
+def planned_drift(design: Design) -> float:
+    """Expected z at the planned information if the `mde` is true."""
+    return (design.mde or 0.0) * math.sqrt(design.planned_information or 0.0)
 
 
 def _arm(
     design: Design,
     observed: Observed,
+    metric: TestMetric,
     averaged: Averaged,
-    table: tuple[tuple[tuple[float, ...], ...], ...],
     side: int,
     spot: int,
 ) -> ArmResult:
-    own = [Sums(*row[spot]) for row in table]
-    known, rows = sum(s.k for s in own), sum(phase.rows[spot] for phase in observed.phases)
+    variant, phases = design.variants[spot], observed.phases
+    rows = sum(phase.rows[spot] for phase in phases)
+    table = observed.sums.get(metric.name)
     estimate = (averaged.control, averaged.treatment)[side]
+    if table is None:
+        units, known = sum(p.users[spot] + p.alone[spot] for p in phases), rows
+    else:
+        own = [Sums(*row[spot]) for row in table]
+        units, known = int(sum(s.n for s in own)), int(sum(s.k for s in own))
     return ArmResult(
-        variant=design.variants[spot].variant,
-        version=design.variants[spot].version,
-        n_units=int(sum(s.n for s in own)),
-        n_rows=int(known),
-        value=_finite(estimate.value) if estimate else None,
+        variant=variant.variant,
+        version=variant.version,
+        n_units=units,
+        n_rows=known,
+        value=_finite(estimate.value) if estimate else _alone(observed, metric, spot),
         se=_finite(estimate.se) if estimate else None,
         missing_rate=1 - known / rows if rows else None,
     )
+
+
+def _alone(observed: Observed, metric: TestMetric, spot: int) -> float | None:
+    """An arm's value where the arms cannot be compared, as of the newest phase that has one."""
+    values = [
+        phase_values(observed, metric, number)[spot] for number in range(len(observed.phases))
+    ]
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def phase_values(observed: Observed, metric: TestMetric, number: int) -> tuple[float | None, ...]:
+    """The metric of each arm in one phase, without its uncertainty."""
+    if metric.kind == "quantile":
+        histograms = observed.histograms[number]
+        return tuple(quantile_in(histogram, metric.quantile or 0.5) for histogram in histograms)
+    scale = _MILLI if metric.name == "avg_latency_ms" else 1.0
+    arms = [Sums(*arm) for arm in observed.sums[metric.name][number]]
+    return tuple(arm.y / arm.k / scale if arm.k else None for arm in arms)
 
 
 def _finite(value: float | None) -> float | None:

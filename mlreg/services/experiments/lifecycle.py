@@ -17,18 +17,22 @@ from mlreg.entities.experiments import (
     State,
     TestStrategy,
 )
+from mlreg.entities.predictions import ROLES
 from mlreg.entities.traffic import Arm, Change, Revision, Strategy
 from mlreg.errors import AlreadyExists, Conflict, InvalidInput
 from mlreg.names import check_name, check_text, name_key, safe
 from mlreg.services.context import Context
 from mlreg.services.experiments.design import (
+    Amount,
     Wish,
     fingerprint,
     make_design,
     servable,
     step_weights,
 )
+from mlreg.services.experiments.history import history
 from mlreg.services.traffic import Traffic, check_expected
+from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version
@@ -59,10 +63,11 @@ class Lifecycle:
         guardrails: Sequence[str] = (),
         alpha: float = 0.05,
         power: float = 0.8,
-        mde: float | None = None,
-        min_effect: float | None = None,
+        mde: Amount | None = None,
+        min_effect: Amount | None = None,
         min_samples: int = 100,
         max_duration: str | None = None,
+        label_window: str | None = None,
         mode: Mode | None = None,
         baseline: float | None = None,
         hypothesis: str = "",
@@ -83,12 +88,15 @@ class Lifecycle:
             guardrails: What must hold for a winner, like `p95_latency_ms <= +10%`.
             alpha: Two-sided level, shared among the treatments.
             power: Chance to find a difference of `mde`.
-            mde: Smallest difference to find, in the metric's unit.
-            min_effect: Smallest improvement worth shipping.
+            mde: Smallest difference to find, in the metric's unit; `20%` is a part of the baseline.
+            min_effect: Smallest improvement worth shipping, written alike.
             min_samples: Units that each arm needs.
             max_duration: Such as `14d`; then the last look is due.
+            label_window: Such as `24h`: the age at which a label is due, so that arms are compared
+                by the labels of predictions that are as old; None counts all.
             mode: None: `group-sequential` with an `mde`, else `always-valid`.
-            baseline: The control's expected rate, to tell the size beforehand.
+            baseline: The control's expected value, to tell the size beforehand; None takes it from
+                the log.
             hypothesis: What is expected, for people.
             description: For people.
             change: Why and by whom.
@@ -100,7 +108,8 @@ class Lifecycle:
         """
         wish = Wish(
             split, weights, strategy, metric, secondary, guardrails, alpha, power, mde,
-            min_effect, min_samples, max_duration, mode, baseline, hypothesis, description,
+            min_effect, min_samples, max_duration, label_window, mode, baseline,
+            hypothesis, description,
         )  # fmt: skip
         key = name_key(check_name(test_id))
         at, actor = self._context.clock(), self._context.actor_of(change)
@@ -110,8 +119,14 @@ class Lifecycle:
                 raise AlreadyExists(f"there is an experiment {safe(twin)}")
             versions = [self._context.version(tx, ref) for ref in (control, *treatments)]
             names = tx.experiments.recorded_values(versions[0].model_key)
+            tally = _live(tx, versions[0])
             design = make_design(
-                test_id, versions[0].name, versions, wish, is_value=lambda name: name in names
+                test_id,
+                versions[0].name,
+                versions,
+                wish,
+                is_value=lambda name: name in names,
+                history=lambda metric: history(tally, metric),
             )
             experiment = Experiment(
                 key=0,
@@ -341,6 +356,15 @@ def held(model: str, holder: str) -> Conflict:
         f"the experiment {safe(holder)} holds the traffic of {safe(model)}",
         hint=f"run: mlreg abtest conclude {safe(holder)}, or abtest stop {safe(holder)}",
     )
+
+
+def _live(tx: Transaction, version: Version) -> Tally:
+    """All live predictions of a version, as far as they are folded."""
+    tally = Tally()
+    for cell, part in tx.summaries.all_time(version.key).items():
+        if ROLES[cell.role] == "live":
+            tally.merge(part)
+    return tally
 
 
 def _phase(revision: Revision, weights: Sequence[int]) -> Phase:

@@ -1,46 +1,39 @@
-"""Looks: fold what is new, judge it, and record the look if it opens a slot; and the receipts."""
+"""Looks: fold what is new, judge it, and record the look if it opens a slot."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.clock import from_micros
-from mlreg.entities.experiments import (
-    Analysis,
-    Experiment,
-    Exposure,
-    ReceiptCheck,
-    RecordedLook,
-    Verification,
-    Watermark,
-)
+from mlreg.entities.analyses import Analysis, Exposure, Verification, Watermark
+from mlreg.entities.experiments import Experiment
 from mlreg.entities.traffic import Change
-from mlreg.errors import Conflict, Inconclusive, InvalidInput
-from mlreg.jsonable import canonical
+from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
 from mlreg.names import check_text, safe
-from mlreg.services.experiments.design import fingerprint
 from mlreg.services.experiments.lifecycle import Lifecycle, running
-from mlreg.services.experiments.observing import Observed, all_metrics, load_observed, observe
-from mlreg.store.experiment_units import VALUE
-from mlreg.store.experiments import ReceiptRow
+from mlreg.store.measures import Wanted, wanted
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Design
     from mlreg.services.experiments.judging import Judged, PastLook
+    from mlreg.services.experiments.observing import Observed
+    from mlreg.store.experiments import ReceiptRow
     from mlreg.store.store import Transaction
 
-# Raised whenever the same sums may give another verdict, so that old receipts say which rules
-# they were made by.
-ENGINE = "1"
-
-_FOLD = 250_000
+# One statement groups so many rows: a user's many are then one row to write.
+_FOLD = 1_000_000
 _SUMMARIES = 50_000
 _NO_CHANGE = Change()
-_FOREVER = 2**62
+
+
+class _Look(NamedTuple):
+    """A look with what it was computed from."""
+
+    analysis: Analysis
+    judged: Judged
+    observed: Observed
+    past: list[PastLook]
 
 
 class Looking(Lifecycle):
@@ -56,7 +49,7 @@ class Looking(Lifecycle):
         """
         self._catch_up(test_id)
         with self._context.store.write() as tx:
-            return self._look(tx, _started(tx, test_id))[0]
+            return self._look(tx, _started(tx, test_id)).analysis
 
     def conclude(
         self,
@@ -77,125 +70,143 @@ class Looking(Lifecycle):
 
         Raises:
             Conflict: It is not running.
-            Inconclusive: The verdict is not final, or there is no winner to promote.
+            CheckFailed: A gate says that its numbers cannot be trusted.
+            Inconclusive: It is too early for a verdict, or there is no winner to promote.
         """
         if force and not check_text(change.reason, "reason").strip():
             raise InvalidInput("to force a conclusion, say why", hint="give --reason TEXT")
         self._catch_up(test_id)
         with self._context.store.write() as tx:
             experiment = running(tx, test_id)
-            analysis, judged, observed, past = self._look(tx, experiment, dry=change.dry_run)
-            if analysis.verdict in ("continue", "invalid") and not force:
-                raise Inconclusive(
-                    f"{safe(test_id)} cannot be concluded yet: {analysis.recommendation}",
-                    hint="go on, run abtest stop, or --force with a --reason",
-                )
-            winner = analysis.winner
-            if force and winner is None and any(sign > 0 for sign in _signs(judged, past)):
-                winner = analysis.primary.version
-            if promote_winner and winner is None:
-                raise Inconclusive(
-                    f"{safe(test_id)} has no winner to promote: {analysis.recommendation}"
-                )
-            ended = replace(analysis, status="concluded", winner=winner, dry_run=change.dry_run)
+            look = self._look(tx, experiment, dry=change.dry_run)
+            winner = _winner(experiment, look, force=force, is_promoted=promote_winner)
+            ended = replace(
+                look.analysis, status="concluded", winner=winner, dry_run=change.dry_run
+            )
             if change.dry_run:
                 return ended
-            at = self._context.clock()
-            tx.experiments.end(
-                experiment, "concluded", at=at, verdict=analysis.verdict, winner=winner
-            )
-            revision = self._finish(tx, experiment, winner if promote_winner else None, change, at)
-            receipt = _receipt("conclusion", 0, experiment, observed, past, judged)
-            receipt |= {"forced": force, "winner": winner, "reason": change.reason}
-            self._store(tx, experiment, "conclusion", 0, receipt, at)
-            after = {"test_id": test_id, "status": "concluded", "verdict": analysis.verdict,
-                     "winner": winner, "forced": force}  # fmt: skip
-            self.tell(tx, "abtest conclude", experiment, change, at, before=experiment, after=after)
-            return replace(ended, revision=revision)
+            return self._end(
+                tx, experiment, look, ended, promote_winner=promote_winner, force=force,
+                change=change,
+            )  # fmt: skip
 
     def verify(self, test_id: str) -> Verification:
         """Compute every stored verdict again, from its receipt and from the log."""
+        from mlreg.services.experiments.receipts import check_design, check_receipt
+
         with self._context.store.read() as tx:
             experiment = _started(tx, test_id)
-            checks = [_check_design(experiment)]
+            checks = [check_design(tx.experiments.design_text(experiment.key), experiment)]
             rows = tx.experiments.receipts(experiment.key)
-            names = _value_names(experiment.design)
-            with tx.experiments.units.aside(experiment.key, by_user=_by_user(experiment),
-                                            names=names) as fold_to:  # fmt: skip
-                checks += [_check_receipt(tx, experiment, row, fold_to) for row in rows]
+            what = wanted(experiment.design)
+            with tx.experiments.folds.aside(experiment.key, what) as fold_to:
+                checks += [check_receipt(tx, experiment, row, fold_to) for row in rows]
         return Verification(test_id=test_id, checks=tuple(checks))
 
     def _catch_up(self, test_id: str) -> None:
-        """Fold what is new in writes of bounded length, so that nobody waits for long."""
+        """Fold what is new before the look, in writes of bounded length."""
         with self._context.store.read() as tx:
             experiment = _started(tx, test_id)
-            is_behind = tx.experiments.units.marks(experiment.key) != tx.experiments.units.ends()
-        has_quantile = _has_quantile(experiment.design)
+            what, marks = wanted(experiment.design), tx.experiments.folds.marks(experiment.key)
+            is_behind = marks[:2] != tx.experiments.folds.ends() or bool(what.window)
+        at = self._context.clock()
         while is_behind:
             with self._context.store.write(durable=False) as tx:
-                is_behind = self._fold(tx, experiment)
-        while has_quantile:
+                is_behind = _fold(tx, experiment, what, at)
+        is_behind = bool(what.quantiles)
+        while is_behind:
             with self._context.store.write(durable=False) as tx:
-                has_quantile = tx.summaries.fold(limit=_SUMMARIES)
+                is_behind = tx.summaries.fold(limit=_SUMMARIES)
 
-    def _fold(self, tx: Transaction, experiment: Experiment) -> bool:
-        return tx.experiments.units.fold(
-            experiment.key,
-            by_user=_by_user(experiment),
-            names=_value_names(experiment.design),
-            limit=_FOLD,
-        )
-
-    def _look(
-        self, tx: Transaction, experiment: Experiment, *, dry: bool = False
-    ) -> tuple[Analysis, Judged, Observed, list[PastLook]]:
+    def _look(self, tx: Transaction, experiment: Experiment, *, dry: bool = False) -> _Look:
         """Judge the present, inside one write: what is folded is what the receipt says."""
         from mlreg.services.experiments.judging import judge_experiment
+        from mlreg.services.experiments.observing import observe
+        from mlreg.services.experiments.receipts import past_looks, receipt
 
-        at = self._context.clock()
-        while self._fold(tx, experiment):
+        at, what = self._context.clock(), wanted(experiment.design)
+        while _fold(tx, experiment, what, at):
             pass
-        if _has_quantile(experiment.design):
-            while tx.summaries.fold(limit=_SUMMARIES):
-                pass
-        rows = tx.experiments.receipts(experiment.key)
-        past = _past(rows)
-        marks = tx.experiments.units.marks(experiment.key)
-        observed = observe(tx, experiment, at=at, marks=marks)
+        while what.quantiles and tx.summaries.fold(limit=_SUMMARIES):
+            pass
+        rows, folds = tx.experiments.receipts(experiment.key), tx.experiments.folds
+        past, marks = past_looks(rows), folds.marks(experiment.key)
+        observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
         judged = judge_experiment(experiment.design, observed, past)
         slot = None
-        is_open = experiment.state == "running" and not dry
-        if judged.look is not None and is_open:
+        if judged.look is not None and experiment.state == "running" and not dry:
             slot = judged.look.slot
-            receipt = _receipt("look", slot, experiment, observed, past, judged)
-            self._store(tx, experiment, "look", slot, receipt, at)
+            self._store(
+                tx, experiment, receipt("look", slot, experiment, observed, past, judged), at
+            )
             rows = tx.experiments.receipts(experiment.key)
-        return _analysis(experiment, observed, judged, rows, slot), judged, observed, past
+        return _Look(_analysis(experiment, observed, judged, rows, slot), judged, observed, past)
 
-    def _store(
+    def _end(
         self,
         tx: Transaction,
         experiment: Experiment,
-        kind: str,
-        slot: int,
-        receipt: dict[str, Any],
-        at: int,
-    ) -> None:
-        text = canonical(receipt)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        row = ReceiptRow(kind, slot, at, digest, text)
-        if tx.experiments.add_receipt(experiment.key, row):
-            after = {"slot": slot, "digest": digest, "verdict": receipt["result"]["verdict"]}
-            self.tell(tx, f"abtest {kind}", experiment, _NO_CHANGE, at, before=None, after=after)
+        look: _Look,
+        ended: Analysis,
+        *,
+        promote_winner: bool,
+        force: bool,
+        change: Change,
+    ) -> Analysis:
+        """Write the end of an experiment: its state, the traffic, a receipt and an event."""
+        from mlreg.services.experiments.receipts import receipt
 
-    def _finish(
-        self, tx: Transaction, experiment: Experiment, winner: str | None, change: Change, at: int
-    ) -> int:
-        """Put the traffic as it was, or give the winner all of it."""
-        if winner is None:
-            return self._restore(tx, experiment, change, at)
-        ref = f"{experiment.model}@{winner}"
-        return self._traffic.promote_in(tx, ref, change=change).number
+        at, winner = self._context.clock(), ended.winner
+        tx.experiments.end(experiment, "concluded", at=at, verdict=ended.verdict, winner=winner)
+        if promote_winner:
+            ref = f"{experiment.model}@{winner}"
+            revision = self._traffic.promote_in(tx, ref, change=change).number
+        else:
+            revision = self._restore(tx, experiment, change, at)
+        content = receipt("conclusion", 0, experiment, look.observed, look.past, look.judged)
+        content |= {"forced": force, "winner": winner, "reason": change.reason}
+        self._store(tx, experiment, content, at)
+        after = {"test_id": experiment.test_id, "status": "concluded", "verdict": ended.verdict,
+                 "winner": winner, "forced": force}  # fmt: skip
+        self.tell(tx, "abtest conclude", experiment, change, at, before=experiment, after=after)
+        return replace(ended, revision=revision)
+
+    def _store(
+        self, tx: Transaction, experiment: Experiment, content: dict[str, Any], at: int
+    ) -> None:
+        from mlreg.services.experiments.receipts import row
+
+        stored = row(content, at)
+        if tx.experiments.add_receipt(experiment.key, stored):
+            verdict = content["result"]["verdict"]
+            after = {"slot": stored.slot, "digest": stored.digest, "verdict": verdict}
+            action = f"abtest {stored.kind}"
+            self.tell(tx, action, experiment, _NO_CHANGE, at, before=None, after=after)
+
+
+def _fold(tx: Transaction, experiment: Experiment, what: Wanted, at: int) -> bool:
+    """Fold what is new; True if rows are left."""
+    ripe = tx.predictions.first_id(at - what.window) - 1 if what.window else None
+    return tx.experiments.folds.fold(experiment.key, what, limit=_FOLD, ripe=ripe)
+
+
+def _winner(experiment: Experiment, look: _Look, *, force: bool, is_promoted: bool) -> str | None:
+    """The version that won, if the experiment may end now."""
+    analysis, test_id = look.analysis, safe(experiment.test_id)
+    if analysis.verdict in ("continue", "invalid") and not force:
+        is_fault = any(gate.effect == "invalid" for gate in analysis.failed_gates)
+        raise (CheckFailed if is_fault else Inconclusive)(
+            f"{test_id} cannot be concluded yet: {analysis.recommendation}",
+            hint="go on, run abtest stop, or --force with a --reason",
+        )
+    latest = look.judged.look or (look.past[-1] if look.past else None)
+    has_crossed = latest is not None and any(sign > 0 for sign in latest.crossed)
+    winner = analysis.winner
+    if winner is None and force and has_crossed:
+        winner = analysis.primary.version
+    if is_promoted and winner is None:
+        raise Inconclusive(f"{test_id} has no winner to promote: {analysis.recommendation}")
+    return winner
 
 
 def _started(tx: Transaction, test_id: str) -> Experiment:
@@ -208,132 +219,6 @@ def _started(tx: Transaction, test_id: str) -> Experiment:
     return experiment
 
 
-def _by_user(experiment: Experiment) -> bool:
-    return experiment.design.unit == "user"
-
-
-def _has_quantile(design: Design) -> bool:
-    return any(metric.kind == "quantile" for metric in all_metrics(design))
-
-
-def _value_names(design: Design) -> list[str]:
-    names = {m.name.removeprefix(VALUE) for m in all_metrics(design) if m.name.startswith(VALUE)}
-    return sorted(names)
-
-
-def _signs(judged: Judged, past: list[PastLook]) -> tuple[int, ...]:
-    latest = judged.look or (past[-1] if past else None)
-    return latest.crossed if latest else ()
-
-
-def _load(stored: dict[str, Any]) -> PastLook:
-    from mlreg.services.experiments.judging import PastLook
-
-    values: dict[str, Any] = stored | {"p": tuple(stored["p"]), "crossed": tuple(stored["crossed"])}
-    return PastLook(**values)
-
-
-def _past(rows: list[ReceiptRow]) -> list[PastLook]:
-    looks = [json.loads(row.receipt)["result"]["look"] for row in rows if row.kind == "look"]
-    return [_load(look) for look in looks]
-
-
-def _receipt(
-    kind: str,
-    slot: int,
-    experiment: Experiment,
-    observed: Observed,
-    past: list[PastLook],
-    judged: Judged,
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "slot": slot,
-        "test_id": experiment.test_id,
-        "fingerprint": experiment.fingerprint,
-        "engine": ENGINE,
-        "observed": asdict(observed),
-        "past": [look._asdict() for look in past],
-        "result": _decision(judged),
-    }
-
-
-def _decision(judged: Judged) -> dict[str, Any]:
-    lead = judged.primaries[judged.leading]
-    return {
-        "verdict": judged.verdict,
-        "winner": judged.winner,
-        "sentence": judged.sentence,
-        "look": judged.look._asdict() if judged.look else None,
-        "z": lead.statistic,
-        "boundary": lead.boundary,
-        "alpha_spent": lead.alpha_spent,
-        "p_value": lead.p_value,
-        "difference": lead.difference,
-        "failed_gates": [gate.gate for gate in judged.gates if not gate.passed],
-    }
-
-
-def _check_design(experiment: Experiment) -> ReceiptCheck:
-    agrees = fingerprint(experiment.design) == experiment.fingerprint
-    detail = "the design has its fingerprint" if agrees else "the design has been changed"
-    return ReceiptCheck(kind="design", slot=None, agrees=agrees, detail=detail)
-
-
-def _check_receipt(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Any
-) -> ReceiptCheck:
-    problem = _problem(tx, experiment, row, fold_to)
-    verdict = ""
-    with suppress(ValueError, KeyError, TypeError):
-        verdict = json.loads(row.receipt)["result"]["verdict"]
-    return ReceiptCheck(
-        kind="look" if row.kind == "look" else "conclusion",
-        slot=row.slot or None,
-        agrees=problem is None,
-        detail=problem or f"{verdict}, from the receipt and from the log",
-    )
-
-
-def _problem(tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Any) -> str | None:
-    """What does not agree; None if everything does."""
-    from mlreg.services.experiments.judging import judge_experiment
-
-    if hashlib.sha256(row.receipt.encode()).hexdigest() != row.digest:
-        return "the receipt does not have its digest: it has been changed"
-    stored = json.loads(row.receipt)
-    if stored["fingerprint"] != experiment.fingerprint:
-        return "the receipt is about another design"
-    observed = load_observed(stored["observed"])
-    past = [_load(look) for look in stored["past"]]
-    again = _decision(judge_experiment(experiment.design, observed, past))
-    if canonical(again) != canonical(stored["result"]):
-        return f"the receipt's numbers give {again['verdict']}, it says otherwise"
-    marks = observed.predictions, observed.feedback
-    fold_to(marks)
-    tallies = None
-    if _has_quantile(experiment.design):
-        tallies = tx.summaries.edge(first_id=1, last_id=marks[0], since=-_FOREVER, until=_FOREVER)
-    shown = replace(experiment, phases=experiment.phases[: len(observed.phases)])
-    logged = observe(tx, shown, at=observed.at, marks=marks, tallies=tallies)
-    return (
-        None
-        if _alike(asdict(logged), asdict(observed))
-        else ("the log gives other sums than the receipt has")
-    )
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Equal, but for the rounding of sums that were added in another order."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, float) or isinstance(other, float):
-        return bool(abs(one - other) <= 1e-9 * max(1.0, abs(one), abs(other)))
-    return bool(one == other)
-
-
 def _analysis(
     experiment: Experiment,
     observed: Observed,
@@ -341,6 +226,8 @@ def _analysis(
     rows: list[ReceiptRow],
     slot: int | None,
 ) -> Analysis:
+    from mlreg.services.experiments.receipts import ENGINE, recorded
+
     design, lead = experiment.design, judged.primaries[judged.leading]
     users, alone, double, torn = observed.exposure
     return Analysis(
@@ -357,7 +244,7 @@ def _analysis(
         secondary=judged.secondary,
         guardrails=judged.guardrails,
         gates=judged.gates,
-        looks=tuple(_recorded(row) for row in rows if row.kind == "look"),
+        looks=tuple(recorded(row) for row in rows if row.kind == "look"),
         phases=judged.phases,
         exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
         is_decision_point=judged.look is not None,
@@ -373,24 +260,6 @@ def _analysis(
         watermark=Watermark(predictions=observed.predictions, feedback=observed.feedback),
         engine_version=ENGINE,
         revision=experiment.revision,
-    )
-
-
-def _recorded(row: ReceiptRow) -> RecordedLook:
-    stored = json.loads(row.receipt)["result"]
-    look = stored["look"] or {}
-    return RecordedLook(
-        slot=row.slot,
-        computed_at=from_micros(row.at),
-        information=look.get("information"),
-        z=stored["z"],
-        boundary=stored["boundary"],
-        alpha_spent=stored["alpha_spent"],
-        p_value=stored["p_value"],
-        is_crossed=any(look.get("crossed", ())),
-        is_final=bool(look.get("is_final")),
-        verdict=stored["verdict"],
-        digest=row.digest,
     )
 
 

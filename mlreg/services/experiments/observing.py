@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlreg.clock import to_micros
-from mlreg.entities.experiments import Design, Experiment, TestMetric
+from mlreg.entities.experiments import Experiment
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
+from mlreg.store.experiment_folds import Cuts, Marks
 from mlreg.store.experiment_units import CellCounts, Sums
+from mlreg.store.measures import measured
 from mlreg.store.summaries import Cell, Cells
 from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
-COVERAGE = "label_coverage"
-_LATENCY = "avg_latency_ms"
 _EXACT = 2**53
 
 Matrix = tuple[tuple[Any, ...], ...]
@@ -46,6 +46,9 @@ class Observed:
         sums: For each measure and phase the `Sums` of each arm.
         spreads: For each measure and treatment the variances that tie phases together.
         histograms: For each phase and arm pairs of latency bucket and count.
+        ripe: The newest prediction whose label was due.
+        cuts: For each quantile the latency in microseconds whose share stands in for it in `sums`;
+            none before there are enough answers.
     """
 
     at: int
@@ -57,6 +60,8 @@ class Observed:
     sums: dict[str, Matrix]
     spreads: dict[str, Matrix]
     histograms: Matrix
+    ripe: int = 0
+    cuts: Cuts = field(default_factory=dict)
 
     @property
     def units(self) -> int:
@@ -69,15 +74,28 @@ def observe(
     experiment: Experiment,
     *,
     at: int,
-    marks: tuple[int, int],
+    marks: Marks,
+    cuts: Cuts,
     tallies: Cells | None = None,
 ) -> Observed:
-    """Read the sums of an experiment, whose folds reach up to `marks`."""
+    """Read the sums of an experiment, whose folds reach up to `marks`.
+
+    Args:
+        tx: The transaction.
+        experiment: With the phases to read.
+        at: The moment, for what depends on time.
+        marks: How far it is folded.
+        cuts: Of latency quantiles, as they were known at that moment.
+        tallies: Latencies up to the marks; None takes the summaries, which must reach them.
+    """
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
     revisions = [phase.revision for phase in experiment.phases]
+    quantiles = [metric.name for metric in design.metrics if metric.kind == "quantile"]
     sums = {
-        name: _by_phase(units.sums(key, name), revisions, arms, Sums()) for name in measures(design)
+        name: _by_phase(units.sums(key, name), revisions, arms, Sums())
+        for name in measured(design)
+        if cuts or name not in quantiles
     }
     users, double, torn = units.participants(key)
     phases = tuple(
@@ -94,7 +112,7 @@ def observe(
             for name, table in sums.items()
         }
     histograms: Matrix = ()
-    if any(metric.kind == "quantile" for metric in all_metrics(design)):
+    if quantiles:
         found = _latencies(tx, arms) if tallies is None else tallies
         histograms = tuple(
             tuple(_histogram(found, revision, arm) for arm in arms) for revision in revisions
@@ -102,13 +120,15 @@ def observe(
     return Observed(
         at=at,
         started_at=to_micros(experiment.started_at) if experiment.started_at else at,
-        predictions=marks[0],
-        feedback=marks[1],
+        predictions=marks.predictions,
+        feedback=marks.feedback,
         exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
         phases=phases,
         sums=sums,
         spreads=spreads,
         histograms=histograms,
+        ripe=marks.ripe,
+        cuts=cuts,
     )
 
 
@@ -118,21 +138,6 @@ def load_observed(stored: dict[str, Any]) -> Observed:
     nested = {name: _tuples(stored[name]) for name in ("sums", "spreads", "histograms")}
     exposure = _tuples(stored["exposure"])
     return Observed(**{**stored, **nested, "phases": phases, "exposure": exposure})
-
-
-def all_metrics(design: Design) -> tuple[TestMetric, ...]:
-    """Primary, secondary and guarded metrics."""
-    return (design.metric, *design.secondary, *(g.metric for g in design.guardrails))
-
-
-def measures(design: Design) -> list[str]:
-    """The measures whose sums an analysis needs; quantiles come from histograms."""
-    found = dict.fromkeys(
-        _LATENCY if metric.kind == "quantile" else metric.name for metric in all_metrics(design)
-    )
-    if "accuracy" in found:
-        found[COVERAGE] = None
-    return list(found)
 
 
 def moments(sums: Sums) -> JointMoments:

@@ -210,7 +210,7 @@ class Outside(Looking):
                 feedback.record_in(tx, rows, None)
             if ids[-1] // EVERY != (ids[0] - 1) // EVERY:
                 tx.summaries.fold(limit=10 * EVERY)
-                tx.experiments.units.fold_backlogs(limit=100 * EVERY)
+                tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
         return ids
 
 

@@ -24,7 +24,6 @@ from mlreg.cli.options import (
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.experiments import Mode, TestStrategy
 from mlreg.entities.traffic import Change
-from mlreg.errors import InvalidInput
 
 
 def create(
@@ -128,6 +127,14 @@ def create(
         str | None,
         typer.Option("--max-duration", metavar="TIME", help="When the last look is due: 7d, 36h."),
     ] = None,
+    label_window: Annotated[
+        str | None,
+        typer.Option(
+            "--label-window",
+            metavar="TIME",
+            help="Age at which a label is due; the arms are compared by the older ones.",
+        ),
+    ] = None,
     mode: Annotated[
         Mode | None,
         typer.Option("--mode", help="How it may be looked at; else by whether a size is planned."),
@@ -163,10 +170,11 @@ def create(
             guardrails=guardrail or (),
             alpha=alpha,
             power=power,
-            mde=_absolute("--mde", mde, baseline),
-            min_effect=_absolute("--min-effect", min_effect, baseline),
+            mde=mde,
+            min_effect=min_effect,
             min_samples=min_samples,
             max_duration=max_duration,
+            label_window=label_window,
             mode=mode,
             baseline=baseline,
             hypothesis=hypothesis,
@@ -180,13 +188,3 @@ def create(
 def _words(texts: list[str] | None) -> list[str]:
     """Options that can be repeated, and hold several parts between commas."""
     return list(chain.from_iterable(text.split(",") for text in texts or ()))
-
-
-def _absolute(option: str, text: str | None, baseline: float | None) -> float | None:
-    if text is None or not text.endswith("%"):
-        return None if text is None else amount(text)
-    if baseline is None:
-        raise InvalidInput(
-            f"{option} in percent is a part of the baseline", hint="give --baseline as well"
-        )
-    return amount(text) * baseline

@@ -1,0 +1,145 @@
+"""Gates: what must hold before the numbers of an experiment may decide anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlreg.clock import DAY
+from mlreg.entities.analyses import Gate
+from mlreg.entities.experiments import Design
+from mlreg.services.evidence import format_p
+from mlreg.services.experiments.evaluating import Seen, least_units, ratios
+from mlreg.services.experiments.observing import Observed, PhaseSeen
+from mlreg.stats import always_valid
+from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
+from mlreg.stats.phases import Averaged
+from mlreg.stats.quantiles import MIN_BEYOND
+from mlreg.stats.srm import Epoch, sequential_sample_ratio
+from mlreg.store.measures import COVERAGE, RIPE_COVERAGE
+
+LEAST_DAYS = 3
+WEEK_DAYS = 7
+ALARM = 0.001
+
+
+def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
+    """All gates, those that mean a fault before those that time will open."""
+    days = (observed.at - observed.started_at) / DAY
+    found = [
+        _srm(observed),
+        _coverage(design, observed),
+        _units(design, seen),
+        _events(design, seen),
+        Gate(
+            gate="run_time",
+            passed=days >= LEAST_DAYS,
+            effect="wait",
+            detail=f"it has run for {_lasted(days)}; a verdict needs {LEAST_DAYS} days",
+        ),
+        Gate(
+            gate="full_week",
+            passed=days >= WEEK_DAYS,
+            effect="warn",
+            detail=f"it has run for {_lasted(days)}; a whole week shows what week-ends do",
+        ),
+    ]
+    return tuple(gate for gate in found if gate is not None)
+
+
+def split_p_value(phase: PhaseSeen) -> float:
+    """Of the check whether a phase split its units as it was meant to, at every look at once."""
+    epoch = Epoch(_counts(phase), tuple(float(weight) for weight in phase.weights))
+    return sequential_sample_ratio(epoch).p_value
+
+
+def _counts(phase: PhaseSeen) -> tuple[int, ...]:
+    """Randomised units of each arm: users, and requests without one."""
+    return tuple(users + alone for users, alone in zip(phase.users, phase.alone, strict=True))
+
+
+def _srm(observed: Observed) -> Gate:
+    # The same users come back phase after phase: the alarm is shared among the phases.
+    p, phase = min(
+        ((split_p_value(phase), phase) for phase in observed.phases), key=lambda found: found[0]
+    )
+    counts = _counts(phase)
+    total = sum(counts)
+    meant = " / ".join(f"{weight / 100:g}" for weight in phase.weights)
+    seen = " / ".join(f"{count / total * 100:.1f}" for count in counts) if total else ""
+    of_phase = f" in revision {phase.revision}" if len(observed.phases) > 1 else ""
+    return Gate(
+        gate="srm",
+        passed=p >= ALARM / len(observed.phases),
+        effect="invalid",
+        detail=f"{total:,} units were split {seen} %, and {meant} % were meant"
+        f"{of_phase} ({format_p(p)})"
+        if total
+        else "no units yet",
+    )
+
+
+def _coverage(design: Design, observed: Observed) -> Gate | None:
+    """Whether labels arrive as often for each arm, within phases and so at equal ages."""
+    name = RIPE_COVERAGE if design.label_window_seconds else COVERAGE
+    if name not in observed.sums:
+        return None
+    found = [ratios(observed, name, place, is_share=True)[0] for place in _places(design)]
+    p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
+    rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
+    due = "predictions whose label is due" if design.label_window_seconds else "predictions"
+    return Gate(
+        gate="label_coverage",
+        passed=p > ALARM / len(design.treatments),
+        effect="invalid",
+        detail=f"labels have arrived for {rates[0]:.1%} of the control's {due}"
+        f" and {rates[1]:.1%} of the treatment's ({format_p(p)})",
+    )
+
+
+def _coverage_p(design: Design, arms: Averaged) -> float:
+    """1 where nothing varies: every prediction labelled, or none."""
+    if arms.control is None or arms.treatment is None:
+        return 1.0
+    evidence = arms.evidence(min_units=MIN_UNITS, min_events=MIN_EVENTS)
+    if evidence.z is None:
+        return 1.0
+    return always_valid.p_value(evidence.z, evidence.n, tuning_n=design.tuning_units, alpha=ALARM)
+
+
+def _units(design: Design, seen: Sequence[Seen]) -> Gate:
+    needed = least_units(design)
+    least = min((arm for s in seen for arm in s.arms), key=lambda arm: arm.n_units)
+    word = {"user": "user", "request": "request"}[design.unit] + "s" * (least.n_units != 1)
+    has = f"{least.n_units:,} {word}" if least.n_units else f"no {word}"
+    return Gate(
+        gate="min_units",
+        passed=least.n_units >= needed,
+        effect="wait",
+        detail=f"{least.variant} has {has} with {design.metric.name}; each arm needs {needed:,}"
+        if least.n_units < needed
+        else f"each arm has at least {least.n_units:,} of the {needed:,} {word} it needs",
+    )
+
+
+def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
+    if design.metric.kind == "mean":
+        return None
+    events = min((s.averaged.events or 0.0) for s in seen)
+    if design.metric.kind == "quantile":
+        needed, what = MIN_BEYOND, "answers beyond the quantile"
+    else:
+        needed, what = MIN_EVENTS, "of the rarer outcome"
+    return Gate(
+        gate="min_events",
+        passed=events >= needed,
+        effect="wait",
+        detail=f"an arm can expect {events:,.3g} {what}; a test needs {needed}",
+    )
+
+
+def _places(design: Design) -> range:
+    return range(1, len(design.variants))
+
+
+def _lasted(days: float) -> str:
+    return f"{days * 24:.0f} hours" if days < 1 else f"{days:.1f} days"

@@ -1,0 +1,183 @@
+"""Receipts: what a verdict was computed from, so that it can be computed again and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from mlreg.clock import from_micros
+from mlreg.entities.analyses import ReceiptCheck, RecordedLook
+from mlreg.entities.experiments import Design, Experiment
+from mlreg.jsonable import canonical
+from mlreg.services.experiments.judging import Judged, PastLook, judge_experiment
+from mlreg.services.experiments.observing import Observed, load_observed, observe
+from mlreg.store.experiment_folds import Marks
+from mlreg.store.experiments import ReceiptRow
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Transaction
+
+# Raised whenever the same sums may give another verdict, so that old receipts say which rules
+# they were made by.
+ENGINE = "2"
+
+_FOREVER = 2**62
+_ROUNDING = 1e-9
+
+
+def receipt(
+    kind: str,
+    slot: int,
+    experiment: Experiment,
+    observed: Observed,
+    past: list[PastLook],
+    judged: Judged,
+) -> dict[str, Any]:
+    """All that a verdict was computed from, and the verdict."""
+    return {
+        "kind": kind,
+        "slot": slot,
+        "test_id": experiment.test_id,
+        "fingerprint": experiment.fingerprint,
+        "engine": ENGINE,
+        "observed": asdict(observed),
+        "past": [look._asdict() for look in past],
+        "result": _decision(judged),
+    }
+
+
+def row(content: dict[str, Any], at: int) -> ReceiptRow:
+    """A receipt as it is stored, under its digest."""
+    text = canonical(content)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return ReceiptRow(content["kind"], content["slot"], at, digest, text)
+
+
+def past_looks(rows: list[ReceiptRow]) -> list[PastLook]:
+    """The looks that counted so far."""
+    return [_load(_result(row)["look"]) for row in rows if row.kind == "look"]
+
+
+def recorded(row: ReceiptRow) -> RecordedLook:
+    """A look for reading."""
+    stored = _result(row)
+    look = stored["look"] or {}
+    return RecordedLook(
+        slot=row.slot,
+        computed_at=from_micros(row.at),
+        information=look.get("information"),
+        z=stored["z"],
+        boundary=stored["boundary"],
+        alpha_spent=stored["alpha_spent"],
+        p_value=stored["p_value"],
+        is_crossed=any(look.get("crossed", ())),
+        is_final=bool(look.get("is_final")),
+        verdict=stored["verdict"],
+        digest=row.digest,
+    )
+
+
+def check_design(text: str, experiment: Experiment) -> ReceiptCheck:
+    """Whether the stored design has the fingerprint of the start."""
+    agrees = hashlib.sha256(text.encode()).hexdigest() == experiment.fingerprint
+    detail = "the design has its fingerprint" if agrees else "the design has been changed"
+    return ReceiptCheck(kind="design", slot=None, agrees=agrees, detail=detail)
+
+
+def check_receipt(
+    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
+) -> ReceiptCheck:
+    """Whether a stored verdict follows from its receipt, and the receipt from the log."""
+    problem = _problem(tx, experiment, row, fold_to)
+    verdict = ""
+    with suppress(ValueError, KeyError, TypeError):
+        verdict = _result(row)["verdict"]
+    return ReceiptCheck(
+        kind="look" if row.kind == "look" else "conclusion",
+        slot=row.slot or None,
+        agrees=problem is None,
+        detail=problem or f"{verdict}, from the receipt and from the log",
+    )
+
+
+def _result(row: ReceiptRow) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(row.receipt)["result"]
+    return stored
+
+
+def _load(stored: dict[str, Any]) -> PastLook:
+    lists = {name: tuple(stored.get(name, ())) for name in ("p", "crossed", "kept")}
+    return PastLook(**(stored | lists))
+
+
+def _decision(judged: Judged) -> dict[str, Any]:
+    lead = judged.primaries[judged.leading]
+    return {
+        "verdict": judged.verdict,
+        "winner": judged.winner,
+        "sentence": judged.sentence,
+        "look": judged.look._asdict() if judged.look else None,
+        "z": lead.statistic,
+        "boundary": lead.boundary,
+        "alpha_spent": lead.alpha_spent,
+        "p_value": lead.p_value,
+        "difference": lead.difference,
+        "failed_gates": [gate.gate for gate in judged.gates if not gate.passed],
+    }
+
+
+def _problem(
+    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
+) -> str | None:
+    """What does not agree; None if everything does."""
+    if hashlib.sha256(row.receipt.encode()).hexdigest() != row.digest:
+        return "the receipt does not have its digest: it has been changed"
+    stored = json.loads(row.receipt)
+    if stored["fingerprint"] != experiment.fingerprint:
+        return "the receipt is about another design"
+    if stored["engine"] != ENGINE:
+        return f"it was made by engine {stored['engine']}, and this mlreg has engine {ENGINE}"
+    observed = load_observed(stored["observed"])
+    past = [_load(look) for look in stored["past"]]
+    again = _decision(judge_experiment(experiment.design, observed, past))
+    if canonical(again) != canonical(stored["result"]):
+        return f"the receipt's numbers give {again['verdict']}, it says otherwise"
+    logged = _from_log(tx, experiment, observed, fold_to)
+    if not _alike(asdict(logged), asdict(observed)):
+        return "the log gives other sums than the receipt has"
+    return None
+
+
+def _from_log(
+    tx: Transaction, experiment: Experiment, observed: Observed, fold_to: Callable[[Marks], None]
+) -> Observed:
+    """What was to be seen at the moment of a receipt, counted again."""
+    marks = Marks(observed.predictions, observed.feedback, observed.ripe)
+    fold_to(marks)
+    tallies = None
+    if has_quantile(experiment.design):
+        tallies = tx.summaries.edge(
+            first_id=1, last_id=marks.predictions, since=-_FOREVER, until=_FOREVER
+        )
+    shown = replace(experiment, phases=experiment.phases[: len(observed.phases)])
+    return observe(tx, shown, at=observed.at, marks=marks, cuts=observed.cuts, tallies=tallies)
+
+
+def has_quantile(design: Design) -> bool:
+    """Whether a verdict needs histograms."""
+    return any(metric.kind == "quantile" for metric in design.metrics)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Equal, but for the rounding of sums that were added in another order."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) or isinstance(other, float):
+        return bool(abs(one - other) <= _ROUNDING * max(1.0, abs(one), abs(other)))
+    return bool(one == other)

@@ -1,0 +1,279 @@
+"""Folding the log into what each unit of an experiment did, by set-based SQL.
+
+A look needs sums over users of what each user did. They are kept for each unit, phase and version,
+up to marks in the log and the feedback, so that a look reads only what is new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from mlreg.store.connection import Connection
+from mlreg.store.measures import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
+
+# A fold touches a page for nearly each user it meets, so it waits until many rows share them.
+BACKLOG = 25_000
+
+# As large as the pages of 100 000 users, which a fold would else write out half-way.
+CACHE_KIB = 65_536
+
+# A cut near a quantile is chosen once, from the first answers, when there are so many of them.
+CUT_FROM, CUT_AMONG = 1_000, 10_000
+
+MARKS = """
+    select predictions_upto, feedback_upto, ripe_upto from experiments where key = :experiment
+"""
+SET_MARKS = """
+    update experiments set predictions_upto = :predictions, feedback_upto = :feedback,
+        ripe_upto = :ripe
+    where key = :experiment
+"""
+ENDS = """
+    select (select coalesce(max(id), 0) from predictions),
+        (select coalesce(max(id), 0) from feedback)
+"""
+BEHIND = """
+    select key, design from experiments
+    where state = 'running' and (
+        predictions_upto + :backlog <= (select coalesce(max(id), 0) from predictions)
+        or feedback_upto + :backlog <= (select coalesce(max(id), 0) from feedback)
+    )
+"""
+TAKES_PART = """
+        p.role = 0
+        and p.revision in (select revision from experiment_phases where experiment = :experiment)
+        and p.version in (select version from experiment_arms where experiment = :experiment)
+"""
+TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
+UNIT = "case when :by_user then coalesce(p.unit, '') else '' end"
+
+FOLD_LOG = """
+    insert into experiment_units (experiment, unit, revision, version, :columns)
+    select :experiment, :unit, p.revision, p.version, :sums
+    from predictions p
+    where p.id > :after and p.id <= :upto and :takes_part
+    group by 2, 3, 4
+    on conflict do update set :added
+"""
+
+# Each row with the one that it replaces, so that a correction becomes a difference.
+CORRECTIONS = """
+    from feedback f
+    join predictions p on p.id = f.prediction
+    left join feedback o on o.id = (
+        select max(id) from feedback
+        where prediction = f.prediction and name = f.name and id < f.id
+    )
+"""
+FOLD_LABELS = """
+    insert into experiment_units
+        (experiment, unit, revision, version, labelled, judged, correct, ripe_labelled)
+    select :experiment, :unit, p.revision, p.version, sum(o.id is null),
+        sum((f.correct is not null) - (o.correct is not null)),
+        sum(coalesce(f.correct, 0) - coalesce(o.correct, 0)),
+        sum(o.id is null and p.id <= :ripe)
+    :corrections
+    where f.id > :after and f.id <= :upto and f.name = 'label' and :takes_part
+    group by 2, 3, 4
+    on conflict do update set labelled = labelled + excluded.labelled,
+        judged = judged + excluded.judged, correct = correct + excluded.correct,
+        ripe_labelled = ripe_labelled + excluded.ripe_labelled
+"""
+FOLD_VALUES = """
+    insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
+    select :experiment, f.name, :unit, p.revision, p.version, sum(o.id is null),
+        total(f.value - coalesce(o.value, 0)),
+        total(f.value * f.value - coalesce(o.value * o.value, 0))
+    :corrections
+    where f.id > :after and f.id <= :upto and f.name in (select value from json_each(:names))
+        and :takes_part
+    group by 2, 3, 4, 5
+    on conflict do update set known = known + excluded.known, total = total + excluded.total,
+        total2 = total2 + excluded.total2
+"""
+# Predictions whose label has become due, and which of them have one among the feedback so far.
+RIPEN = """
+    insert into experiment_units (experiment, unit, revision, version, ripe, ripe_labelled)
+    select :experiment, :unit, p.revision, p.version, count(*), sum(exists (
+        select 1 from feedback f
+        where f.prediction = p.id and f.name = 'label' and f.id <= :feedback
+    ))
+    from predictions p
+    where p.id > :after and p.id <= :upto and :takes_part
+    group by 2, 3, 4
+    on conflict do update set ripe = ripe + excluded.ripe,
+        ripe_labelled = ripe_labelled + excluded.ripe_labelled
+"""
+
+CUTS = "select cuts, predictions_from from experiments where key = :experiment"
+SET_CUTS = "update experiments set cuts = :cuts where key = :experiment"
+FIRST_LATENCIES = """
+    select latency_us from (
+        select p.latency_us from predictions p
+        where p.id > :after and p.id <= :upto and p.status = 0 and :takes_part
+        order by p.id limit :among
+    ) order by latency_us
+"""
+
+
+class Marks(NamedTuple):
+    """Ids up to which an experiment is folded.
+
+    Attributes:
+        predictions: Of the log.
+        feedback: Of the feedback.
+        ripe: Of the log again: predictions so old that their label is due.
+    """
+
+    predictions: int
+    feedback: int
+    ripe: int = 0
+
+
+Cuts = dict[str, int]
+
+
+class ExperimentFolds:
+    """Folds on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ends(self) -> tuple[int, int]:
+        """The newest ids of the log and of the feedback."""
+        row = self._connection.execute(ENDS).fetchone()
+        return row[0], row[1]
+
+    def marks(self, experiment: int) -> Marks:
+        """How far an experiment is folded."""
+        row = self._connection.execute(MARKS, {"experiment": experiment}).fetchone()
+        return Marks(*row)
+
+    def cuts(self, experiment: int) -> Cuts:
+        """By metric the latency in microseconds beyond which answers are counted; maybe none."""
+        return self._cuts(experiment)[0]
+
+    def fold(self, experiment: int, what: Wanted, *, limit: int, ripe: int | None = None) -> bool:
+        """Fold up to `limit` rows of each source; call it in a write. True if rows are left.
+
+        Args:
+            experiment: Its key.
+            what: What its design needs.
+            limit: Rows of each source at most.
+            ripe: The newest id whose label is due; None leaves these as they are.
+        """
+        after, (predictions, feedback) = self.marks(experiment), self.ends()
+        last = Marks(predictions, feedback, max(after.ripe, min(ripe or 0, predictions)))
+        upto = Marks(*(min(a + limit, end) for a, end in zip(after, last, strict=True)))
+        if upto == after:
+            return False
+        cuts = self._decided_cuts(experiment, what, after, upto)
+        self.fold_range(experiment, what, after, upto, cuts)
+        self._connection.execute(SET_MARKS, {"experiment": experiment, **upto._asdict()})
+        return upto != last
+
+    def fold_range(
+        self, experiment: int, what: Wanted, after: Marks, upto: Marks, cuts: Cuts
+    ) -> None:
+        """Add the rows of a range of the log, and one of the feedback."""
+        self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+        common = {"experiment": experiment, "by_user": what.by_user}
+        columns = [c for c in what.columns if cuts or not c.startswith("over")]
+        self._fold_log(columns, common, after.predictions, upto.predictions, cuts)
+        if after.feedback < upto.feedback:
+            window = common | {"after": after.feedback, "upto": upto.feedback}
+            self._execute(FOLD_LABELS, window | {"ripe": after.ripe})
+            if what.names:
+                self._execute(FOLD_VALUES, window | {"names": json.dumps(what.names)})
+        if after.ripe < upto.ripe:
+            ripe = common | {"after": after.ripe, "upto": upto.ripe}
+            self._execute(RIPEN, ripe | {"feedback": upto.feedback})
+
+    def fold_backlogs(self, *, limit: int) -> None:
+        """Fold what running experiments are far behind with; call it in a write."""
+        rows = self._connection.execute(BEHIND, {"backlog": BACKLOG}).fetchall()
+        if rows:
+            from mlreg.store.designs import load_design
+
+            for key, design in rows:
+                self.fold(key, wanted(load_design(design)), limit=limit)
+
+    @contextmanager
+    def aside(self, experiment: int, what: Wanted) -> Iterator[Callable[[Marks], None]]:
+        """Count an experiment anew from the log, beside the tables, for this connection alone.
+
+        Inside the block every read of this connection sees the new count. It yields a function
+        that counts on up to marks, which must not go back.
+        """
+        # Phases alone say what belongs to an experiment, so it may begin at the first row.
+        reached = [Marks(0, 0, 0)]
+        cuts = self.cuts(experiment)
+
+        def fold_to(marks: Marks) -> None:
+            self.fold_range(experiment, what, reached[0], marks, cuts)
+            reached[0] = marks
+
+        for table in (UNITS_TABLE, VALUES_TABLE):
+            ddl: str = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
+            # A temporary table hides the one of the same name.
+            self._connection.execute("create temp table" + ddl[len("create table") :])
+        try:
+            yield fold_to
+        finally:
+            for table in (UNITS_TABLE, VALUES_TABLE):
+                self._connection.execute(f"drop table temp.{table}")
+
+    def _fold_log(
+        self,
+        columns: Sequence[str],
+        common: Mapping[str, object],
+        after: int,
+        upto: int,
+        cuts: Cuts,
+    ) -> None:
+        if after >= upto or not columns:
+            return
+        filled = {
+            ":columns": ", ".join(columns),
+            ":sums": ", ".join(FROM_LOG[column] for column in columns),
+            ":added": ", ".join(f"{column} = {column} + excluded.{column}" for column in columns),
+        }
+        self._execute(_filled(FOLD_LOG, filled), {**common, **cuts, "after": after, "upto": upto})
+
+    def _cuts(self, experiment: int) -> tuple[Cuts, int]:
+        """The cuts, and the id after which the experiment began."""
+        stored, start = self._connection.execute(CUTS, {"experiment": experiment}).fetchone()
+        return (json.loads(stored) if stored else {}), start
+
+    def _decided_cuts(self, experiment: int, what: Wanted, after: Marks, upto: Marks) -> Cuts:
+        """The cuts; once there are answers enough they are chosen, and what was folded is cut."""
+        if not what.quantiles:
+            return {}
+        cuts, start = self._cuts(experiment)
+        if cuts:
+            return cuts
+        values = {"experiment": experiment, "after": start, "upto": upto.predictions}
+        rows = self._execute(FIRST_LATENCIES, values | {"among": CUT_AMONG})
+        latencies = [row[0] for row in rows]
+        if len(latencies) < CUT_FROM:
+            return {}
+        cuts = {name: latencies[int(q * len(latencies))] for name, q in what.quantiles.items()}
+        self._connection.execute(SET_CUTS, {"experiment": experiment, "cuts": json.dumps(cuts)})
+        over = [column for column in what.columns if column.startswith("over")]
+        common = {"experiment": experiment, "by_user": what.by_user}
+        self._fold_log(over, common, start, after.predictions, cuts)
+        return cuts
+
+    def _execute(self, template: str, values: Mapping[str, object]):  # type: ignore[no-untyped-def]  # a cursor of either driver
+        parts = {":unit": UNIT, ":corrections": CORRECTIONS, ":takes_part": TAKES_PART}
+        return self._connection.execute(_filled(template, parts), values)
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """A statement with its parts put in, which are constants of this package alone."""
+    for place, text in parts.items():
+        template = template.replace(place, text)
+    return template

@@ -1,0 +1,119 @@
+"""What an experiment measures: each a ratio of two sums over units, from columns the log fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mlreg.entities.experiments import Design
+
+VALUE = "value:"
+COVERAGE = "label_coverage"
+RIPE_COVERAGE = "ripe_label_coverage"
+UNITS_TABLE, VALUES_TABLE = "experiment_units", "experiment_values"
+
+# The rows of a batch share one latency, which is one observation.
+_TIMED = "p.status = 0 and p.is_call"
+
+# How the log fills the columns of a unit; these two are always filled.
+ALWAYS = ("requests", "failed")
+FROM_LOG = {
+    "requests": "count(*)",
+    "failed": "sum(p.status <> 0)",
+    "timed": f"sum({_TIMED})",
+    "latency": f"sum(case when {_TIMED} then p.latency_us else 0 end)",
+    "latency2": f"total(case when {_TIMED} then 1.0 * p.latency_us * p.latency_us end)",
+    "confident": "count(p.confidence)",
+    "confidence": "total(p.confidence)",
+    "confidence2": "total(p.confidence * p.confidence)",
+    "priced": "count(p.cost)",
+    "cost": "total(p.cost)",
+    "cost2": "total(p.cost * p.cost)",
+    "over50": f"sum({_TIMED} and p.latency_us > :p50_latency_ms)",
+    "over95": f"sum({_TIMED} and p.latency_us > :p95_latency_ms)",
+    "over99": f"sum({_TIMED} and p.latency_us > :p99_latency_ms)",
+}
+
+
+class Measure(NamedTuple):
+    """A ratio of two sums over units.
+
+    Attributes:
+        y: The numerator of a unit, as SQL over its columns.
+        k: The denominator.
+        square: The sum of squared numerators over rows that are units of their own.
+        columns: Those that the log must fill for it, beside the ones it always fills.
+        table: Where the columns are.
+    """
+
+    y: str
+    k: str
+    square: str
+    columns: tuple[str, ...] = ()
+    table: str = UNITS_TABLE
+
+
+_ANSWERED = "(requests - failed)"
+MEASURES = {
+    "success_rate": Measure(_ANSWERED, "requests", _ANSWERED),
+    "error_rate": Measure("failed", "requests", "failed"),
+    "accuracy": Measure("correct", "judged", "correct"),
+    COVERAGE: Measure("labelled", "requests", "labelled"),
+    RIPE_COVERAGE: Measure("ripe_labelled", "ripe", "ripe_labelled"),
+    "avg_latency_ms": Measure("latency", "timed", "latency2", ("timed", "latency", "latency2")),
+    # Of a quantile: how many answers took longer than a fixed cut near it. What users do to the
+    # variance of this share they do to the quantile's.
+    "p50_latency_ms": Measure("over50", "timed", "over50", ("timed", "over50")),
+    "p95_latency_ms": Measure("over95", "timed", "over95", ("timed", "over95")),
+    "p99_latency_ms": Measure("over99", "timed", "over99", ("timed", "over99")),
+    "avg_confidence": Measure(
+        "confidence", "confident", "confidence2", ("confident", "confidence", "confidence2")
+    ),
+    "cost_per_request": Measure("cost", "priced", "cost2", ("priced", "cost", "cost2")),
+}
+NAMED_VALUE = Measure("total", "known", "total2", table=VALUES_TABLE)
+
+
+def measure_of(name: str) -> Measure:
+    """The measure of a metric's name."""
+    return NAMED_VALUE if name.startswith(VALUE) else MEASURES[name]
+
+
+def measured(design: Design) -> list[str]:
+    """The measures that the verdict of a design needs."""
+    found = dict.fromkeys(metric.name for metric in design.metrics)
+    if "accuracy" in found:
+        found[RIPE_COVERAGE if design.label_window_seconds else COVERAGE] = None
+    return list(found)
+
+
+class Wanted(NamedTuple):
+    """What a fold has to fill for a design.
+
+    Attributes:
+        by_user: Whether users are the units; else each request is one.
+        columns: Of `experiment_units`, from the log.
+        names: The named feedback values.
+        quantiles: Of latency, by metric: they need a cut each.
+        window: Microseconds after which a label is due; 0 where its age does not matter.
+    """
+
+    by_user: bool
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    quantiles: dict[str, float]
+    window: int
+
+
+def wanted(design: Design) -> Wanted:
+    """What the folds of an experiment with this design have to fill."""
+    names = measured(design)
+    columns: Iterable[str] = (c for name in names for c in measure_of(name).columns)
+    return Wanted(
+        by_user=design.unit == "user",
+        columns=tuple(dict.fromkeys((*ALWAYS, *columns))),
+        names=tuple(sorted(n.removeprefix(VALUE) for n in names if n.startswith(VALUE))),
+        quantiles={m.name: m.quantile for m in design.metrics if m.quantile is not None},
+        window=round(design.label_window_seconds * 1e6) if RIPE_COVERAGE in names else 0,
+    )
