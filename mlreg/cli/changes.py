@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlreg import clock
-from mlreg.cli.records import RevisionChange
+from mlreg.cli.records import RevisionChange, Sentence
 
 if TYPE_CHECKING:
     from mlreg.cli.session import Session
@@ -24,3 +24,11 @@ def emit_change(session: Session, registry: Registry, change: Callable[[], Revis
     past = registry.traffic.history(after.model, limit=2)
     before = next((revision for revision in past if revision.number < after.number), None)
     session.emit(RevisionChange(before=before, after=after, is_new=after.created_at >= started))
+
+
+def show_split(session: Session, registry: Registry, model: str, *, dry_run: bool) -> None:
+    """Show people what a command beside its result has done to a model's traffic."""
+    if session.is_for_people and not dry_run:
+        after, *past = registry.traffic.history(model, limit=2)
+        session.emit(Sentence(text=""))
+        session.emit(RevisionChange(before=past[0] if past else None, after=after, is_new=True))

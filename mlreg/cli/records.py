@@ -52,5 +52,9 @@ class ExperimentList(Document):
     """`experiments`, the newest first."""
 
 
+class StandingList(Document):
+    """`experiments` with what they have gathered."""
+
+
 class Recorded(Document):
     """`test_id`, how many outcomes were `recorded`, and the `prediction_id` of a single one."""

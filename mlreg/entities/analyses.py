@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from mlreg.entities.experiments import Mode, Recommendation, State
+from mlreg.entities.experiments import Experiment, Mode, Recommendation, State
 
 MetricRole = Literal["primary", "secondary", "guardrail"]
 GateEffect = Literal["invalid", "wait", "warn"]
@@ -127,6 +127,37 @@ class RecordedLook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing(Experiment):
+    """An experiment with what it has gathered so far.
+
+    Attributes:
+        requests: Predictions of each arm, the control first; none before the start.
+        looks: How many looks have counted.
+        last_look: The newest of them.
+    """
+
+    requests: tuple[int, ...] = ()
+    looks: int = 0
+    last_look: RecordedLook | None = None
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        *Experiment.__json__,
+        "requests",
+        "looks",
+        "last_look",
+    )
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, requests: tuple[int, ...], looks: tuple[RecordedLook, ...]
+    ) -> Self:
+        """The standing of an experiment."""
+        known = {field.name: getattr(experiment, field.name) for field in fields(Experiment)}
+        last = looks[-1] if looks else None
+        return cls(**known, requests=requests, looks=len(looks), last_look=last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseResult:
     """One phase of an experiment on the primary metric, treatments parallel to the design's.
 
@@ -188,6 +219,7 @@ class Analysis:
     test_id: str
     model: str
     status: State
+    unit: Literal["user", "request"]
     mode: Mode
     verdict: Recommendation
     winner: str | None

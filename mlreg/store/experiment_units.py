@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mlreg.store.connection import Connection
+from mlreg.store.experiment_folds import TAKES_PART
 from mlreg.store.measures import VALUE, VALUES_TABLE, measure_of
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.
@@ -25,6 +26,16 @@ COUNTS = """
     select revision, version, sum(unit <> ''), sum(case when unit = '' then requests else 0 end),
         sum(requests)
     from experiment_units where experiment = :experiment group by revision, version
+"""
+REQUESTS = """
+    select version, sum(requests) from (
+        select version, requests from experiment_units where experiment = :experiment
+        union all
+        select p.version, count(*) from predictions p
+        where p.id > (select predictions_upto from experiments where key = :experiment)
+            and :takes_part
+        group by 1
+    ) group by 1
 """
 SUMS = """
     select revision, version, unit = '', total(:k > 0), total(:y), total(:k), total(1.0 * :y * :y),
@@ -90,6 +101,11 @@ class ExperimentUnits:
         """Who took part, by revision and version."""
         rows = self._connection.execute(COUNTS, {"experiment": experiment})
         return {(row[0], row[1]): CellCounts(*row[2:]) for row in rows}
+
+    def requests(self, experiment: int) -> dict[int, int]:
+        """Predictions by version, folded or not."""
+        query = REQUESTS.replace(":takes_part", TAKES_PART)
+        return dict(self._connection.execute(query, {"experiment": experiment}).fetchall())
 
     def participants(self, experiment: int) -> tuple[int, int, int]:
         """Users; of these, seen in two arms; of these, within one phase."""

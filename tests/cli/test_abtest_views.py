@@ -91,6 +91,7 @@ ANALYSIS = Analysis(
     test_id="tone",
     model="sentiment",
     status="running",
+    unit="user",
     mode="group-sequential",
     verdict="ship",
     winner="2.0.0",

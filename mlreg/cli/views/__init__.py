@@ -29,6 +29,7 @@ _MODULES = {
     "ConfigEntry": "settings",
     "Experiment": "experiments",
     "ExperimentList": "experiments",
+    "StandingList": "standings",
     "Assignment": "experiments",
     "Recorded": "experiments",
     "Analysis": "analyses",

@@ -59,8 +59,8 @@ def _(analysis: Analysis) -> Iterable[Block]:
 
 
 def _exposed(analysis: Analysis) -> str:
-    exposure, unit = analysis.exposure, "units"
-    said = f"{count(exposure.units)} {unit} until {when(analysis.computed_at)} UTC"
+    exposure = analysis.exposure
+    said = f"{count(exposure.units)} {analysis.unit}s until {when(analysis.computed_at)} UTC"
     if exposure.double_exposed:
         said += f"; {count(exposure.double_exposed)} met more than one arm"
         said += f", {count(exposure.excluded)} of them are left out"
@@ -88,15 +88,16 @@ def metrics(analysis: Analysis) -> Iterable[Table]:
 
 
 def _compared(result: MetricResult) -> list[Content]:
-    verdict = _VERDICTS[result.verdict]
+    verdict, is_guard = _VERDICTS[result.verdict], result.role == "guardrail"
+    p = result.p_value if result.p_adjusted is None else result.p_adjusted
     return [
         _named(result),
         measure(result.control.value, result.unit),
         measure(result.treatment.value, result.unit),
         difference(result.difference, result.difference_ci, result.unit),
         Cell(_drawn(result), verdict.style),
-        p_value(result.p_value if result.p_adjusted is None else result.p_adjusted),
-        _KEPT[result.passed] if result.role == "guardrail" else verdict,
+        NOTHING if is_guard else p_value(p),
+        _KEPT[result.passed] if is_guard else verdict,
     ]
 
 
@@ -173,11 +174,15 @@ def _phases(analysis: Analysis) -> Table:
 
 
 def _notes(analysis: Analysis) -> Iterable[Line]:
+    needed, days = analysis.units_still_needed, analysis.days_still_needed
+    if needed:
+        time = f", {days:,.1f} days at the present traffic" if days is not None else ""
+        yield Line(f"still needed: about {count(needed)} {analysis.unit}s{time}")
+    if analysis.primary.mde_at_n is not None:
+        found = difference(analysis.primary.mde_at_n, None, analysis.primary.unit).lstrip("+")
+        yield Line(f"by now a true difference of {found} would be found with the planned power")
     for sentence in analysis.assumptions:
         yield Line(sentence, "dim")
-    if analysis.revision is not None:
-        would = "would become" if analysis.dry_run else "is at"
-        yield Line(f"{analysis.model} {would} revision {analysis.revision}")
 
 
 @blocks.register

@@ -10,11 +10,10 @@ from mlreg.entities.experiments import Design, TestMetric
 from mlreg.services.experiments.observing import Observed, moments
 from mlreg.services.experiments.tails import average_quantiles, quantile_in, scaled
 from mlreg.stats import always_valid, group_sequential
-from mlreg.stats.distributions import normal_upper
 from mlreg.stats.evidence import MIN_UNITS, Evidence
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.group_sequential import LookPlan
-from mlreg.stats.lifts import log_lift
+from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
 from mlreg.stats.looks import Look
 from mlreg.stats.phases import Averaged, Spread, average_ratios
 from mlreg.stats.quantiles import MIN_BEYOND
@@ -98,16 +97,12 @@ def result(
     variant = design.variants[place]
     interval = None if look.ci_lower is None or look.ci_upper is None else Interval(
         look.ci_lower, look.ci_upper)  # fmt: skip
-    control, treatment = seen.averaged.control, seen.averaged.treatment
-    lift = None
-    if control and treatment and look.boundary and math.isfinite(look.boundary):
-        lift = log_lift(
-            control.value, control.se, treatment.value, treatment.se,
-            upper=normal_upper, alpha=design.alpha_used,
-        )  # fmt: skip
+    lift = _lift(seen, look)
+    lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
     is_hidden = design.mode == "fixed" and not look.is_decision_point
-    se = seen.evidence.se
-    verdict = judge(interval, min_effect=design.min_effect or 0.0, direction=metric.direction)
+    se, min_effect = seen.evidence.se, design.min_effect if role == "primary" else None
+    verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
+    drift = design_drift(alpha=design.alpha_used, power=design.power)
     return MetricResult(
         metric=metric.name,
         role=role,
@@ -126,25 +121,37 @@ def result(
         se=_finite(se),
         statistic=None if is_hidden else _finite(look.z),
         p_value=None if is_hidden or look.z is None else look.p_value,
-        lift=lift.value if lift else None,
-        lift_ci=(lift.low, lift.high)
-        if lift and lift.low is not None and lift.high is not None
-        else None,
-        lift_undefined=None if lift and lift.low is not None else "the control is too close to 0",
+        lift=lift.value,
+        lift_ci=lift_limits,
+        lift_undefined=_why_no_lift(seen) if lift_limits is None else None,
         design_effect=seen.design_effect,
         boundary=_finite(look.boundary),
         information=_finite(look.information),
         alpha_spent=look.alpha_spent,
         is_crossed=look.is_crossed,
         conditional_power=_conditional_power(design, look, metric),
-        mde_at_n=None
-        if se is None
-        else design_drift(alpha=design.alpha_used, power=design.power) * se,
-        min_effect=design.min_effect if role == "primary" else None,
+        mde_at_n=None if se is None else drift * se,
+        min_effect=min_effect,
         verdict=str(verdict),
         sentence=_sentence(metric, seen, interval),
         warnings=tuple(dict.fromkeys(look.warnings)),
     )
+
+
+def _lift(seen: Seen, look: Look) -> Lift:
+    """The relative difference, with an interval that holds whenever the difference's does."""
+    control, treatment, boundary = seen.averaged.control, seen.averaged.treatment, look.boundary
+    if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
+        return UNDEFINED
+    arms = control.value, control.se, treatment.value, treatment.se
+    return log_lift(*arms, upper=lambda _: boundary)
+
+
+def _why_no_lift(seen: Seen) -> str:
+    control = seen.averaged.control
+    if control is None or seen.evidence.z is None:
+        return "there is no test yet"
+    return "the control is too close to 0"
 
 
 def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float | None:

@@ -21,6 +21,9 @@ LEAST_DAYS = 3
 WEEK_DAYS = 7
 ALARM = 0.001
 
+# What a unit must have beside a prediction, to count for a metric.
+_KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
+
 
 def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
@@ -87,12 +90,16 @@ def _coverage(design: Design, observed: Observed) -> Gate | None:
     p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     due = "predictions whose label is due" if design.label_window_seconds else "predictions"
+    needs_labels = any(
+        metric.name == "accuracy"
+        for metric in (design.metric, *(guard.metric for guard in design.guardrails))
+    )
     return Gate(
         gate="label_coverage",
         passed=p > ALARM / len(design.treatments),
-        effect="invalid",
-        detail=f"labels have arrived for {rates[0]:.1%} of the control's {due}"
-        f" and {rates[1]:.1%} of the treatment's ({format_p(p)})",
+        effect="invalid" if needs_labels else "warn",
+        detail=f"labels came for {rates[0]:.1%} and {rates[1]:.1%} of the {due}"
+        f" of control and treatment ({format_p(p)})",
     )
 
 
@@ -109,15 +116,15 @@ def _coverage_p(design: Design, arms: Averaged) -> float:
 def _units(design: Design, seen: Sequence[Seen]) -> Gate:
     needed = least_units(design)
     least = min((arm for s in seen for arm in s.arms), key=lambda arm: arm.n_units)
-    word = {"user": "user", "request": "request"}[design.unit] + "s" * (least.n_units != 1)
-    has = f"{least.n_units:,} {word}" if least.n_units else f"no {word}"
+    passed = least.n_units >= needed
+    what = f"{design.unit}s{_KNOWN_OF.get(design.metric.name, '')}"
     return Gate(
         gate="min_units",
-        passed=least.n_units >= needed,
+        passed=passed,
         effect="wait",
-        detail=f"{least.variant} has {has} with {design.metric.name}; each arm needs {needed:,}"
-        if least.n_units < needed
-        else f"each arm has at least {least.n_units:,} of the {needed:,} {word} it needs",
+        detail=f"each arm has {least.n_units:,} {what} or more; a test needs {needed:,}"
+        if passed
+        else f"{least.variant} has {least.n_units:,} {what}; a test needs {needed:,} in each arm",
     )
 
 
@@ -142,4 +149,7 @@ def _places(design: Design) -> range:
 
 
 def _lasted(days: float) -> str:
-    return f"{days * 24:.0f} hours" if days < 1 else f"{days:.1f} days"
+    if days >= 1:
+        return f"{days:.1f} days"
+    hours = days * 24
+    return f"{hours:.0f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"

@@ -57,7 +57,12 @@ def _guarded(
     seen = see(design, observed, metric, place)
     look = always_valid.look(seen.evidence, tuning_n=design.tuning_units, alpha=design.alpha_used)
     shown = result(design, seen, look, metric, place, role="guardrail")
+    boundary = _boundary(design, seen, plan)
     kept = is_kept(design, seen, guardrail, plan, earlier)
+    if shown.difference is not None and shown.se and math.isfinite(boundary):
+        half = boundary * shown.se
+        interval = shown.difference - half, shown.difference + half
+        shown = replace(shown, difference_ci=interval, level=1 - 2 * KEPT_ALPHA)
     return replace(
         shown,
         margin=guardrail.text,
@@ -85,11 +90,17 @@ def is_kept(
     n, tuning = seen.evidence.n, design.tuning_units
     if -z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA):
         return False
-    if plan is None:
-        return z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA) or None
-    if not plan.is_decision_point or plan.boundary is None:
+    if plan is not None and not plan.is_decision_point:
         return earlier
-    return z >= max(plan.boundary, normal_upper(KEPT_ALPHA)) or None
+    return z >= _boundary(design, seen, plan) or None
+
+
+def _boundary(design: Design, seen: Seen, plan: LookPlan | None) -> float:
+    """Standard errors to the margin that show a guardrail to be kept."""
+    if plan is not None:
+        return max(plan.boundary or math.inf, normal_upper(KEPT_ALPHA))
+    n, tuning = seen.evidence.n, design.tuning_units
+    return always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
 
 
 def _distance(seen: Seen, guardrail: Guardrail) -> float | None:

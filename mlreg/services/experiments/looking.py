@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.clock import from_micros
-from mlreg.entities.analyses import Analysis, Exposure, Verification, Watermark
+from mlreg.entities.analyses import Analysis, Exposure, Standing, Verification, Watermark
 from mlreg.entities.experiments import Experiment
 from mlreg.entities.traffic import Change
 from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
@@ -50,6 +50,34 @@ class Looking(Lifecycle):
         self._catch_up(test_id)
         with self._context.store.write() as tx:
             return self._look(tx, _started(tx, test_id)).analysis
+
+    def status(self, test_id: str | None = None) -> tuple[Standing, ...]:
+        """What an experiment, or each one that runs, has gathered so far; nothing is judged.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        from mlreg.services.experiments.receipts import recorded
+
+        with self._context.store.read() as tx:
+            if test_id is None:
+                found = tx.experiments.newest(state="running")
+            else:
+                found = [tx.experiments.get(test_id)]
+            standings = []
+            for experiment in found:
+                requests = tx.experiments.units.requests(experiment.key)
+                rows = tx.experiments.receipts(experiment.key)
+                standings.append(
+                    Standing.of(
+                        experiment,
+                        tuple(
+                            requests.get(arm, 0) for arm in tx.experiments.arm_keys(experiment.key)
+                        ),
+                        tuple(recorded(row) for row in rows if row.kind == "look"),
+                    )
+                )
+        return tuple(standings)
 
     def conclude(
         self,
@@ -234,6 +262,7 @@ def _analysis(
         test_id=experiment.test_id,
         model=experiment.model,
         status=experiment.state,
+        unit=design.unit,
         mode=design.mode,
         verdict=judged.verdict,
         winner=judged.winner,

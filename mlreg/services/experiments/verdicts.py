@@ -101,7 +101,8 @@ def _waiting(findings: Findings) -> Verdict | None:
     waits = findings.failed("wait")
     if not waits:
         return None
-    so_far = "The test is over without a verdict" if findings.is_final else "No verdict yet"
+    is_over = findings.is_final and any(gate.gate != "run_time" for gate in waits)
+    so_far = "The test is over without a verdict" if is_over else "No verdict yet"
     return Verdict("invalid", None, f"{so_far}: {waits[0].detail}.")
 
 

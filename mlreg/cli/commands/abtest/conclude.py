@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mlreg.cli.changes import show_split
 from mlreg.cli.options import ChangeOptions, ExperimentArgument
 from mlreg.cli.session import SessionOptions
 
@@ -30,8 +31,8 @@ def conclude(
     $ mlreg abtest conclude tone --force --reason "the season is over"
     """
     with session.open() as registry:
-        session.emit(
-            registry.experiments.conclude(
-                test_id, promote_winner=promote_winner, force=force, change=change
-            )
+        found = registry.experiments.conclude(
+            test_id, promote_winner=promote_winner, force=force, change=change
         )
+        session.emit(found)
+        show_split(session, registry, found.model, dry_run=change.dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlreg.cli.changes import show_split
 from mlreg.cli.options import ChangeOptions, ExperimentArgument
 from mlreg.cli.session import SessionOptions
 
@@ -15,5 +16,7 @@ def start(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOp
     $ mlreg abtest start tone --reason "approved by Maria"
     """
     with session.open() as registry:
-        session.emit(registry.experiments.start(test_id, change=change))
+        found = registry.experiments.start(test_id, change=change)
+        session.emit(found)
+        show_split(session, registry, found.model, dry_run=change.dry_run)
     session.suggest(f"mlreg abtest analyze {test_id}")

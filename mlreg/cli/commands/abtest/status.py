@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.completion import complete_experiment
-from mlreg.cli.records import ExperimentList
+from mlreg.cli.records import StandingList
 from mlreg.cli.session import SessionOptions
 
 
@@ -23,12 +23,10 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """Say how a test stands, without a look: its state, its split and how long it has run.
+    """Say how a test stands, without a look: its split, what its arms have gathered, the last look.
 
     $ mlreg abtest status
     $ mlreg abtest status tone --field experiments.status
     """
     with session.open() as registry:
-        named = [registry.experiments.get(test_id)] if test_id is not None else None
-        found = registry.experiments.list(state="running") if named is None else named
-        session.emit(ExperimentList(experiments=list(found)))
+        session.emit(StandingList(experiments=list(registry.experiments.status(test_id))))

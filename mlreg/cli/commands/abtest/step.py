@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mlreg.cli.changes import show_split
 from mlreg.cli.options import ChangeOptions, ExperimentArgument, parser, percent
 from mlreg.cli.session import SessionOptions
 
@@ -33,4 +34,6 @@ def step(
     $ mlreg abtest step tone --to 50 --reason "no errors since Monday"
     """
     with session.open() as registry:
-        session.emit(registry.experiments.step(test_id, to=to, change=change))
+        found = registry.experiments.step(test_id, to=to, change=change)
+        session.emit(found)
+        show_split(session, registry, found.model, dry_run=change.dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlreg.cli.changes import show_split
 from mlreg.cli.options import ChangeOptions, ExperimentArgument
 from mlreg.cli.session import SessionOptions
 
@@ -12,4 +13,6 @@ def stop(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOpt
     $ mlreg abtest stop tone --reason "the labels are wrong"
     """
     with session.open() as registry:
-        session.emit(registry.experiments.stop(test_id, change=change))
+        found = registry.experiments.stop(test_id, change=change)
+        session.emit(found)
+        show_split(session, registry, found.model, dry_run=change.dry_run)
