@@ -105,7 +105,7 @@ def test_status_show_and_list_say_the_same(folder):
     assert answer("list --status running", folder=folder)["experiments"] == [shown]
     so_far = {"requests": [0, 0], "looks": 0, "last_look": None}
     assert answer("status", folder=folder)["experiments"] == [shown | so_far]
-    assert answer("status tone", folder=folder)["experiments"] == [shown]
+    assert answer("status tone", folder=folder)["experiments"] == [shown | so_far]
     assert "success_rate" in run("list", folder=folder).stdout
     text = run("show tone", folder=folder).stdout
     assert "higher is better" in text
