@@ -37,3 +37,6 @@ EARLY_STOP_BIAS: Final = "early_stop_bias"
 
 NOT_FINAL: Final = "not_final"
 """An interim look, or a look that is not a decision point."""
+
+REVERSED: Final = "reversed"
+"""A treatment that crossed the boundary is now on the other side of zero, interval and all."""

@@ -15,7 +15,7 @@ from mlreg.stats.checks import check_fraction
 from mlreg.stats.distributions import normal_tail, normal_upper
 from mlreg.stats.evidence import Evidence
 from mlreg.stats.looks import Look, limits_at
-from mlreg.stats.random_walk import FAR, Walk, crossing_probabilities, resolutions, spaced
+from mlreg.stats.random_walk import FAR, MIN_STEP, Walk, crossing_probabilities, resolutions, spaced
 from mlreg.stats.roots import bisect
 
 SLOTS = 10
@@ -123,7 +123,8 @@ def plan_look(
 
     Args:
         previous: Information at the decision points so far (`looks` of the last plan).
-        information: Units now / planned units; may exceed 1 at the last look.
+        information: Units now / planned units; may exceed 1 at the last look. At the deadline it
+            may be less than at the look before, which is then taken again with what is left.
         slots: Number of slots of the design, at most 20.
         alpha: Two-sided level of the design.
         is_deadline: Whether the declared deadline has come.
@@ -135,6 +136,8 @@ def plan_look(
         raise ValueError(f"slots must lie between 1 and {MAX_SLOTS}, got {slots!r}")
     _check_design(previous, alpha, 2)
     last = previous[-1] if previous else 0.0
+    if is_deadline and information <= last < 1:
+        information = last + MIN_STEP  # the last look once more, with the alpha that is left
     is_open = last < 1 and information > last
     is_final = is_open and (is_deadline or information >= 1)
     is_decision = is_final or (is_open and _slot(information, slots) > _slot(last, slots))
@@ -151,6 +154,23 @@ def plan_look(
         is_final=is_final,
         alpha=alpha,
         looks=looks,
+    )
+
+
+def closed_plan(
+    previous: Sequence[float], information: float, *, slots: int = SLOTS, alpha: float = 0.05
+) -> LookPlan:
+    """The plan after its final look: its boundary is shown, and nothing is decided any more."""
+    design = boundaries(previous, alpha=alpha, is_last_final=True)
+    return LookPlan(
+        number=slots,
+        information=information,
+        boundary=design.z[-1],
+        alpha_spent=design.alpha_spent[-1],
+        is_decision_point=False,
+        is_final=False,
+        alpha=alpha,
+        looks=tuple(previous),
     )
 
 

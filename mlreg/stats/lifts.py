@@ -41,16 +41,18 @@ def log_lift(
     treatment: float,
     treatment_se: float,
     *,
+    covariance: float = 0.0,
     upper: Callable[[float], float] = normal_upper,
     alpha: float = 0.05,
 ) -> Lift:
-    """Lift of two independent estimates, its interval symmetric on the log scale (delta method).
+    """Lift of two estimates, its interval symmetric on the log scale (delta method).
 
     Args:
         control: Estimate of the control, in the metric's unit.
         control_se: Standard error of that estimate.
         treatment: Estimate of the treatment.
         treatment_se: Standard error of that estimate.
+        covariance: Of the two estimates; 0 for independent ones.
         upper: Upper quantile function of the reference distribution.
         alpha: The interval has level 1 - alpha.
 
@@ -66,6 +68,8 @@ def log_lift(
     if ratio <= 0:
         return Lift(ratio - 1, None, None)
     log_se = math.hypot(control_se / control, treatment_se / treatment)
+    if covariance:
+        log_se = math.sqrt(max(0.0, log_se * log_se - 2 * covariance / (control * treatment)))
     return _around_log(ratio, quantile * log_se)
 
 

@@ -14,18 +14,23 @@ from mlreg.stats import codes
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, Evidence
 from mlreg.stats.joint_moments import JointMoments
-from mlreg.stats.ratios import MIN_USERS, ratio_estimate
+from mlreg.stats.ratios import MIN_USERS, design_effect, ratio_estimate
 
 Pair = tuple[Estimate, Estimate]
 RatioPair = tuple[JointMoments, JointMoments]
 
 
 class Spread(NamedTuple):
-    """Variances of the averaged arms and their covariance, summed over units."""
+    """Variances of the averaged arms and their covariance, summed over units.
+
+    The last two count the units behind each arm, those that came back once; None if not known.
+    """
 
     control: float
     treatment: float
     covariance: float
+    n_control: int | None = None
+    n_treatment: int | None = None
 
 
 class Contrast(NamedTuple):
@@ -43,8 +48,8 @@ class Averaged:
         control: The control; None without a phase in which both arms have units.
         treatment: The treatment.
         covariance: Of the two estimates; not 0 when users changed the arm between phases.
-        null_se: Standard error of the difference if the arms share one rate; None where the
-            metric is no share.
+        null_se: Standard error of the difference if the arms have one rate, or one variance; None
+            if only the arms' own are known.
         weights: Of each phase, summing to 1; 0 for a phase that was left out.
         events: How often the rarer outcome is expected in the arm that expects it least, if both
             have one rate, counted as independent predictions; None where the metric is no share.
@@ -72,9 +77,10 @@ class Averaged:
     def evidence(self, *, min_units: int = MIN_UNITS, min_events: int = MIN_EVENTS) -> Evidence:
         """What a sequential test sees; no z before both arms have enough units and events.
 
-        A share is decided by the standard error that the arms would have with one common rate; the
-        interval takes the larger of the two, so that it never excludes zero where the decision
-        does not. `n` is the number of units that a balanced test with the same information has.
+        The decision takes the standard error that equal arms would have: an arm that has not met
+        its rare events, or its outliers, looks surer than it is. The interval takes the larger of
+        this and the arms' own, so that it never excludes zero where the decision does not. `n` is
+        the number of units that a balanced test with the same information has.
         """
         contrast = self.contrast()
         if contrast is None or self.control is None or self.treatment is None:
@@ -114,12 +120,19 @@ def average_ratios(
     averaged = average_estimates(pairs, clustered=clustered)
     if averaged.control is None or averaged.treatment is None:
         return averaged
-    null_se = events = None
+    kept = [(w, *phase) for w, phase in zip(weights, phases, strict=True) if w]
+    tied = tie(pairs, clustered)
+    events = None
     if is_share:
-        kept = [(w, _one_rate(*p)) for w, p in zip(weights, phases, strict=True) if w]
-        null_se = math.sqrt(sum(w * w * null.variance for w, null in kept))
-        null_se *= tie(pairs, clustered)
-        events = min(sum(null.events[side] for _, null in kept) for side in (0, 1))
+        nulls = [_one_rate(*arms) for _, *arms in kept]
+        variances = [null.variance for null in nulls]
+        events = min(sum(null.events[side] for null in nulls) for side in (0, 1))
+    else:
+        variances = [_one_variance(*arms) for _, *arms in kept]
+    one = tied * math.sqrt(sum(w * w * v for (w, *_), v in zip(kept, variances, strict=True)))
+    contrast = averaged.contrast()
+    own = contrast.se if contrast else 0.0
+    null_se = one if is_share else max(one, own)
     is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
     return Averaged(
         control=averaged.control,
@@ -154,12 +167,12 @@ def average_estimates(phases: Sequence[Pair], *, clustered: Spread | None = None
         control=Estimate(
             value=sum(w * control.value for w, control, _ in used),
             se=math.sqrt(variances.control),
-            n=sum(control.n for _, control, _ in used),
+            n=_units(variances.n_control, [control.n for _, control, _ in used]),
         ),
         treatment=Estimate(
             value=sum(w * treatment.value for w, _, treatment in used),
             se=math.sqrt(variances.treatment),
-            n=sum(treatment.n for _, _, treatment in used),
+            n=_units(variances.n_treatment, [treatment.n for _, _, treatment in used]),
         ),
         covariance=variances.covariance,
         null_se=None,
@@ -185,18 +198,30 @@ def _one_rate(control: JointMoments, treatment: JointMoments) -> _OneRate:
     arms = (control, treatment)
     rows = [arm.n * arm.x.mean for arm in arms]
     rate = sum(arm.n * arm.y.mean for arm in arms) / sum(rows)
-    estimates = [ratio_estimate(arm) for arm in arms]
-    independent = sum(r * e.value * (1 - e.value) for r, e in zip(rows, estimates, strict=True))
-    # How users inflate the variance; where no arm varies, as much as they can: each user is one.
-    inflation = sum(rows) / sum(arm.n for arm in arms)
-    if independent > 0:
-        seen = sum((r * e.se) ** 2 for r, e in zip(rows, estimates, strict=True))
-        inflation = seen / independent
-    rarer = min(rate, 1 - rate) / max(1.0, inflation)
-    return _OneRate(
-        variance=inflation * rate * (1 - rate) * sum(1 / r for r in rows),
-        events=(rarer * rows[0], rarer * rows[1]),
+    # How users inflate the variance of each arm. Where an arm does not vary nobody knows: then as
+    # much as in the other one; and if neither does, as much as they can, each user being one.
+    known = [design_effect(arm) for arm in arms]
+    fallback = max(
+        (effect for effect in known if effect), default=sum(rows) / sum(a.n for a in arms)
     )
+    counts = [r / (effect or fallback) for r, effect in zip(rows, known, strict=True)]
+    rarer = min(rate, 1 - rate)
+    return _OneRate(
+        variance=rate * (1 - rate) * sum(1 / count for count in counts),
+        events=(rarer * min(rows[0], counts[0]), rarer * min(rows[1], counts[1])),
+    )
+
+
+def _one_variance(control: JointMoments, treatment: JointMoments) -> float:
+    """Variance of the difference of two ratios if the units of both arms varied as much."""
+    arms = [(arm.n, arm.x.mean, arm.combined_variance(arm.y.mean / arm.x.mean))
+            for arm in (control, treatment)]  # fmt: skip
+    common = sum(n * variance for n, _, variance in arms) / sum(n for n, _, _ in arms)
+    return sum(common / (n * mean * mean) for n, mean, _ in arms)
+
+
+def _units(distinct: int | None, by_phase: Sequence[int]) -> int:
+    return sum(by_phase) if distinct is None else distinct
 
 
 def tie(pairs: Sequence[Pair], clustered: Spread | None) -> float:

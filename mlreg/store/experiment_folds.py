@@ -17,8 +17,9 @@ from mlreg.store.measures import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wa
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
 BACKLOG = 25_000
 
-# As large as the pages of 100 000 users, which a fold would else write out half-way.
-CACHE_KIB = 65_536
+# Holds the pages of 100 000 users, which a fold would else write out half-way; a larger one lets
+# the sorter work in runs that no processor's cache holds, which costs more than it saves.
+CACHE_KIB = 8_192
 
 # A cut near a quantile is chosen once, from the first answers, when there are so many of them.
 CUT_FROM, CUT_AMONG = 1_000, 10_000

@@ -52,17 +52,21 @@ SPREAD = """
             value ->> 3 as in_control, value ->> 4 as in_treatment
         from json_each(:cells)
     )
-    select total(c * c), total(t * t), total(c * t), total(c2), total(t2) from (
+    select total(c * c), total(t * t), total(c * t), total(c2), total(t2),
+        total(has_c), total(has_t)
+    from (
         select
             total((:y - rate * :k) * in_control) as c,
-            total((:y - rate * :k) * in_treatment) as t, 0.0 as c2, 0.0 as t2
+            total((:y - rate * :k) * in_treatment) as t, 0.0 as c2, 0.0 as t2,
+            max(:k > 0 and in_control <> 0) as has_c, max(:k > 0 and in_treatment <> 0) as has_t
         from :table u cross join cells on cells.revision = u.revision and cells.version = u.version
         where experiment = :experiment :named and unit <> '' and (unit, u.revision) not in (:torn)
         group by unit
         union all
         select 0.0, 0.0,
             (:square - 2 * rate * :y + rate * rate * :k) * in_control * in_control,
-            (:square - 2 * rate * :y + rate * rate * :k) * in_treatment * in_treatment
+            (:square - 2 * rate * :y + rate * rate * :k) * in_treatment * in_treatment,
+            :k * (in_control <> 0), :k * (in_treatment <> 0)
         from :table u cross join cells on cells.revision = u.revision and cells.version = u.version
         where experiment = :experiment :named and unit = ''
     )
@@ -127,8 +131,8 @@ class ExperimentUnits:
 
     def spread(
         self, experiment: int, metric: str, cells: Sequence[tuple[int, int, float, float, float]]
-    ) -> tuple[float, float, float]:
-        """Variances of both averaged arms and their covariance, summed over units.
+    ) -> tuple[float, float, float, int, int]:
+        """Variances of both averaged arms and their covariance, summed over units; their units.
 
         Args:
             experiment: Its key.
@@ -142,7 +146,7 @@ class ExperimentUnits:
             "cells": json.dumps(list(cells)),
         }
         row = self._connection.execute(_statement(SPREAD, metric), values).fetchone()
-        return row[0] + row[3], row[1] + row[4], row[2]
+        return row[0] + row[3], row[1] + row[4], row[2], int(row[5]), int(row[6])
 
 
 def _statement(template: str, metric: str) -> str:

@@ -16,6 +16,7 @@ from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
 from mlreg.stats.looks import Look
 from mlreg.stats.phases import Averaged, Spread, average_ratios
+from mlreg.stats.power import ALWAYS_VALID_INFLATION
 from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.ratios import design_effect
 from mlreg.stats.results import Interval
@@ -102,7 +103,7 @@ def result(
     is_hidden = design.mode == "fixed" and not look.is_decision_point
     se, min_effect = seen.evidence.se, design.min_effect if role == "primary" else None
     verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
-    drift = design_drift(alpha=design.alpha_used, power=design.power)
+    to_find = design_drift(alpha=design.alpha_used, power=design.power) * inflation(design) ** 0.5
     return MetricResult(
         metric=metric.name,
         role=role,
@@ -130,7 +131,7 @@ def result(
         alpha_spent=look.alpha_spent,
         is_crossed=look.is_crossed,
         conditional_power=_conditional_power(design, look, metric),
-        mde_at_n=None if se is None else drift * se,
+        mde_at_n=None if se is None else to_find * se,
         min_effect=min_effect,
         verdict=str(verdict),
         sentence=_sentence(metric, seen, interval),
@@ -144,7 +145,7 @@ def _lift(seen: Seen, look: Look) -> Lift:
     if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
         return UNDEFINED
     arms = control.value, control.se, treatment.value, treatment.se
-    return log_lift(*arms, upper=lambda _: boundary)
+    return log_lift(*arms, covariance=seen.averaged.covariance, upper=lambda _: boundary)
 
 
 def _why_no_lift(seen: Seen) -> str:
@@ -164,6 +165,14 @@ def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float 
         z_final=design.final_boundary,
         drift=planned_drift(design),
     )
+
+
+def inflation(design: Design) -> float:
+    """How many times larger the mode makes an experiment than one test at its end."""
+    if design.mde is None or design.planned_information is None:
+        return ALWAYS_VALID_INFLATION
+    drift = design_drift(alpha=design.alpha_used, power=design.power)
+    return design.planned_information * (design.mde / drift) ** 2
 
 
 def planned_drift(design: Design) -> float:
@@ -188,6 +197,8 @@ def _arm(
     else:
         own = [Sums(*row[spot]) for row in table]
         units, known = int(sum(s.n for s in own)), int(sum(s.k for s in own))
+    if estimate is not None:
+        units = estimate.n
     return ArmResult(
         variant=variant.variant,
         version=variant.version,

@@ -11,11 +11,12 @@ from mlreg.entities.experiments import Design, Guardrail
 from mlreg.services.experiments.evaluating import Seen, result, see
 from mlreg.services.experiments.observing import Observed
 from mlreg.stats import always_valid
-from mlreg.stats.distributions import normal_upper
-from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
-from mlreg.stats.group_sequential import LookPlan
+from mlreg.stats.estimates import Estimate
+from mlreg.stats.evidence import MIN_UNITS
+from mlreg.stats.group_sequential import LookPlan, boundaries
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 from mlreg.stats.noninferiority import score_z
+from mlreg.stats.phases import Averaged
 
 HARM_ALPHA = 0.01
 
@@ -97,51 +98,77 @@ def is_kept(
 
 def _boundary(design: Design, seen: Seen, plan: LookPlan | None) -> float:
     """Standard errors to the margin that show a guardrail to be kept."""
-    if plan is not None:
-        return max(plan.boundary or math.inf, normal_upper(KEPT_ALPHA))
-    n, tuning = seen.evidence.n, design.tuning_units
-    return always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
+    if plan is None:
+        n, tuning = seen.evidence.n, design.tuning_units
+        return always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
+    if not plan.looks:
+        return math.inf
+    # The looks of the experiment at the level of guardrails, which is not shared among treatments.
+    return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_final).z[-1]
 
 
 def _distance(seen: Seen, guardrail: Guardrail) -> float | None:
-    """Standard errors between the treatment and the margin, above 0 on the right side of it."""
-    sign = 1 if guardrail.sign == ">=" else -1
-    found = _score(seen, guardrail) if _is_rare(seen, guardrail) else _contrast(seen, guardrail)
-    return None if found is None else sign * found
+    """Standard errors between the treatment and the margin, above 0 on the right side of it.
 
-
-def _is_rare(seen: Seen, guardrail: Guardrail) -> bool:
-    events = seen.averaged.events
-    return guardrail.metric.kind == "share" and events is not None and events < MIN_EVENTS
-
-
-def _contrast(seen: Seen, guardrail: Guardrail) -> float | None:
-    """By the standard errors of the arms."""
-    averaged = seen.averaged
-    contrast = averaged.contrast(1 + guardrail.bound if guardrail.kind == "relative" else 1.0)
-    if contrast is None or averaged.treatment is None:
-        return None
-    value, se = contrast
-    if guardrail.kind == "absolute":
-        value -= guardrail.bound
-    elif guardrail.kind == "limit":
-        value, se = averaged.treatment.value - guardrail.bound, averaged.treatment.se
-    return value / se if math.isfinite(value) and math.isfinite(se) and se > 0 else None
-
-
-def _score(seen: Seen, guardrail: Guardrail) -> float | None:
-    """By the standard error that the margin itself implies, for events too rare to have their own.
-
-    Each unit counts once, as if all its predictions fell together: with so few events nobody
-    knows how much they do. A relative margin has no size while there are none in the control.
+    The standard error is the one at the margin, as in Farrington & Manning's test: an arm that has
+    not met its rare events, or its outliers, would else look surer than it is.
     """
-    control, treatment = seen.averaged.control, seen.averaged.treatment
-    if control is None or treatment is None or guardrail.kind == "relative":
+    averaged, kind = seen.averaged, guardrail.metric.kind
+    found = (_share_gap if kind == "share" else _gap)(averaged, guardrail)
+    if found is None or not math.isfinite(found):
         return None
+    return found if guardrail.sign == ">=" else -found
+
+
+def _gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
+    """Of a mean or a quantile: standard errors by which the treatment exceeds the margin."""
+    treatment = averaged.treatment
+    if treatment is None:
+        return None
+    contrast = averaged.contrast()
+    if contrast is None or not contrast.se > 0:
+        return None
+    # By as much as arms of one variance would be less sure than these are.
+    doubt = max(1.0, (averaged.null_se or 0.0) / contrast.se)
     if guardrail.kind == "limit":
-        variance = guardrail.bound * (1 - guardrail.bound) / treatment.n
-        gap = treatment.value - guardrail.bound
-        return gap / math.sqrt(variance) if variance > 0 else None
-    counts = (control.value * control.n, control.n, treatment.value * treatment.n, treatment.n)
-    z = score_z(*counts, guardrail.bound) if abs(guardrail.bound) < 1 else 0.0
-    return z if math.isfinite(z) else None
+        excess = treatment.value - guardrail.bound
+        return excess / (doubt * treatment.se) if treatment.se > 0 else None
+    factor = 1 + guardrail.bound if guardrail.kind == "relative" else 1.0
+    at_margin = averaged.contrast(factor)
+    if at_margin is None or not at_margin.se > 0:
+        return None
+    tolerated = guardrail.bound if guardrail.kind == "absolute" else 0.0
+    return (at_margin.value - tolerated) / (doubt * at_margin.se)
+
+
+def _share_gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
+    """Of a share, with the rates that the margin implies."""
+    control, treatment = averaged.control, averaged.treatment
+    if control is None or treatment is None:
+        return None
+    n_c, n_t = _independent(control), _independent(treatment)
+    if guardrail.kind == "limit":
+        return _score(treatment.value - guardrail.bound, guardrail.bound, n_t)
+    if guardrail.kind == "absolute":
+        if not abs(guardrail.bound) < 1:
+            return None
+        counts = control.value * n_c, n_c, treatment.value * n_t, n_t
+        return score_z(*counts, guardrail.bound)
+    factor = 1 + guardrail.bound
+    base = min(1.0, (control.value * n_c + treatment.value * n_t) / (n_c + factor * n_t))
+    raised = min(1.0, factor * base)
+    variance = raised * (1 - raised) / n_t + factor**2 * base * (1 - base) / n_c
+    if variance <= 0:  # nothing has happened yet that a part could be taken of
+        return None
+    return (treatment.value - factor * control.value) / math.sqrt(variance)
+
+
+def _score(gap: float, rate: float, n: float) -> float | None:
+    variance = rate * (1 - rate) / n
+    return gap / math.sqrt(variance) if variance > 0 else None
+
+
+def _independent(arm: Estimate) -> float:
+    """How many independent predictions would know the rate as well; else each unit is one."""
+    variance = arm.value * (1 - arm.value)
+    return variance / arm.se**2 if variance > 0 and arm.se > 0 else float(arm.n)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from mlreg.clock import DAY, from_micros
 from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
@@ -14,32 +13,13 @@ from mlreg.services.experiments.evaluating import Seen, phase_values, result, se
 from mlreg.services.experiments.gates import gates, split_p_value
 from mlreg.services.experiments.guardrails import guardrails
 from mlreg.services.experiments.observing import Observed
-from mlreg.services.experiments.verdicts import Findings, verdict
+from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
 from mlreg.stats import always_valid, codes, group_sequential
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.looks import Look
 from mlreg.stats.multiplicity import benjamini_hochberg
 
 _GROWTH = 1.1  # an always-valid look is kept when the test has grown by a tenth
-
-
-class PastLook(NamedTuple):
-    """What a look hands on to the next.
-
-    Attributes:
-        p: The running p-value of each treatment.
-        crossed: For each treatment 1 (better), -1 (worse) or 0.
-        units: Of both arms, as the boundary counts them.
-        kept: Whether each guardrail was kept by each treatment, as `guardrails` lists them.
-    """
-
-    slot: int
-    information: float | None
-    p: tuple[float, ...]
-    crossed: tuple[int, ...]
-    is_final: bool
-    units: int
-    kept: tuple[bool | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +49,15 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     seen = [see(design, observed, design.metric, place) for place in places]
     last = past[-1] if past else None
     is_over = last is not None and last.is_final
-    information = _information(design, seen)
-    plan = _plan(design, observed, past, information)
+    plan = _plan(design, observed, past, _information(design, seen))
     looks = [
         sequential(design, s.evidence, plan, previous_p=last.p[i] if last else 1.0)
         for i, s in enumerate(seen)
     ]
+    crossed = _crossings(design, looks, last)
+    is_final = is_over or bool(plan and plan.is_final) or _deadline_passed(design, observed)
+    units = min((s.evidence.n for s in seen if s.evidence.z is not None), default=0)
+    counts = not is_over and _counts(plan, last, crossed, units, is_final=is_final)
     findings = Findings(
         design=design,
         primaries=[
@@ -84,19 +67,20 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         guardrails=guardrails(design, observed, plan, last.kept if last else ()),
         gates=gates(design, observed, seen),
         looks=looks,
-        crossed=_crossings(design, looks, last),
-        is_final=is_over or (plan.is_final if plan else _deadline_passed(design, observed)),
+        crossed=crossed,
+        is_final=is_final,
+        standing=None if counts else last,
     )
     found = verdict(findings)
-    needed = _units_needed(design, observed, information)
-    has_won = findings.crossed[findings.leading] > 0
+    needed = _units_needed(design, observed, seen)
+    leading = findings.leading(found.winner)
     return Judged(
         verdict=found.verdict,
         winner=found.winner,
-        significant=any(findings.crossed),
-        practical=findings.worth_shipping(findings.leading) if has_won else None,
+        significant=any(crossed),
+        practical=findings.worth[leading] if crossed[leading] > 0 else None,
         primaries=tuple(findings.primaries),
-        leading=findings.leading,
+        leading=leading,
         secondary=_secondary(design, observed),
         guardrails=tuple(findings.guardrails),
         gates=tuple(findings.gates),
@@ -105,19 +89,21 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         days_needed=_days(observed, needed),
         sentence=found.sentence,
         warnings=_warnings(observed, findings),
-        look=_counted(findings, seen, plan, last),
+        look=_look(findings, plan, last, units) if counts else None,
     )
 
 
 def _information(design: Design, seen: Sequence[Seen]) -> float:
-    """Part of the planned information that has arrived, of the treatment that has the least."""
-    if not design.planned_information or any(s.evidence.z is None for s in seen):
+    """Part of the planned information that has arrived, of the treatment that has the least.
+
+    One that cannot be tested yet does not keep the others waiting.
+    """
+    if not design.planned_information:
         return 0.0
-    parts = []
-    for s in seen:
-        se = s.averaged.null_se or s.evidence.se or math.inf
-        parts.append(1 / (se * se) / design.planned_information)
-    return min(parts)
+    errors = [
+        s.averaged.null_se or s.evidence.se or math.inf for s in seen if s.evidence.z is not None
+    ]
+    return min((1 / (se * se) / design.planned_information for se in errors), default=0.0)
 
 
 def _plan(
@@ -126,6 +112,10 @@ def _plan(
     if design.mode == "always-valid":
         return None
     previous = tuple(look.information for look in past if look.information)
+    if past and past[-1].is_final and previous:
+        return group_sequential.closed_plan(
+            previous, information, slots=design.slots, alpha=design.alpha_used
+        )
     return group_sequential.plan_look(
         previous,
         information,
@@ -151,6 +141,40 @@ def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> 
         for look in looks
     ]
     return tuple(earlier or sign for earlier, sign in zip(before, now, strict=True))
+
+
+def _counts(
+    plan: LookPlan | None,
+    last: PastLook | None,
+    crossed: tuple[int, ...],
+    units: int,
+    *,
+    is_final: bool,
+) -> bool:
+    """Whether this look counts; others only show. None does before something can be tested."""
+    if not units:
+        return False
+    if plan is not None:
+        return plan.is_decision_point
+    return last is None or is_final or crossed != last.crossed or units >= _GROWTH * last.units
+
+
+def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, units: int) -> PastLook:
+    """The look as it is recorded."""
+    slot = last.slot + 1 if last else 1
+    if plan is not None:
+        slot = findings.design.slots if plan.is_final else max(plan.number, slot)
+    return PastLook(
+        slot=slot,
+        information=plan.looks[-1] if plan else None,
+        p=tuple(look.p_value for look in findings.looks),
+        crossed=tuple(findings.crossed),
+        is_final=findings.is_final,
+        units=units,
+        kept=tuple(guard.passed for guard in findings.guardrails),
+        worth=tuple(findings.worth),
+        futile=tuple(findings.futile),
+    )
 
 
 def _secondary(design: Design, observed: Observed) -> tuple[MetricResult, ...]:
@@ -195,7 +219,8 @@ def _phases(design: Design, observed: Observed) -> tuple[PhaseResult, ...]:
     return tuple(found)
 
 
-def _units_needed(design: Design, observed: Observed, information: float) -> int | None:
+def _units_needed(design: Design, observed: Observed, seen: Sequence[Seen]) -> int | None:
+    information = _information(design, seen)
     if information <= 0:
         if design.planned_units is None:
             return None
@@ -216,32 +241,6 @@ def _warnings(observed: Observed, findings: Findings) -> tuple[str, ...]:
     found += [by_gate[gate.gate] for gate in findings.failed("invalid")]
     if len(observed.phases) > 1:
         found.append("weights_changed")
+    if any(findings.has_reversed(i) for i in range(len(findings.primaries))):
+        found.append(codes.REVERSED)
     return tuple(dict.fromkeys(found))
-
-
-def _counted(
-    findings: Findings, seen: Sequence[Seen], plan: LookPlan | None, last: PastLook | None
-) -> PastLook | None:
-    """The look as it is to be recorded; None for a peek."""
-    if (last is not None and last.is_final) or any(s.evidence.z is None for s in seen):
-        return None
-    units = min(s.evidence.n for s in seen)
-    slot = last.slot + 1 if last else 1
-    crossed = tuple(findings.crossed)
-    if plan is not None:
-        if not plan.is_decision_point:
-            return None
-        slot = findings.design.slots if plan.is_final else max(plan.number, slot)
-    else:
-        is_new = last is None or crossed != last.crossed or units >= _GROWTH * last.units
-        if not (is_new or findings.is_final):
-            return None
-    return PastLook(
-        slot=slot,
-        information=plan.information if plan else None,
-        p=tuple(look.p_value for look in findings.looks),
-        crossed=crossed,
-        is_final=findings.is_final,
-        units=units,
-        kept=tuple(guard.passed for guard in findings.guardrails),
-    )

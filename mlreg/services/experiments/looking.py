@@ -16,8 +16,9 @@ from mlreg.store.measures import Wanted, wanted
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Design
-    from mlreg.services.experiments.judging import Judged, PastLook
+    from mlreg.services.experiments.judging import Judged
     from mlreg.services.experiments.observing import Observed
+    from mlreg.services.experiments.verdicts import PastLook
     from mlreg.store.experiments import ReceiptRow
     from mlreg.store.store import Transaction
 

@@ -13,8 +13,9 @@ from mlreg.clock import from_micros
 from mlreg.entities.analyses import ReceiptCheck, RecordedLook
 from mlreg.entities.experiments import Design, Experiment
 from mlreg.jsonable import canonical
-from mlreg.services.experiments.judging import Judged, PastLook, judge_experiment
+from mlreg.services.experiments.judging import Judged, judge_experiment
 from mlreg.services.experiments.observing import Observed, load_observed, observe
+from mlreg.services.experiments.verdicts import PastLook
 from mlreg.store.experiment_folds import Marks
 from mlreg.store.experiments import ReceiptRow
 
@@ -110,7 +111,9 @@ def _result(row: ReceiptRow) -> dict[str, Any]:
 
 
 def _load(stored: dict[str, Any]) -> PastLook:
-    lists = {name: tuple(stored.get(name, ())) for name in ("p", "crossed", "kept")}
+    lists = {
+        name: tuple(stored.get(name, ())) for name in ("p", "crossed", "kept", "worth", "futile")
+    }
     return PastLook(**(stored | lists))
 
 

@@ -73,6 +73,7 @@ def scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged
         control=arm(averaged.control),
         treatment=arm(averaged.treatment),
         covariance=averaged.covariance * (factor * widening) ** 2,
+        null_se=None if averaged.null_se is None else averaged.null_se * factor * widening,
     )
 
 

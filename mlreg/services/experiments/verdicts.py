@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from mlreg.entities.analyses import Gate, MetricResult
@@ -21,13 +22,38 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class PastLook(NamedTuple):
+    """What a look that counted hands on to the next; treatments in the order of the design.
+
+    Attributes:
+        p: The running p-value of each treatment.
+        crossed: For each treatment 1 (better), -1 (worse) or 0.
+        units: Of both arms, as the boundary counts them.
+        kept: Whether each guardrail was kept by each treatment, as `guardrails` lists them.
+        worth: Whether each treatment's gain was worth shipping.
+        futile: Whether each treatment was unlikely to win any more.
+    """
+
+    slot: int
+    information: float | None
+    p: tuple[float, ...]
+    crossed: tuple[int, ...]
+    is_final: bool
+    units: int
+    kept: tuple[bool | None, ...] = ()
+    worth: tuple[bool | None, ...] = ()
+    futile: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """All that a verdict rests on; treatments in the order of the design.
 
     Attributes:
         crossed: For each treatment 1 (better), -1 (worse) or 0.
         is_final: Whether no later look will count.
+        standing: The last look that counted, if this one does not: what it said of gains and
+            futility stands, or asking often would be a way to get another answer.
     """
 
     design: Design
@@ -37,31 +63,58 @@ class Findings:
     looks: Sequence[Look]
     crossed: Sequence[int]
     is_final: bool
+    standing: PastLook | None = None
 
     @property
     def direction(self) -> int:
         """1 where larger is better, else -1."""
         return 1 if self.design.metric.direction == "up" else -1
 
-    @property
-    def leading(self) -> int:
-        """The treatment that is the furthest ahead."""
+    @cached_property
+    def worth(self) -> Sequence[bool | None]:
+        """Whether each gain is estimated as large as `min_effect`; None without one."""
+        if self.standing is not None and self.standing.worth:
+            return self.standing.worth
+        least = self.design.min_effect
+        gains = [self.gain(i) for i in range(len(self.primaries))]
+        return [None if least is None or gain is None else gain >= least for gain in gains]
 
-        def rank(i: int) -> tuple[int, float]:
-            return self.crossed[i], self.direction * (self.primaries[i].difference or 0.0)
+    @cached_property
+    def futile(self) -> Sequence[bool]:
+        """Whether each treatment is unlikely to win any more."""
+        if self.standing is not None and self.standing.futile:
+            return self.standing.futile
+        return [_is_futile(self, i) for i in range(len(self.primaries))]
+
+    def gain(self, treatment: int) -> float | None:
+        """The difference, above 0 where the treatment is better."""
+        found = self.primaries[treatment].difference
+        return None if found is None else self.direction * found
+
+    def guards(self, treatment: int) -> list[MetricResult]:
+        """The guardrails of a treatment."""
+        variant = self.primaries[treatment].variant
+        return [guard for guard in self.guardrails if guard.variant == variant]
+
+    def has_reversed(self, treatment: int) -> bool:
+        """Whether a treatment that crossed is now wholly on the other side of zero."""
+        interval = self.primaries[treatment].difference_ci
+        sign = self.crossed[treatment] * self.direction
+        return interval is not None and bool(sign) and all(sign * end < 0 for end in interval)
+
+    def leading(self, winner: str | None = None) -> int:
+        """The winner's place, or the treatment that is the furthest ahead without harm."""
+
+        def rank(i: int) -> tuple[bool, bool, int, float]:
+            is_harmful = any(guard.passed is False for guard in self.guards(i))
+            is_winner = self.primaries[i].version == winner
+            return is_winner, not is_harmful, self.crossed[i], self.gain(i) or 0.0
 
         return max(range(len(self.primaries)), key=rank)
 
     def failed(self, effect: str) -> list[Gate]:
         """The gates of an effect that failed."""
         return [gate for gate in self.gates if not gate.passed and gate.effect == effect]
-
-    def worth_shipping(self, treatment: int) -> bool | None:
-        """Whether the improvement is as large as `min_effect`; None without one."""
-        found = self.primaries[treatment].difference
-        if self.design.min_effect is None or found is None:
-            return None
-        return self.direction * found >= self.design.min_effect
 
 
 def verdict(findings: Findings) -> Verdict:
@@ -85,16 +138,21 @@ def _faulty(findings: Findings) -> Verdict | None:
     return Verdict("invalid", None, f"Invalid: {broken[0].detail}.") if broken else None
 
 
+def _harm(findings: Findings, treatment: int) -> MetricResult | None:
+    """What shows a treatment to be harmful; None if nothing does."""
+    broken = [guard for guard in findings.guards(treatment) if guard.passed is False]
+    if broken:
+        return broken[0]
+    is_worse = findings.crossed[treatment] < 0 and not findings.has_reversed(treatment)
+    return findings.primaries[treatment] if is_worse else None
+
+
 def _harmful(findings: Findings) -> Verdict | None:
-    broken = {guard.variant: guard for guard in findings.guardrails if guard.passed is False}
-    stopped = [
-        broken.get(primary.variant) or (primary if sign < 0 else None)
-        for primary, sign in zip(findings.primaries, findings.crossed, strict=True)
-    ]
-    if not all(stopped):
+    harms = [_harm(findings, i) for i in range(len(findings.primaries))]
+    worst = harms[findings.leading()]
+    if not all(harms) or worst is None:
         return None
-    worst = stopped[findings.leading]
-    return Verdict("rollback", None, f"Roll back: {worst.sentence if worst else ''}.")
+    return Verdict("rollback", None, f"Roll back: {worst.sentence}.")
 
 
 def _waiting(findings: Findings) -> Verdict | None:
@@ -109,15 +167,15 @@ def _waiting(findings: Findings) -> Verdict | None:
 def _winning(findings: Findings) -> Verdict | None:
     able = [
         i
-        for i, primary in enumerate(findings.primaries)
-        if findings.crossed[i] > 0
-        and findings.worth_shipping(i) is not False
-        and all(g.passed for g in findings.guardrails if g.variant == primary.variant)
+        for i, sign in enumerate(findings.crossed)
+        if sign > 0
+        and findings.worth[i] is not False
+        and all(guard.passed for guard in findings.guards(i))
+        and not findings.has_reversed(i)
     ]
     if not able:
         return None
-    best = max(able, key=lambda i: findings.direction * (findings.primaries[i].difference or 0.0))
-    found = findings.primaries[best]
+    found = findings.primaries[max(able, key=lambda i: findings.gain(i) or 0.0)]
     return Verdict("ship", found.version, f"Ship {found.version}: {found.sentence}.")
 
 
@@ -128,7 +186,9 @@ def _ending(findings: Findings) -> Verdict | None:
         else:
             reason = "the test is over and has shown no improvement; that is no proof of equality"
         return Verdict("stop_futile", None, f"Stop: {reason}.")
-    if _is_futile(findings):
+    harmed = [_harm(findings, i) is not None for i in range(len(findings.primaries))]
+    hopeless = [a or b for a, b in zip(harmed, findings.futile, strict=True)]
+    if all(hopeless) and not any(sign > 0 for sign in findings.crossed):
         reason = (
             "a gain worth having is unlikely to be found any more; that is no proof of equality"
         )
@@ -137,40 +197,31 @@ def _ending(findings: Findings) -> Verdict | None:
 
 
 def _open_reason(findings: Findings) -> str:
-    won = [p for p, sign in zip(findings.primaries, findings.crossed, strict=True) if sign > 0]
-    if won:
-        names = {primary.variant for primary in won}
-        unsure = [g for g in findings.guardrails if g.variant in names and not g.passed]
-        if unsure:
-            state = "is broken" if unsure[0].passed is False else "is not yet shown to hold"
-            return f"{won[0].version} is better, but the guardrail {unsure[0].margin} {state}"
-        return f"{won[0].version} is better, but by less than the gain that is worth shipping"
-    best = min(findings.primaries, key=lambda p: 2.0 if p.p_value is None else p.p_value)
-    return f"{best.sentence}; the difference may be chance"
+    best = findings.leading()
+    found = findings.primaries[best]
+    if findings.crossed[best] <= 0:
+        return f"{found.sentence}; the difference may be chance"
+    if findings.has_reversed(best):
+        return (
+            f"{found.version} was better at an earlier look and is worse by now: {found.sentence}"
+        )
+    unsure = [guard for guard in findings.guards(best) if not guard.passed]
+    if unsure:
+        state = "is broken" if unsure[0].passed is False else "is not yet shown to hold"
+        return f"{found.version} is better, but the guardrail {unsure[0].margin} {state}"
+    return f"{found.version} is better, but by less than the gain that is worth shipping"
 
 
-def _is_futile(findings: Findings) -> bool:
-    """Whether no treatment is likely to win any more; ones that crossed are beyond that."""
-    design = findings.design
-    if any(findings.crossed) or design.mde is None or design.mode == "fixed":
+def _is_futile(findings: Findings, treatment: int) -> bool:
+    """Whether a treatment is unlikely to win any more."""
+    design, look = findings.design, findings.looks[treatment]
+    if findings.crossed[treatment] or design.mde is None or design.mode == "fixed":
         return False
-    if design.mode == "group-sequential":
-        return all(_is_hopeless(findings, look) for look in findings.looks)
-    limits = [primary.difference_ci for primary in findings.primaries]
-    return all(
-        limit is not None and max(findings.direction * end for end in limit) < design.mde
-        for limit in limits
-    )
-
-
-def _is_hopeless(findings: Findings, look: Look) -> bool:
-    information, final = look.information or 0.0, findings.design.final_boundary
-    if not look.is_decision_point or look.z is None or information < MIN_INFORMATION:
+    if design.mode == "always-valid":
+        limits = findings.primaries[treatment].difference_ci
+        return limits is not None and max(findings.direction * end for end in limits) < design.mde
+    information, final = look.information or 0.0, design.final_boundary
+    if look.z is None or final is None or not MIN_INFORMATION <= information < 1:
         return False
-    power = conditional_power(
-        findings.direction * look.z,
-        information,
-        z_final=final or 0.0,
-        drift=planned_drift(findings.design),
-    )
-    return power < MIN_POWER
+    z, drift = findings.direction * look.z, planned_drift(design)
+    return conditional_power(z, information, z_final=final, drift=drift) < MIN_POWER
