@@ -40,6 +40,7 @@ class MetricResult:
         level: Of the intervals.
         difference: Treatment minus control, averaged over phases.
         difference_ci: Valid under the mode, at every look at once.
+        se: Behind the interval: the larger of the arms' own and of what equal arms would have.
         lift_undefined: Why there is no lift; None where there is one.
         p_value: Valid under the mode; None while it must not be read.
         p_adjusted: For secondary metrics, by Benjamini and Hochberg.
