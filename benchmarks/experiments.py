@@ -20,10 +20,11 @@ from unittest import mock
 import mlreg
 from benchmarks.harness import Line, Plan
 from mlreg.clock import now
-from mlreg.entities.experiments import MetricResult, Outcome
+from mlreg.entities.analyses import MetricResult
+from mlreg.entities.experiments import Outcome
 from mlreg.registry import Registry, init_registry
-from mlreg.store import experiment_units
-from mlreg.store.experiment_units import BACKLOG
+from mlreg.store import experiment_folds
+from mlreg.store.experiment_folds import BACKLOG
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store
 
@@ -190,7 +191,7 @@ def _cost(what: str, write: Write, folder: Path, *, needs_experiment: bool = Fal
     for _ in range(LOG_ROUNDS):
         for folds in random.sample([True, False], 2):
             registry = _prepared(folder / "log", running=folds or needs_experiment)
-            with mock.patch.object(experiment_units, "BACKLOG", BACKLOG if folds else math.inf):
+            with mock.patch.object(experiment_folds, "BACKLOG", BACKLOG if folds else math.inf):
                 start = time.perf_counter()
                 write(registry)
                 times[folds].append(time.perf_counter() - start)
@@ -236,7 +237,7 @@ def _filled(folder: Path, *, fold: bool) -> Path:
     last, reached = ROWS - BACKLOG // 2, 0
     while fold and reached < last:
         with store.write(durable=False) as tx:
-            tx.experiments.units.fold_backlogs(limit=BACKLOG)
+            tx.experiments.folds.fold_backlogs(limit=BACKLOG)
             reached += BACKLOG
     store.close()
     return found

@@ -129,7 +129,8 @@ def average_ratios(
         events = min(sum(null.events[side] for null in nulls) for side in (0, 1))
     else:
         variances = [_one_variance(*arms) for _, *arms in kept]
-    one = tied * math.sqrt(sum(w * w * v for (w, *_), v in zip(kept, variances, strict=True)))
+    variance = sum(w * w * v for (w, *_), v in zip(kept, variances, strict=True))
+    one = tied * math.sqrt(max(0.0, variance))  # below 0 only where the data are not finite
     contrast = averaged.contrast()
     own = contrast.se if contrast else 0.0
     null_se = one if is_share else max(one, own)

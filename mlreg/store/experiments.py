@@ -74,8 +74,11 @@ PHASES = """
 """
 INSERT_RECEIPT = """
     insert into experiment_receipts (experiment, kind, slot, at, digest, receipt)
-    values (:experiment, :kind, :slot, :at, :digest, :receipt)
-    on conflict do nothing
+    select :experiment, :kind, :slot, :at, :digest, :receipt
+    where not exists (
+        select 1 from experiment_receipts
+        where experiment = :experiment and kind = :kind and slot = :slot
+    )
 """
 RECEIPTS = """
     select kind, slot, at, digest, receipt from experiment_receipts

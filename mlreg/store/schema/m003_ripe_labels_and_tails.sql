@@ -17,3 +17,18 @@ alter table experiment_units add column over99 integer not null default 0;
 delete from experiment_units;
 delete from experiment_values;
 update experiments set predictions_upto = 0, feedback_upto = 0;
+
+-- `insert or replace` deletes without the triggers of a delete.
+create trigger experiments_are_new before insert on experiments
+when exists (
+    select 1 from experiments
+    where fingerprint is not null
+        and (key = new.key or test_id = new.test_id or id_key = new.id_key)
+)
+begin select raise(abort, 'a started experiment cannot be replaced'); end;
+create trigger receipts_are_new before insert on experiment_receipts
+when exists (
+    select 1 from experiment_receipts
+    where experiment = new.experiment and kind = new.kind and slot = new.slot
+)
+begin select raise(abort, 'a receipt cannot be changed'); end;
