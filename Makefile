@@ -52,12 +52,16 @@ torture: $(DEV) ## long campaigns: crashes at every step, storms, new draws
 	$(PY) -m pytest -q tests/torture $(ARGS)
 	$(PY) -m pytest -q --hypothesis-seed=$$(date +%s) -m "not process" $(ARGS)
 
+.PHONY: calibrate
+calibrate: $(DEV) ## how often tests without effect find one; ARGS="--runs 200 --only always"
+	$(PY) -m scripts.calibrate $(ARGS)
+
 .PHONY: bench
 bench: $(BENCH) ## measure the performance budgets; ARGS="--quick --only B1,B3"
 	$(PY) -m benchmarks $(ARGS)
 
 $(BENCH): $(DEV)
-	@$(PY) -m pip install --quiet --editable ".[bench]" || echo "bench: no GrowthBook SDK to compare with" >&2
+	@$(PY) -m pip install --quiet --editable ".[bench]" || echo "bench: no neighbours to compare with" >&2
 	@touch $(BENCH)
 
 # --- checks ----------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""How often `abtest` finds what is not there: many experiments without effect, peeked at often.
+
+    python -m scripts.calibrate --runs 1000
+
+takes hours for all settings; `docs/statistics.md` has what it found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from tests.calibration import PEEKS, SETTINGS, simulate
+
+LEVEL, BOUND = 0.05, 0.06
+
+
+def main() -> None:
+    """Print for each setting how often something was found; end with 10 if that is too often."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--only", default="", help="settings whose name has this in it")
+    given = parser.parse_args()
+    error = math.sqrt(LEVEL * (1 - LEVEL) / given.runs)
+    is_sound = True
+    for name, setting in SETTINGS.items():
+        if given.only in name:
+            found = list(simulate(setting, given.runs))
+            crossed, decided, naive = (
+                sum(column) / given.runs for column in zip(*found, strict=True)
+            )
+            is_sound &= crossed <= BOUND + 3 * error
+            print(
+                f"{name:40} found {crossed:6.1%}  decided {decided:6.1%}  naive {naive:6.1%}"
+                f"  (± {error:.1%}, {given.runs} runs of {PEEKS} peeks)",
+                flush=True,
+            )
+    sys.exit(0 if is_sound else 10)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""How often experiments without any effect end in a finding, through the registry itself.
+
+Each simulated experiment is created, started, fed through routing and the log, and looked at a
+hundred times by `analyze`, as an impatient cron job does. `make calibrate` runs many of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from mlreg.clock import DAY
+from mlreg.registry import Registry, init_registry
+from mlreg.stats.distributions import normal_upper
+from tests.support import Clock
+
+PEEKS = 100
+NAIVE = normal_upper(0.025)
+_MINUTE = DAY // 24 // 60
+
+
+class Setting(NamedTuple):
+    """A kind of experiment in which both arms are alike.
+
+    Attributes:
+        rate: Of success, of all users; or the mean of their own rates.
+        split: Percent of the treatment.
+        units: Users, or requests of users who come back.
+        returning: How many users make all the requests; 0 for one request each.
+    """
+
+    rate: float
+    split: float
+    units: int
+    mode: str
+    mde: float
+    returning: int = 0
+
+
+SETTINGS = {
+    "group-sequential, 10 %, 50/50": Setting(0.1, 50, 2_000, "group-sequential", 0.04),
+    "always-valid, 10 %, 50/50": Setting(0.1, 50, 2_000, "always-valid", 0.04),
+    "group-sequential, 1 %, 90/10": Setting(0.01, 10, 10_000, "group-sequential", 0.01),
+    "always-valid, 1 %, 90/10": Setting(0.01, 10, 10_000, "always-valid", 0.01),
+    "group-sequential, users of 10 requests": Setting(
+        0.1, 50, 4_000, "group-sequential", 0.05, returning=400
+    ),
+    "always-valid, users of 10 requests": Setting(
+        0.1, 50, 4_000, "always-valid", 0.05, returning=400
+    ),
+}
+
+
+class Found(NamedTuple):
+    """What an experiment said at any of its looks.
+
+    Attributes:
+        crossed: It was significant.
+        decided: Its verdict was to ship or to roll back.
+        naive: |z| passed 1.96, which a test at a fixed level would have taken for a finding.
+    """
+
+    crossed: bool
+    decided: bool
+    naive: bool
+
+
+def simulate(setting: Setting, runs: int, seed: int = 1) -> Iterator[Found]:
+    """Run experiments of a setting one after the other."""
+    random = Random(seed)
+    with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
+        init_registry(folder).close()
+        clock = Clock()
+        with Registry(Path(folder, ".mlreg"), clock=clock) as registry:
+            for version in ("1.0.0", "2.0.0"):
+                registry.versions.register(f"m@{version}")
+            for run in range(runs):
+                yield _experiment(registry, clock, setting, f"t{run}", random)
+
+
+def _experiment(
+    registry: Registry, clock: Clock, setting: Setting, test_id: str, random: Random
+) -> Found:
+    experiments = registry.experiments
+    experiments.create(
+        test_id,
+        control="m@1.0.0",
+        treatments=["m@2.0.0"],
+        strategy="sticky",
+        split=setting.split,
+        mode=setting.mode,  # type: ignore[arg-type]  # one of the modes
+        mde=setting.mde,
+        baseline=setting.rate,
+    )
+    experiments.start(test_id)
+    clock.at += 4 * DAY
+    stream = _requests(setting, test_id, random)
+    found = Found(False, False, False)
+    for peek in range(1, PEEKS + 1):
+        size = peek * setting.units // PEEKS - (peek - 1) * setting.units // PEEKS
+        rows: list[dict[str, Any]] = []
+        for unit, success in (next(stream) for _ in range(size)):
+            arm = experiments.assign(test_id, unit=unit).variant
+            rows.append({"unit": unit, "variant": arm, "success": success})
+        experiments.record_many(test_id, rows)
+        clock.at += _MINUTE
+        look = experiments.analyze(test_id)
+        z = look.primary.statistic
+        found = Found(
+            found.crossed or look.statistical_significance,
+            found.decided or look.verdict in ("ship", "rollback"),
+            found.naive or (z is not None and abs(z) >= NAIVE),
+        )
+    experiments.stop(test_id)
+    return found
+
+
+def _requests(setting: Setting, test_id: str, random: Random) -> Iterator[tuple[str, bool]]:
+    """Users and whether they were served well; each of those who come back has a rate."""
+    if not setting.returning:
+        for number in range(setting.units):
+            yield f"{test_id}-{number}", random.random() < setting.rate
+        return
+    rates = [random.betavariate(1, 1 / setting.rate - 1) for _ in range(setting.returning)]
+    for _ in range(setting.units):
+        user = random.randrange(setting.returning)
+        yield f"{test_id}-{user}", random.random() < rates[user]
