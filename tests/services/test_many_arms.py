@@ -180,7 +180,9 @@ def test_each_comparison_has_its_part_of_alpha(
     assert len(results) == 3 * treatments
     for result in results:
         assert result.alpha_used == pytest.approx(alpha / treatments)
-        assert result.level == pytest.approx(1 - alpha / treatments)
+        # Every guardrail must hold, so they share no alpha.
+        level = 0.95 if result.role == "guardrail" else 1 - alpha / treatments
+        assert result.level == pytest.approx(level)
     for result in found.primaries:
         if mode == "always-valid":
             expected = always_valid_boundary(1200, alpha / treatments)
@@ -417,7 +419,9 @@ def check_figures(result: Any, rows: Rows) -> None:
         assert arm.missing_rate == pytest.approx(1 - own[:, 1].sum() / answers)
     control, treatment = expected["control"], expected[result.variant]
     assert result.difference == pytest.approx(treatment[0] - control[0])
-    assert result.se == pytest.approx(math.hypot(control[1], treatment[1]))
+    # The arms' own error, or a little more where arms of one variance would be less sure.
+    own = math.hypot(control[1], treatment[1])
+    assert own * (1 - 1e-9) <= result.se < 1.05 * own
     assert result.lift == pytest.approx(treatment[0] / control[0] - 1)
     assert result.direction == ("up" if MEASURED[result.metric][1] > 0 else "down")
 
