@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -34,7 +34,8 @@ def record_stream(session: Session, test_id: str) -> None:
         InvalidInput: A line cannot be read; nothing is then recorded.
     """
     with _spooled() as origin, session.open() as registry:
-        total = sum(1 for _ in outcomes(origin))
+        check = registry.experiments.checker(test_id)
+        total = sum(1 for _ in outcomes(origin, check))
         with Progress("outcomes", total=total) as progress:
             recorded = registry.experiments.record_many(
                 test_id, outcomes(origin), progress=progress.advance
@@ -52,8 +53,12 @@ def _spooled() -> Iterator[Source]:
         yield Source(copy, "jsonl")
 
 
-def outcomes(origin: Source) -> Iterator[Outcome]:
+def outcomes(origin: Source, check: Callable[[Outcome], None] | None = None) -> Iterator[Outcome]:
     """What the lines say.
+
+    Args:
+        origin: Where they are.
+        check: Refuses an outcome that cannot be recorded.
 
     Raises:
         InvalidInput: A line is wrong; the message names it.
@@ -64,9 +69,12 @@ def outcomes(origin: Source) -> Iterator[Outcome]:
         if not text.strip():
             continue
         try:
-            yield _outcome(text)
+            outcome = _outcome(text)
+            if check:
+                check(outcome)
         except InvalidInput as error:
             raise InvalidInput(f"line {number}: {error.message}", hint=_NOTHING_RECORDED) from None
+        yield outcome
 
 
 def _outcome(text: str) -> Outcome:

@@ -193,16 +193,26 @@ def test_programs_of_your_own_take_part(folder):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("nonsense", "line 2: not JSON"),
-        ("[1]", "line 2: it is no JSON object"),
-        ('{"user": "u", "colour": 1}', "line 2: there is no field colour"),
+        ("nonsense", "not JSON"),
+        ("[1]", "it is no JSON object"),
+        ('{"user": "u", "colour": 1}', "there is no field colour"),
+        ('{"user": "u", "variant": "control", "confidence": 2}', "confidence must lie between"),
+        ('{"user": "u", "variant": "nobody"}', "nobody is no arm"),
+        ('{"user": "u", "variant": "control", "values": {"stars": "many"}}', "stars"),
+        (
+            '{"user": "u", "variant": "control", "error": "x", "success": true}',
+            "cannot be a success",
+        ),
     ],
 )
 def test_a_bad_line_records_nothing(folder, serving_registry, line, complaint):
     run(CREATE, folder=folder)
     run("start tone", folder=folder)
-    stdin = f'{{"user": "u1", "variant": "control"}}\n{line}\n'
-    assert complaint in refusal("record tone -", code=2, folder=folder, stdin=stdin)
+    # More than are written in one go come before it.
+    stdin = '{"user": "u1", "variant": "control"}\n' * 1100 + f"{line}\n"
+    said = refusal("record tone -", code=2, folder=folder, stdin=stdin)
+    assert "line 1101: " in said
+    assert complaint in said
     assert not serving_registry.predictions.log()
 
 

@@ -121,6 +121,21 @@ class Outside(Looking):
                 progress(len(chunk))
         return count
 
+    def checker(self, test_id: str) -> Callable[[Outcome], None]:
+        """A function that raises what recording an answer would raise, and records nothing.
+
+        Raises:
+            Conflict: The experiment is not running.
+        """
+        kept, at = self._kept(test_id), self._context.clock()
+
+        def check(outcome: Outcome) -> None:
+            _entry(kept, outcome, at)
+            if _has_feedback(outcome):
+                _feedback(1, outcome)
+
+        return check
+
     def feedback(
         self,
         test_id: str,
