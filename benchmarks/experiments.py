@@ -120,7 +120,7 @@ def _look_twice(
 def _effect(result: MetricResult) -> Effect:
     """With the arms' own errors: `se` is the larger one, theirs or that of one common rate."""
     errors = result.control.se, result.treatment.se
-    return Effect(result.difference or 0, math.hypot(*(error or 0 for error in errors)))
+    return Effect(result.diff or 0, math.hypot(*(error or 0 for error in errors)))
 
 
 def tea_tasting() -> Peer | None:

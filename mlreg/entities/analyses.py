@@ -32,20 +32,40 @@ class ArmResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookState:
+    """What a look may say.
+
+    Attributes:
+        k: The slot that it falls into; None where looks have no slots.
+        of: How many there are.
+        t: Part of the planned information that has arrived.
+        boundary: The |z| that decides.
+        alpha_spent: Two-sided alpha that is used up with this look.
+        is_decision_point: Whether it may decide; others only show.
+    """
+
+    k: int | None
+    of: int | None
+    t: float | None
+    boundary: float | None
+    alpha_spent: float | None
+    is_decision_point: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricResult:
     """One metric of one treatment against the control, over all phases.
 
     Attributes:
         alpha_used: Level after it was shared among the treatments.
         level: Of the intervals.
-        difference: Treatment minus control, averaged over phases.
-        difference_ci: Valid under the mode, at every look at once.
+        diff: Treatment minus control, averaged over phases.
+        diff_ci: Valid under the mode, at every look at once.
         se: Behind the interval: the larger of the arms' own and of what equal arms would have.
         lift_undefined: Why there is no lift; None where there is one.
         p_value: Valid under the mode; None while it must not be read.
         p_adjusted: For secondary metrics, by Benjamini and Hochberg.
         design_effect: How many times users inflate the variance.
-        information: Part of the planned information that has arrived.
         conditional_power: The chance that the test still ends with a win.
         mde_at_n: What the present size could find.
         margin: Of a guardrail, as it was written.
@@ -66,8 +86,8 @@ class MetricResult:
     level: float
     control: ArmResult
     treatment: ArmResult
-    difference: float | None
-    difference_ci: tuple[float, float] | None
+    diff: float | None
+    diff_ci: tuple[float, float] | None
     se: float | None
     statistic: float | None
     p_value: float | None
@@ -77,9 +97,7 @@ class MetricResult:
     lift_ci: tuple[float, float] | None = None
     lift_undefined: str | None = None
     design_effect: float | None = None
-    boundary: float | None = None
-    information: float | None = None
-    alpha_spent: float | None = None
+    look: LookState
     is_crossed: bool = False
     conditional_power: float | None = None
     mde_at_n: float | None = None

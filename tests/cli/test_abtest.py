@@ -232,6 +232,6 @@ def test_the_receipts_of_a_look_agree(folder):
     stdin = outcomes({"control": 0.5, "treatment": 0.7}, 2000)
     run("record tone -", folder=folder, stdin=stdin)
     found = answer("analyze tone", folder=folder, code=11)
-    assert found["primary"]["difference"] == pytest.approx(0.2)
+    assert found["primary"]["diff"] == pytest.approx(0.2)
     assert answer("verify tone", folder=folder)["agrees"]
     assert "success rate" in run("analyze tone", folder=folder).stdout

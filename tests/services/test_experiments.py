@@ -191,7 +191,7 @@ def test_a_canary_steps_and_stratifies_against_simpson(tested: Registry, clock: 
         if not seed:
             assert tested.experiments.step("t", to=50).phases[-1].weights == (5000, 5000)
     found = tested.experiments.analyze("t")
-    assert abs(found.primary.difference or 0) < 0.04
+    assert abs(found.primary.diff or 0) < 0.04
     assert not found.statistical_significance
     assert "weights_changed" in found.warnings
     pooled = [sum(r * v for r, v in zip(rows, values, strict=True)) for rows, values in zip(
@@ -237,7 +237,7 @@ def test_sums_by_user_equal_a_count_by_hand(tested: Registry):
     ]
     expected = compare_ratios(*by_arm)
     found = tested.experiments.analyze("t").primary
-    assert found.difference == pytest.approx(expected.difference)
+    assert found.diff == pytest.approx(expected.difference)
     own = math.hypot(found.control.se or 0, found.treatment.se or 0)
     assert own == pytest.approx(expected.se)
     assert own <= (found.se or 0) < 1.01 * own

@@ -187,11 +187,11 @@ def test_each_comparison_has_its_part_of_alpha(
         if mode == "always-valid":
             expected = always_valid_boundary(1200, alpha / treatments)
         else:
-            expected = first_look_boundary(result.information, alpha / treatments)
-        assert result.boundary == pytest.approx(expected, rel=1e-4)
-        half = result.boundary * result.se
-        limits = (result.difference - half, result.difference + half)
-        assert result.difference_ci == pytest.approx(limits)
+            expected = first_look_boundary(result.look.t, alpha / treatments)
+        assert result.look.boundary == pytest.approx(expected, rel=1e-4)
+        half = result.look.boundary * result.se
+        limits = (result.diff - half, result.diff + half)
+        assert result.diff_ci == pytest.approx(limits)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_worse_treatment_does_not_keep_the_better_one_from_winning(
     begin(tested, clock, **wishes)
     found = look(tested, users(6000, rates))
     assert (found.verdict, found.winner, found.primary.version) == ("ship", winner, winner)
-    signs = {result.version: np.sign(result.difference) for result in found.primaries}
+    signs = {result.version: np.sign(result.diff) for result in found.primaries}
     assert signs == {winner: 1, ({"2.0.0", "3.0.0"} - {winner}).pop(): -1}
     done = tested.experiments.conclude("t", promote_winner=True)
     assert done.winner == winner
@@ -311,7 +311,7 @@ def test_a_winner_that_was_recorded_stays_one_when_the_world_turns(tested: Regis
     later = look(tested, users(3000, (0.6, 0.2, 0.6), seed=2))
     assert (first.winner, later.winner) == ("2.0.0", "2.0.0")
     assert later.looks[0] == first.looks[0]
-    assert later.primary.difference < 0
+    assert later.primary.diff < 0
 
 
 # --- requests as units ---------------------------------------------------------------------------
@@ -353,8 +353,8 @@ def test_where_requests_are_split_they_are_the_units_whoever_asked(
         ]
         together = np.concatenate(successes)
         null_se = together.std() * math.sqrt(2 / 1000)
-        assert result.difference == pytest.approx(successes[1].mean() - successes[0].mean())
-        assert result.statistic == pytest.approx(result.difference / null_se, rel=0.001)
+        assert result.diff == pytest.approx(successes[1].mean() - successes[0].mean())
+        assert result.statistic == pytest.approx(result.diff / null_se, rel=0.001)
         assert (result.control.n_units, result.treatment.n_units) == (1000, 1000)
 
 
@@ -418,10 +418,10 @@ def check_figures(result: Any, rows: Rows) -> None:
         answers = sum(row["variant"] == arm.variant for row in rows)
         assert arm.missing_rate == pytest.approx(1 - own[:, 1].sum() / answers)
     control, treatment = expected["control"], expected[result.variant]
-    assert result.difference == pytest.approx(treatment[0] - control[0])
+    assert result.diff == pytest.approx(treatment[0] - control[0])
     # The arms' own error, or a little more where arms of one variance would be less sure.
-    own = math.hypot(control[1], treatment[1])
-    assert own * (1 - 1e-9) <= result.se < 1.05 * own
+    error = math.hypot(control[1], treatment[1])
+    assert error * (1 - 1e-9) <= result.se < 1.05 * error
     assert result.lift == pytest.approx(treatment[0] / control[0] - 1)
     assert result.direction == ("up" if MEASURED[result.metric][1] > 0 else "down")
 
@@ -479,7 +479,7 @@ def test_a_guardrail_bears_a_loss_within_its_margin(
     dearer = {"treatment-1": 0.9}
     rows = [{**row, "cost": row["cost"] + dearer.get(row["variant"], 0)} for row in visits()]
     found = look(tested, rows)
-    assert found.guardrails[0].difference == pytest.approx(0.4, abs=0.1)
+    assert found.guardrails[0].diff == pytest.approx(0.4, abs=0.1)
     assert found.guardrails[0].passed is passed
     assert (found.winner == "2.0.0") is bool(passed)
 
@@ -542,7 +542,7 @@ def test_users_of_two_phases_tie_them_for_each_treatment(tested: Registry, clock
     tested.experiments.step("t", to=60)
     for result in look(tested, phases[1]).primaries:
         difference, distances = in_phases(phases, result.variant)
-        assert result.difference == pytest.approx(difference)
+        assert result.diff == pytest.approx(difference)
         assert result.se == pytest.approx(np.linalg.norm(distances))
 
 

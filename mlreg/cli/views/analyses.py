@@ -94,7 +94,7 @@ def _compared(result: MetricResult) -> list[Content]:
         _named(result),
         measure(result.control.value, result.unit),
         measure(result.treatment.value, result.unit),
-        difference(result.difference, result.difference_ci, result.unit),
+        difference(result.diff, result.diff_ci, result.unit),
         Cell(_drawn(result), verdict.style),
         NOTHING if is_guard else p_value(p),
         _KEPT[result.passed] if is_guard else verdict,
@@ -109,11 +109,11 @@ def _named(result: MetricResult) -> Cell:
 
 
 def _drawn(result: MetricResult) -> str:
-    if result.difference_ci is None:
+    if result.diff_ci is None:
         return ""
-    low, high = result.difference_ci
+    low, high = result.diff_ci
     finite = [abs(limit) for limit in (low, high) if abs(limit) != float("inf")]
-    return bar(low, result.difference, high, reach=max(finite, default=0.0), pen=pen())
+    return bar(low, result.diff, high, reach=max(finite, default=0.0), pen=pen())
 
 
 def gates(found: Sequence[Gate]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from mlreg.entities.analyses import ArmResult, MetricResult, MetricRole
+from mlreg.entities.analyses import ArmResult, LookState, MetricResult, MetricRole
 from mlreg.entities.experiments import Design, TestMetric
 from mlreg.services.experiments.observing import Observed, moments
 from mlreg.services.experiments.tails import average_quantiles, quantile_in, scaled
@@ -117,8 +117,8 @@ def result(
         level=1 - design.alpha_used,
         control=seen.arms[0],
         treatment=seen.arms[1],
-        difference=_finite(seen.evidence.estimate),
-        difference_ci=_limits(interval),
+        diff=_finite(seen.evidence.estimate),
+        diff_ci=_limits(interval),
         se=_finite(se),
         statistic=None if is_hidden else _finite(look.z),
         p_value=None if is_hidden or look.z is None else look.p_value,
@@ -126,9 +126,7 @@ def result(
         lift_ci=lift_limits,
         lift_undefined=_why_no_lift(seen) if lift_limits is None else None,
         design_effect=seen.design_effect,
-        boundary=_finite(look.boundary),
-        information=_finite(look.information),
-        alpha_spent=look.alpha_spent,
+        look=_state(design, look),
         is_crossed=look.is_crossed,
         conditional_power=_conditional_power(design, look, metric),
         mde_at_n=None if se is None else to_find * se,
@@ -136,6 +134,18 @@ def result(
         verdict=str(verdict),
         sentence=_sentence(metric, seen, interval),
         warnings=tuple(dict.fromkeys(look.warnings)),
+    )
+
+
+def _state(design: Design, look: Look) -> LookState:
+    t = _finite(look.information)
+    return LookState(
+        k=None if t is None else min(design.slots, int(t * design.slots)),
+        of=None if t is None else design.slots,
+        t=t,
+        boundary=_finite(look.boundary),
+        alpha_spent=look.alpha_spent,
+        is_decision_point=look.is_decision_point,
     )
 
 

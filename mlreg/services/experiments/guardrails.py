@@ -60,10 +60,10 @@ def _guarded(
     shown = result(design, seen, look, metric, place, role="guardrail")
     boundary = _boundary(design, seen, plan)
     kept = is_kept(design, seen, guardrail, plan, earlier)
-    if shown.difference is not None and shown.se and math.isfinite(boundary):
+    if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
-        interval = shown.difference - half, shown.difference + half
-        shown = replace(shown, difference_ci=interval, level=1 - 2 * KEPT_ALPHA)
+        interval = shown.diff - half, shown.diff + half
+        shown = replace(shown, diff_ci=interval, level=1 - 2 * KEPT_ALPHA)
     return replace(
         shown,
         margin=guardrail.text,

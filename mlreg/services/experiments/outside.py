@@ -46,7 +46,7 @@ class _Kept(NamedTuple):
 class Outside(Looking):
     """Assigns units and takes in what other programs answered."""
 
-    def assign(self, test_id: str, *, unit: str | None = None) -> Assignment:
+    def assign(self, test_id: str, unit: str | None = None) -> Assignment:
         """Which arm answers a unit; a sticky experiment gives a unit the same arm each time.
 
         Raises:

@@ -125,10 +125,10 @@ def _decision(judged: Judged) -> dict[str, Any]:
         "sentence": judged.sentence,
         "look": judged.look._asdict() if judged.look else None,
         "z": lead.statistic,
-        "boundary": lead.boundary,
-        "alpha_spent": lead.alpha_spent,
+        "boundary": lead.look.boundary,
+        "alpha_spent": lead.look.alpha_spent,
         "p_value": lead.p_value,
-        "difference": lead.difference,
+        "diff": lead.diff,
         "failed_gates": [gate.gate for gate in judged.gates if not gate.passed],
     }
 

@@ -88,7 +88,7 @@ class Findings:
 
     def gain(self, treatment: int) -> float | None:
         """The difference, above 0 where the treatment is better."""
-        found = self.primaries[treatment].difference
+        found = self.primaries[treatment].diff
         return None if found is None else self.direction * found
 
     def guards(self, treatment: int) -> list[MetricResult]:
@@ -98,7 +98,7 @@ class Findings:
 
     def has_reversed(self, treatment: int) -> bool:
         """Whether a treatment that crossed is now wholly on the other side of zero."""
-        interval = self.primaries[treatment].difference_ci
+        interval = self.primaries[treatment].diff_ci
         sign = self.crossed[treatment] * self.direction
         return interval is not None and bool(sign) and all(sign * end < 0 for end in interval)
 
@@ -218,7 +218,7 @@ def _is_futile(findings: Findings, treatment: int) -> bool:
     if findings.crossed[treatment] or design.mde is None or design.mode == "fixed":
         return False
     if design.mode == "always-valid":
-        limits = findings.primaries[treatment].difference_ci
+        limits = findings.primaries[treatment].diff_ci
         return limits is not None and max(findings.direction * end for end in limits) < design.mde
     information, final = look.information or 0.0, design.final_boundary
     if look.z is None or final is None or not MIN_INFORMATION <= information < 1:
