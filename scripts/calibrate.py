@@ -11,7 +11,7 @@ import argparse
 import math
 import sys
 
-from tests.calibration import PEEKS, SETTINGS, simulate
+from mlreg.selftest.experiments import PEEKS, SETTINGS, simulate
 
 LEVEL, BOUND = 0.05, 0.06
 
@@ -27,9 +27,10 @@ def main() -> None:
     for name, setting in SETTINGS.items():
         if given.only in name:
             found = list(simulate(setting, given.runs))
-            crossed, decided, naive = (
+            crossed, decided, naive, agrees = (
                 sum(column) / given.runs for column in zip(*found, strict=True)
             )
+            is_sound &= agrees == 1
             is_sound &= crossed <= BOUND + 3 * error
             print(
                 f"{name:40} found {crossed:6.1%}  decided {decided:6.1%}  naive {naive:6.1%}"

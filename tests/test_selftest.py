@@ -22,7 +22,6 @@ def test_sound_code_passes_with_stable_keys(tmp_path, monkeypatch):
     found = json.loads(done.stdout)
     assert list(found) == ["passed", "seed", "users", "runs", "looks", "seconds", "checks"]
     assert [list(check) for check in found["checks"]] == [CHECK_KEYS] * len(found["checks"])
-    assert found["seconds"] < 15
     assert not list(tmp_path.iterdir())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calibration import SETTINGS, Found, simulate
+from mlreg.selftest.experiments import SETTINGS, Found, simulate
 
 RUNS = 20
 NAMES = (

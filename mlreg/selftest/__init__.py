@@ -21,10 +21,11 @@ from typing import NamedTuple
 from mlreg.entities.predictions import Feedback
 from mlreg.entities.selftests import Check, SelfTest
 from mlreg.registry import Registry, init_registry
+from mlreg.selftest.experiments import Found, Setting, simulate
 from mlreg.services.planning import Design, plan
 from mlreg.services.predictions import Request
 from mlreg.stats import always_valid, group_sequential
-from mlreg.stats.distributions import normal_upper
+from mlreg.stats.distributions import binomial_cdf, binomial_tail, normal_upper
 from mlreg.stats.evidence import Evidence, proportion_evidence
 from mlreg.stats.proportions import pooled_z
 
@@ -33,12 +34,16 @@ LOOKS = 100
 ALPHA, POWER = 0.05, 0.8
 CONTROL_RATE, TREATMENT_RATE = 4 / 32, 5 / 32
 RUNS, QUICK_RUNS = 4000, 1000
+EXPERIMENTS, QUICK_EXPERIMENTS = 20, 7
 OTHER_PROCESS_USERS = 500
 # More users than a simulated test needs show a smaller error of the split.
 CROWD = 10
 
+EFFECT = TREATMENT_RATE - CONTROL_RATE
+
 # A right figure leaves bounds this many standard errors wide once in 30 000 runs.
 SLACK = 4
+RARE = 1 / 30_000
 # The naive rule must be seen to fail, or the simulation could not see a failure at all.
 NAIVE = 0.20
 
@@ -89,6 +94,9 @@ def run(*, is_quick: bool = False, seed: int = SEED, progress: Progress | None =
         ]
     sequence = [arms[user] == _ARMS[1] for user in users[:planned] if user in arms]
     checks += _error_rates(sequence, random, runs, progress or _ignore)
+    checks += _experiments(
+        QUICK_EXPERIMENTS if is_quick else EXPERIMENTS, seed, progress or _ignore
+    )
     return SelfTest(
         seed=seed,
         users=len(users),
@@ -105,11 +113,13 @@ def _ignore(count: int) -> None:  # it stands for a callback
 
 def units_done(*, is_quick: bool) -> int:
     """How many simulated tests a run reports to `progress` in all."""
-    return 2 * (QUICK_RUNS if is_quick else RUNS)
+    if is_quick:
+        return 2 * (QUICK_RUNS + QUICK_EXPERIMENTS)
+    return 2 * (RUNS + EXPERIMENTS)
 
 
 def _planned_units() -> int:
-    design = Design(baseline=CONTROL_RATE, mde=TREATMENT_RATE - CONTROL_RATE)
+    design = Design(baseline=CONTROL_RATE, mde=EFFECT)
     return next(m.total for m in plan(design).modes if m.mode == "group-sequential")
 
 
@@ -201,6 +211,41 @@ def _moved(check: str, before: Sequence[str], after: Sequence[str], how: str) ->
     moved = sum(one != other for one, other in zip(before, after, strict=True))
     detail = f"of {len(before):,} users moved {how}"
     return Check(check=check, figure=moved, sign="<=", bound=0, unit="count", detail=detail)
+
+
+# --- whole experiments -----------------------------------------------------------------------
+
+
+def _experiments(runs: int, seed: int, progress: Progress) -> Iterator[Check]:
+    """Few, but whole: each look folds the log, judges it and writes a receipt."""
+    alike = Setting(CONTROL_RATE, 50, _planned_units(), "group-sequential", EFFECT)
+    found: list[list[Found]] = []
+    for setting in (alike, alike._replace(effect=EFFECT)):
+        found.append([])
+        for one in simulate(setting, runs, seed):
+            found[-1].append(one)
+            progress(1)
+    false, true = (sum(one.crossed for one in group) for group in found)
+    wrong = sum(not one.agrees for group in found for one in group)
+    detail = f"of {runs} whole experiments without effect, {LOOKS} peeks each"
+    most = next(k for k in range(runs + 1) if binomial_tail(k, runs, ALPHA) < RARE)
+    yield _counted("false winners, analyze", false, "<=", most, detail)
+    least = max(k for k in range(1, runs + 1) if binomial_cdf(k - 1, runs, POWER) < RARE)
+    detail = f"of {runs} whole experiments with the planned effect are found"
+    yield _counted("winners, analyze", true, ">=", least, detail)
+    detail = f"of {2 * runs} experiments whose receipts do not follow from the log"
+    yield _counted("receipts, analyze", wrong, "<=", 0, detail)
+
+
+def _counted(check: str, figure: int, sign: str, bound: int, detail: str) -> Check:
+    return Check(
+        check=check,
+        figure=figure,
+        sign="<=" if sign == "<=" else ">=",
+        bound=bound,
+        unit="count",
+        detail=detail,
+    )
 
 
 # --- error rates -----------------------------------------------------------------------------

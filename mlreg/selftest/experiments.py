@@ -1,7 +1,7 @@
-"""How often experiments without any effect end in a finding, through the registry itself.
+"""Experiments through the registry itself, with an effect or without one.
 
-Each simulated experiment is created, started, fed through routing and the log, and looked at a
-hundred times by `analyze`, as an impatient cron job does. `make calibrate` runs many of them.
+Each is created, started, fed through routing and the log, and looked at a hundred times by
+`analyze`, as an impatient cron job does. `make calibrate` runs many of them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from mlreg.clock import DAY
+from mlreg.clock import DAY, now
 from mlreg.registry import Registry, init_registry
 from mlreg.stats.distributions import normal_upper
-from tests.support import Clock
 
 PEEKS = 100
 NAIVE = normal_upper(0.025)
@@ -23,13 +22,14 @@ _MINUTE = DAY // 24 // 60
 
 
 class Setting(NamedTuple):
-    """A kind of experiment in which both arms are alike.
+    """A kind of experiment.
 
     Attributes:
         rate: Of success, of all users; or the mean of their own rates.
         split: Percent of the treatment.
         units: Users, or requests of users who come back.
         returning: How many users make all the requests; 0 for one request each.
+        effect: By how much the treatment's rate is higher.
     """
 
     rate: float
@@ -38,6 +38,7 @@ class Setting(NamedTuple):
     mode: str
     mde: float
     returning: int = 0
+    effect: float = 0.0
 
 
 SETTINGS = {
@@ -61,11 +62,23 @@ class Found(NamedTuple):
         crossed: It was significant.
         decided: Its verdict was to ship or to roll back.
         naive: |z| passed 1.96, which a test at a fixed level would have taken for a finding.
+        agrees: Its receipts follow from themselves and from the log.
     """
 
     crossed: bool
     decided: bool
     naive: bool
+    agrees: bool
+
+
+class _Clock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.at = now()
+
+    def __call__(self) -> int:
+        return self.at
 
 
 def simulate(setting: Setting, runs: int, seed: int = 1) -> Iterator[Found]:
@@ -73,7 +86,7 @@ def simulate(setting: Setting, runs: int, seed: int = 1) -> Iterator[Found]:
     random = Random(seed)
     with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
         init_registry(folder).close()
-        clock = Clock()
+        clock = _Clock()
         with Registry(Path(folder, ".mlreg"), clock=clock) as registry:
             for version in ("1.0.0", "2.0.0"):
                 registry.versions.register(f"m@{version}")
@@ -82,7 +95,7 @@ def simulate(setting: Setting, runs: int, seed: int = 1) -> Iterator[Found]:
 
 
 def _experiment(
-    registry: Registry, clock: Clock, setting: Setting, test_id: str, random: Random
+    registry: Registry, clock: _Clock, setting: Setting, test_id: str, random: Random
 ) -> Found:
     experiments = registry.experiments
     experiments.create(
@@ -98,33 +111,34 @@ def _experiment(
     experiments.start(test_id)
     clock.at += 4 * DAY
     stream = _requests(setting, test_id, random)
-    found = Found(False, False, False)
+    crossed = decided = naive = False
     for peek in range(1, PEEKS + 1):
         size = peek * setting.units // PEEKS - (peek - 1) * setting.units // PEEKS
         rows: list[dict[str, Any]] = []
-        for unit, success in (next(stream) for _ in range(size)):
+        for unit, rate in (next(stream) for _ in range(size)):
             arm = experiments.assign(test_id, unit=unit).variant
-            rows.append({"unit": unit, "variant": arm, "success": success})
+            effect = setting.effect if arm == "treatment" else 0.0
+            rows.append({"unit": unit, "variant": arm, "success": random.random() < rate + effect})
         experiments.record_many(test_id, rows)
         clock.at += _MINUTE
         look = experiments.analyze(test_id)
         z = look.primary.statistic
-        found = Found(
-            found.crossed or look.statistical_significance,
-            found.decided or look.verdict in ("ship", "rollback"),
-            found.naive or (z is not None and abs(z) >= NAIVE),
-        )
+        crossed |= look.statistical_significance
+        decided |= look.verdict in ("ship", "rollback")
+        naive |= z is not None and abs(z) >= NAIVE
+        if crossed and setting.effect:
+            break
+    agrees = experiments.verify(test_id).agrees
     experiments.stop(test_id)
-    return found
+    return Found(crossed, decided, naive, agrees)
 
 
-def _requests(setting: Setting, test_id: str, random: Random) -> Iterator[tuple[str, bool]]:
-    """Users and whether they were served well; each of those who come back has a rate."""
+def _requests(setting: Setting, test_id: str, random: Random) -> Iterator[tuple[str, float]]:
+    """Users with their rate of success; those who come back have one of their own."""
     if not setting.returning:
-        for number in range(setting.units):
-            yield f"{test_id}-{number}", random.random() < setting.rate
+        yield from ((f"{test_id}-{number}", setting.rate) for number in range(setting.units))
         return
     rates = [random.betavariate(1, 1 / setting.rate - 1) for _ in range(setting.returning)]
     for _ in range(setting.units):
         user = random.randrange(setting.returning)
-        yield f"{test_id}-{user}", random.random() < rates[user]
+        yield f"{test_id}-{user}", rates[user]
