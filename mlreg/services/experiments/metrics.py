@@ -91,8 +91,13 @@ def parse_guardrail(text: str, *, is_value: IsKnown) -> Guardrail:
             f"{safe(text)} leaves no margin, and no sample could ever keep it",
             hint="write the loss that can be borne, like <= +10% or >= -1%",
         )
-    if kind == "relative" and bound <= -1:
-        raise InvalidInput(f"{safe(text)} can never be broken")
+    if (kind == "relative" and bound <= -1) or (
+        metric.unit == "share" and not _is_share(kind, bound)
+    ):
+        raise InvalidInput(
+            f"{safe(text)} can never be broken, or never be kept",
+            hint="a share lies between 0 and 1: error_rate <= 0.02, or <= +1% of the control's",
+        )
     return Guardrail(
         text=" ".join(text.split()),
         metric=metric,
@@ -100,6 +105,11 @@ def parse_guardrail(text: str, *, is_value: IsKnown) -> Guardrail:
         kind=kind,
         bound=bound,
     )
+
+
+def _is_share(kind: Bound, bound: float) -> bool:
+    """Whether a bound on a share divides what a share can be."""
+    return kind == "relative" or 0 < abs(bound) < 1
 
 
 def _value(name: str, *, is_down: bool) -> TestMetric:
