@@ -49,6 +49,13 @@ class Looking(Lifecycle):
             Conflict: It has not been started.
         """
         self._catch_up(test_id)
+        with self._context.store.read() as tx:
+            experiment = _started(tx, test_id)
+            # A first look mostly counts; later ones seldom do, and then nobody has to wait.
+            if experiment.state != "running" or tx.experiments.receipts(experiment.key):
+                look = self._judge(tx, experiment, self._context.clock())
+                if experiment.state != "running" or look.judged.look is None:
+                    return look.analysis
         with self._context.store.write() as tx:
             return self._look(tx, _started(tx, test_id)).analysis
 
@@ -148,28 +155,36 @@ class Looking(Lifecycle):
                 is_behind = tx.summaries.fold(limit=_SUMMARIES)
 
     def _look(self, tx: Transaction, experiment: Experiment, *, dry: bool = False) -> _Look:
-        """Judge the present, inside one write: what is folded is what the receipt says."""
-        from mlreg.services.experiments.judging import judge_experiment
-        from mlreg.services.experiments.observing import observe
-        from mlreg.services.experiments.receipts import past_looks, receipt
+        """Judge the present inside one write, where what is folded is what the receipt says."""
+        from mlreg.services.experiments.receipts import receipt, recorded
 
         at, what = self._context.clock(), wanted(experiment.design)
         while _fold(tx, experiment, what, at):
             pass
         while what.quantiles and tx.summaries.fold(limit=_SUMMARIES):
             pass
+        look = self._judge(tx, experiment, at)
+        counted = look.judged.look
+        if counted is None or experiment.state != "running" or dry:
+            return look
+        content = receipt("look", counted.slot, experiment, look.observed, look.past, look.judged)
+        self._store(tx, experiment, content, at)
+        rows = tx.experiments.receipts(experiment.key)
+        looks = tuple(recorded(row) for row in rows if row.kind == "look")
+        analysis = replace(look.analysis, looks=looks, recorded_slot=counted.slot)
+        return look._replace(analysis=analysis)
+
+    def _judge(self, tx: Transaction, experiment: Experiment, at: int) -> _Look:
+        """What is folded, judged after the looks so far."""
+        from mlreg.services.experiments.judging import judge_experiment
+        from mlreg.services.experiments.observing import observe
+        from mlreg.services.experiments.receipts import past_looks
+
         rows, folds = tx.experiments.receipts(experiment.key), tx.experiments.folds
         past, marks = past_looks(rows), folds.marks(experiment.key)
         observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
         judged = judge_experiment(experiment.design, observed, past)
-        slot = None
-        if judged.look is not None and experiment.state == "running" and not dry:
-            slot = judged.look.slot
-            self._store(
-                tx, experiment, receipt("look", slot, experiment, observed, past, judged), at
-            )
-            rows = tx.experiments.receipts(experiment.key)
-        return _Look(_analysis(experiment, observed, judged, rows, slot), judged, observed, past)
+        return _Look(_analysis(experiment, observed, judged, rows), judged, observed, past)
 
     def _end(
         self,
@@ -253,7 +268,6 @@ def _analysis(
     observed: Observed,
     judged: Judged,
     rows: list[ReceiptRow],
-    slot: int | None,
 ) -> Analysis:
     from mlreg.services.experiments.receipts import ENGINE, recorded
 
@@ -279,7 +293,7 @@ def _analysis(
         exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
         is_decision_point=judged.look is not None,
         is_final=bool(judged.look and judged.look.is_final),
-        recorded_slot=slot,
+        recorded_slot=None,
         units_still_needed=judged.units_needed,
         days_still_needed=judged.days_needed,
         recommendation=judged.sentence,
