@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NamedTuple
 
-WIDTH = 15
+WIDTH = 11
 
 
 class Pen(NamedTuple):

@@ -46,7 +46,7 @@ def measure(value: float | None, unit: str) -> str:
 def difference(value: float | None, limits: tuple[float, float] | None, unit: str) -> str:
     """A difference with its interval; of shares in points, so that nobody reads percentages."""
     name = {"share": " pt", "ms": " ms"}.get(unit, "")
-    scale, digits = (100, "+.1f") if unit == "share" else (1, "+.2f" if unit == "ms" else "+.4g")
+    scale, digits = (100, "+.1f") if unit == "share" else (1, "+.2f" if unit == "ms" else "+.3g")
     numbers = [format(limit * scale, digits) for limit in limits or ()]
     gap = NOTHING if value is None else format(value * scale, digits)
     return gap + (f" [{', '.join(numbers)}]" if numbers else "") + name

@@ -140,11 +140,11 @@ ANALYSIS = Analysis(
 )
 def test_an_interval_is_drawn_against_zero(interval, drawn):
     low, mark, high = interval
-    assert bar(low, mark, high, reach=7, pen=ASCII) == drawn
+    assert bar(low, mark, high, reach=7, pen=ASCII, width=15) == drawn
 
 
 def test_a_bar_on_a_terminal_has_the_same_cells():
-    drawn = bar(1, 4, 7, reach=7, pen=LINES)
+    drawn = bar(1, 4, 7, reach=7, pen=LINES, width=15)
     assert drawn == "       ┊├──●──┤"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.bars import bar, pen
+from mlreg.cli.bars import WIDTH, bar, pen
 from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
 from mlreg.cli.formats import NOTHING, count, difference, measure, p_value, percent, when
 from mlreg.entities.analyses import Analysis, Gate, MetricResult, RecordedLook, Verification
@@ -80,7 +80,7 @@ def metrics(analysis: Analysis) -> Iterable[Table]:
             Column(lead.control.version, right=True),
             Column(lead.version, right=True),
             Column("difference [interval]", right=True, wraps=True),
-            Column("0".center(15)),
+            Column("0".center(WIDTH)),
             Column("p", right=True),
             Column("verdict"),
         ]
@@ -132,7 +132,11 @@ def looks(found: Sequence[RecordedLook]) -> Table:
     """The looks so far, each with its z between the boundaries."""
     titles = ("look", "data", "z", "boundary")
     columns = [Column(title, right=True) for title in titles]
-    more = [Column("-b".ljust(7) + "0" + "+b".rjust(7)), Column("p", right=True), Column("said")]
+    more = [
+        Column("-b".ljust(WIDTH // 2) + "0" + "+b".rjust(WIDTH // 2)),
+        Column("p", right=True),
+        Column("said"),
+    ]
     return Table([*columns, *more], [_look(look) for look in found])
 
 
@@ -157,12 +161,14 @@ def _between(look: RecordedLook) -> str:
 
 
 def _phases(analysis: Analysis) -> Table:
-    titles = ("phase", "since (UTC)", "split", "units", "difference", "split p")
-    columns = [Column(title, right=title not in ("split", "since (UTC)")) for title in titles]
+    titles = ("revision", "since (UTC)", "split", "units", "difference", "split p")
+    columns = [
+        Column(title, right=title not in titles[:3], wraps=title in titles[2:5]) for title in titles
+    ]
     rows = [
         (
-            f"revision {phase.revision}",
-            when(phase.started_at),
+            str(phase.revision),
+            when(phase.started_at)[:16],
             " / ".join(f"{weight:g}" for weight in phase.weights),
             " / ".join(map(count, phase.units)),
             " / ".join(difference(d, None, analysis.primary.unit) for d in phase.differences),
