@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from mlreg.clock import DAY, now
 from mlreg.registry import Registry, init_registry
 from mlreg.stats.distributions import normal_upper
+from mlreg.stats.proportions import pooled_z
 
 PEEKS = 100
 NAIVE = normal_upper(0.025)
@@ -61,7 +62,7 @@ class Found(NamedTuple):
     Attributes:
         crossed: It was significant.
         decided: Its verdict was to ship or to roll back.
-        naive: |z| passed 1.96, which a test at a fixed level would have taken for a finding.
+        naive: |z| of the requests passed 1.96, which a test at a fixed level takes for a finding.
         agrees: Its receipts follow from themselves and from the log.
     """
 
@@ -112,17 +113,21 @@ def _experiment(
     clock.at += 4 * DAY
     stream = _requests(setting, test_id, random)
     crossed = decided = naive = False
+    hits, sizes = {"control": 0, "treatment": 0}, {"control": 0, "treatment": 0}
     for peek in range(1, PEEKS + 1):
         size = peek * setting.units // PEEKS - (peek - 1) * setting.units // PEEKS
         rows: list[dict[str, Any]] = []
         for unit, rate in (next(stream) for _ in range(size)):
             arm = experiments.assign(test_id, unit=unit).variant
             effect = setting.effect if arm == "treatment" else 0.0
-            rows.append({"unit": unit, "variant": arm, "success": random.random() < rate + effect})
+            success = random.random() < rate + effect
+            rows.append({"unit": unit, "variant": arm, "success": success})
+            hits[arm] += success
+            sizes[arm] += 1
         experiments.record_many(test_id, rows)
         clock.at += _MINUTE
         look = experiments.analyze(test_id)
-        z = look.primary.statistic
+        z = pooled_z(hits["control"], sizes["control"], hits["treatment"], sizes["treatment"])
         crossed |= look.statistical_significance
         decided |= look.verdict in ("ship", "rollback")
         naive |= z is not None and abs(z) >= NAIVE
