@@ -51,6 +51,8 @@ class Averaged:
         null_se: Standard error of the difference if the arms have one rate, or one variance; None
             if only the arms' own are known.
         weights: Of each phase, summing to 1; 0 for a phase that was left out.
+        doubt: By how much arms whose units vary alike would be less sure than each by itself, at
+            least 1: the error at a margin has to be widened by it.
         events: How often the rarer outcome is expected in the arm that expects it least, if both
             have one rate, counted as independent predictions; None where the metric is no share.
         warnings: Codes from `mlreg.stats.codes`.
@@ -61,6 +63,7 @@ class Averaged:
     covariance: float
     null_se: float | None
     weights: tuple[float, ...]
+    doubt: float = 1.0
     events: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -120,28 +123,26 @@ def average_ratios(
     averaged = average_estimates(pairs, clustered=clustered)
     if averaged.control is None or averaged.treatment is None:
         return averaged
-    kept = [(w, *phase) for w, phase in zip(weights, phases, strict=True) if w]
-    tied = tie(pairs, clustered)
-    events = None
+    kept = [(w * w, *phase) for w, phase in zip(weights, phases, strict=True) if w]
+    # The units of both arms together know what a small arm may not have met yet: the users who ask
+    # often, fail together, or wait long.
+    alike = sum(weight * _one_variance(*arms) for weight, *arms in kept)
     if is_share:
-        nulls = [_one_rate(*arms) for _, *arms in kept]
-        variances = [null.variance for null in nulls]
-        events = min(sum(null.events[side] for null in nulls) for side in (0, 1))
+        rates = [_one_rate(*arms) for _, *arms in kept]
+        own = sum(weight * one.variance for (weight, *_), one in zip(kept, rates, strict=True))
     else:
-        variances = [_one_variance(*arms) for _, *arms in kept]
-    variance = sum(w * w * v for (w, *_), v in zip(kept, variances, strict=True))
-    one = tied * math.sqrt(max(0.0, variance))  # below 0 only where the data are not finite
-    contrast = averaged.contrast()
-    own = contrast.se if contrast else 0.0
-    null_se = one if is_share else max(one, own)
+        rates, own = [], sum(weight * _own_variance(*arms) for weight, *arms in kept)
+    doubt = math.sqrt(alike / own) if 0 < own < alike else 1.0
+    rarest = [sum(one.events[side] for one in rates) / doubt**2 for side in (0, 1)]
     is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
     return Averaged(
         control=averaged.control,
         treatment=averaged.treatment,
         covariance=averaged.covariance,
-        null_se=null_se,
+        null_se=tie(pairs, clustered) * math.sqrt(max(own, alike, 0.0)),
         weights=weights,
-        events=events,
+        doubt=doubt,
+        events=min(rarest) if is_share else None,
         warnings=(codes.SMALL_USERS,) if is_small else (),
     )
 
@@ -211,6 +212,11 @@ def _one_rate(control: JointMoments, treatment: JointMoments) -> _OneRate:
         variance=rate * (1 - rate) * sum(1 / count for count in counts),
         events=(rarer * min(rows[0], counts[0]), rarer * min(rows[1], counts[1])),
     )
+
+
+def _own_variance(control: JointMoments, treatment: JointMoments) -> float:
+    """Variance of the difference of two ratios, each with that of its own units."""
+    return sum(ratio_estimate(arm).se ** 2 for arm in (control, treatment))
 
 
 def _one_variance(control: JointMoments, treatment: JointMoments) -> float:

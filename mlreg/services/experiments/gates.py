@@ -86,7 +86,8 @@ def _coverage(design: Design, observed: Observed) -> Gate | None:
     name = RIPE_COVERAGE if design.label_window_seconds else COVERAGE
     if name not in observed.sums:
         return None
-    found = [ratios(observed, name, place, is_share=True)[0] for place in _places(design)]
+    places = range(1, len(design.variants))
+    found = [ratios(observed, name, place, is_share=True)[0] for place in places]
     p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     due = "predictions whose label is due" if design.label_window_seconds else "predictions"
@@ -113,39 +114,50 @@ def _coverage_p(design: Design, arms: Averaged) -> float:
     return always_valid.p_value(evidence.z, evidence.n, tuning_n=design.tuning_units, alpha=ALARM)
 
 
-def _units(design: Design, seen: Sequence[Seen]) -> Gate:
-    needed = least_units(design)
-    least = min((arm for s in seen for arm in s.arms), key=lambda arm: arm.n_units)
-    passed = least.n_units >= needed
-    what = f"{design.unit}s{_KNOWN_OF.get(design.metric.name, '')}"
-    return Gate(
-        gate="min_units",
-        passed=passed,
-        effect="wait",
-        detail=f"each arm has {least.n_units:,} {what} or more; a test needs {needed:,}"
-        if passed
-        else f"{least.variant} has {least.n_units:,} {what}; a test needs {needed:,} in each arm",
+def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
+    """For each treatment whether it and the control have units and events enough to be tested."""
+    needed, events = least_units(design), least_events(design)
+    return tuple(
+        min(arm.n_units for arm in s.arms) >= needed and (s.averaged.events or 0.0) >= events
+        for s in seen
     )
 
 
+def least_events(design: Design) -> int:
+    """How often each arm has to expect the rarer outcome before the first test."""
+    return {"share": MIN_EVENTS, "quantile": MIN_BEYOND, "mean": 0}[design.metric.kind]
+
+
+def _units(design: Design, seen: Sequence[Seen]) -> Gate:
+    """Fails while no treatment can be tested; one that lags behind only waits for itself."""
+    needed = least_units(design)
+    what = f"{design.unit}s{_KNOWN_OF.get(design.metric.name, '')}"
+    small = [min(s.arms, key=lambda arm: arm.n_units) for s in seen]
+    lagging = [arm for arm in small if arm.n_units < needed]
+    said = (
+        f"{small[0].variant} has {small[0].n_units:,} {what}; a test needs {needed:,} in each arm"
+    )
+    if len(lagging) < len(seen):
+        least = min(arm.n_units for arm in small if arm.n_units >= needed)
+        said = f"each arm has {least:,} {what} or more; a test needs {needed:,}"
+        if lagging:
+            said = f"{lagging[0].variant} has {lagging[0].n_units:,} {what} and is left out until "
+            said += f"it has {needed:,}; the others have {least:,} or more"
+    return Gate(gate="min_units", passed=len(lagging) < len(seen), effect="wait", detail=said)
+
+
 def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
-    if design.metric.kind == "mean":
+    needed = least_events(design)
+    if not needed:
         return None
-    events = min((s.averaged.events or 0.0) for s in seen)
-    if design.metric.kind == "quantile":
-        needed, what = MIN_BEYOND, "answers beyond the quantile"
-    else:
-        needed, what = MIN_EVENTS, "of the rarer outcome"
+    events = max((s.averaged.events or 0.0) for s in seen)
+    rare = "answers beyond the quantile" if needed == MIN_BEYOND else "of the rarer outcome"
     return Gate(
         gate="min_events",
         passed=events >= needed,
         effect="wait",
-        detail=f"an arm can expect {events:,.3g} {what}; a test needs {needed}",
+        detail=f"an arm can expect {events:,.3g} {rare}; a test needs {needed}",
     )
-
-
-def _places(design: Design) -> range:
-    return range(1, len(design.variants))
 
 
 def _lasted(days: float) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
 from mlreg.services.experiments.evaluating import Seen, result, see
 from mlreg.services.experiments.observing import Observed
+from mlreg.services.experiments.verdicts import PastLook
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
@@ -24,7 +24,7 @@ _WORDS = {True: "kept", False: "broken", None: "not known yet"}
 
 
 def guardrails(
-    design: Design, observed: Observed, plan: LookPlan | None, before: Sequence[bool | None]
+    design: Design, observed: Observed, plan: LookPlan | None, past: PastLook | None
 ) -> tuple[MetricResult, ...]:
     """Each guardrail for each treatment.
 
@@ -32,17 +32,16 @@ def guardrails(
         design: The design.
         observed: What was observed.
         plan: The look; None in always-valid mode.
-        before: What the last look that counted found, in the same order; empty before the first.
+        past: The last look that counted; None before the first.
     """
     pairs = [
         (guardrail, place)
         for guardrail in design.guardrails
         for place in range(1, len(design.variants))
     ]
-    known = (*before, *(None,) * len(pairs))[: len(pairs)]
     return tuple(
-        _guarded(design, observed, guardrail, place, plan, earlier)
-        for (guardrail, place), earlier in zip(pairs, known, strict=True)
+        _guarded(design, observed, guardrail, place, plan, past, number)
+        for number, (guardrail, place) in enumerate(pairs)
     )
 
 
@@ -52,14 +51,15 @@ def _guarded(
     guardrail: Guardrail,
     place: int,
     plan: LookPlan | None,
-    earlier: bool | None,
+    past: PastLook | None,
+    number: int,
 ) -> MetricResult:
     metric = guardrail.metric
     seen = see(design, observed, metric, place)
     look = always_valid.look(seen.evidence, tuning_n=design.tuning_units, alpha=design.alpha_used)
     shown = result(design, seen, look, metric, place, role="guardrail")
     boundary = _boundary(design, seen, plan)
-    kept = is_kept(design, seen, guardrail, plan, earlier)
+    kept = is_kept(design, seen, guardrail, plan, past, number)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = shown.diff - half, shown.diff + half
@@ -76,15 +76,20 @@ def is_kept(
     design: Design,
     seen: Seen,
     guardrail: Guardrail,
-    plan: LookPlan | None,
-    earlier: bool | None = None,
+    plan: LookPlan | None = None,
+    past: PastLook | None = None,
+    place: int = 0,
 ) -> bool | None:
     """Whether a guardrail is kept (True), broken (False) or not known (None).
 
     Kept: the treatment is on the right side of the margin at a one-sided 2.5 %. Broken: on the
-    wrong side at 1 %. Both hold at every look at once. With a plan of looks the first is asked only
-    at those that count; between them the last one's answer stands.
+    wrong side at 1 %; a recorded break stands. Both hold at every look at once. With a plan of
+    looks the first is asked only at those that count; between them, and after the last of all, the
+    last one's answer stands.
     """
+    earlier = None if past is None or place >= len(past.kept) else past.kept[place]
+    if past is not None and (past.is_final or earlier is False):
+        return earlier
     z = _distance(seen, guardrail)
     if z is None or min(arm.n_units for arm in seen.arms) < MIN_UNITS:
         return earlier
@@ -93,7 +98,10 @@ def is_kept(
         return False
     if plan is not None and not plan.is_decision_point:
         return earlier
-    return z >= _boundary(design, seen, plan) or None
+    is_shown = z >= _boundary(design, seen, plan)
+    if plan is None:  # shown at one moment is shown for good
+        return earlier or is_shown or None
+    return is_shown or None
 
 
 def _boundary(design: Design, seen: Seen, plan: LookPlan | None) -> float:
@@ -117,7 +125,7 @@ def _distance(seen: Seen, guardrail: Guardrail) -> float | None:
     found = (_share_gap if kind == "share" else _gap)(averaged, guardrail)
     if found is None or not math.isfinite(found):
         return None
-    return found if guardrail.sign == ">=" else -found
+    return (found if guardrail.sign == ">=" else -found) / averaged.doubt
 
 
 def _gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
@@ -125,20 +133,13 @@ def _gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
     treatment = averaged.treatment
     if treatment is None:
         return None
-    contrast = averaged.contrast()
-    if contrast is None or not contrast.se > 0:
-        return None
-    # By as much as arms of one variance would be less sure than these are.
-    doubt = max(1.0, (averaged.null_se or 0.0) / contrast.se)
     if guardrail.kind == "limit":
-        excess = treatment.value - guardrail.bound
-        return excess / (doubt * treatment.se) if treatment.se > 0 else None
-    factor = 1 + guardrail.bound if guardrail.kind == "relative" else 1.0
-    at_margin = averaged.contrast(factor)
+        return (treatment.value - guardrail.bound) / treatment.se if treatment.se > 0 else None
+    at_margin = averaged.contrast(1 + guardrail.bound if guardrail.kind == "relative" else 1.0)
     if at_margin is None or not at_margin.se > 0:
         return None
     tolerated = guardrail.bound if guardrail.kind == "absolute" else 0.0
-    return (at_margin.value - tolerated) / (doubt * at_margin.se)
+    return (at_margin.value - tolerated) / at_margin.se
 
 
 def _share_gap(averaged: Averaged, guardrail: Guardrail) -> float | None:

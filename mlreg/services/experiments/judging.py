@@ -10,7 +10,7 @@ from mlreg.clock import DAY, from_micros
 from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
 from mlreg.entities.experiments import Design, Recommendation
 from mlreg.services.experiments.evaluating import Seen, phase_values, result, see, sequential
-from mlreg.services.experiments.gates import gates, split_p_value
+from mlreg.services.experiments.gates import are_ready, gates, split_p_value
 from mlreg.services.experiments.guardrails import guardrails
 from mlreg.services.experiments.observing import Observed
 from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
@@ -57,17 +57,21 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     crossed = _crossings(design, looks, last)
     is_final = is_over or bool(plan and plan.is_final) or _deadline_passed(design, observed)
     units = min((s.evidence.n for s in seen if s.evidence.z is not None), default=0)
-    counts = not is_over and _counts(plan, last, crossed, units, is_final=is_final)
+    guards = guardrails(design, observed, plan, last)
+    kept = tuple(guard.passed for guard in guards)
+    is_new = last is None or is_final or (crossed, kept) != (last.crossed, last.kept)
+    counts = bool(units) and not is_over and _counts(plan, last, units, is_new=is_new)
     findings = Findings(
         design=design,
         primaries=[
             result(design, s, look, design.metric, place, role="primary")
             for s, look, place in zip(seen, looks, places, strict=True)
         ],
-        guardrails=guardrails(design, observed, plan, last.kept if last else ()),
+        guardrails=guards,
         gates=gates(design, observed, seen),
         looks=looks,
         crossed=crossed,
+        ready=are_ready(design, seen),
         is_final=is_final,
         standing=None if counts else last,
     )
@@ -143,20 +147,11 @@ def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> 
     return tuple(earlier or sign for earlier, sign in zip(before, now, strict=True))
 
 
-def _counts(
-    plan: LookPlan | None,
-    last: PastLook | None,
-    crossed: tuple[int, ...],
-    units: int,
-    *,
-    is_final: bool,
-) -> bool:
-    """Whether this look counts; others only show. None does before something can be tested."""
-    if not units:
-        return False
+def _counts(plan: LookPlan | None, last: PastLook | None, units: int, *, is_new: bool) -> bool:
+    """Whether this look counts; others only show."""
     if plan is not None:
         return plan.is_decision_point
-    return last is None or is_final or crossed != last.crossed or units >= _GROWTH * last.units
+    return last is None or is_new or units >= _GROWTH * last.units
 
 
 def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, units: int) -> PastLook:

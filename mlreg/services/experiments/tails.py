@@ -48,10 +48,11 @@ def average_quantiles(
         if all(math.isfinite(arm.se) for arm in found):
             pairs.append((found[0], found[1]))
             shares.append((ratio_estimate(arms[0][1]), ratio_estimate(arms[1][1])))
-    averaged = average_estimates(pairs)
-    spreads = observed.spreads.get(metric.name)
-    widening = tie(shares, Spread(*spreads[place - 1])) if spreads and shares else 1.0
-    return replace(scaled(averaged, 1.0, widening), events=min(beyond)), max(effects)
+    averaged, spreads = average_estimates(pairs), observed.spreads.get(metric.name)
+    if spreads and pairs:
+        tied = Spread(*spreads[place - 1])
+        averaged = _with_units(scaled(averaged, 1.0, tie(shares, tied)), tied)
+    return replace(averaged, events=min(beyond)), max(effects)
 
 
 def quantile_in(histogram: tuple[tuple[int, int], ...], q: float) -> float | None:
@@ -74,6 +75,18 @@ def scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged
         treatment=arm(averaged.treatment),
         covariance=averaged.covariance * (factor * widening) ** 2,
         null_se=None if averaged.null_se is None else averaged.null_se * factor * widening,
+    )
+
+
+def _with_units(averaged: Averaged, tied: Spread) -> Averaged:
+    """Count users who come back in several phases once."""
+    control, treatment = averaged.control, averaged.treatment
+    if control is None or treatment is None or not (tied.n_control and tied.n_treatment):
+        return averaged
+    return replace(
+        averaged,
+        control=replace(control, n=tied.n_control),
+        treatment=replace(treatment, n=tied.n_treatment),
     )
 
 

@@ -51,6 +51,7 @@ class Findings:
 
     Attributes:
         crossed: For each treatment 1 (better), -1 (worse) or 0.
+        ready: Whether each treatment has enough to be judged.
         is_final: Whether no later look will count.
         standing: The last look that counted, if this one does not: what it said of gains and
             futility stands, or asking often would be a way to get another answer.
@@ -62,6 +63,7 @@ class Findings:
     gates: Sequence[Gate]
     looks: Sequence[Look]
     crossed: Sequence[int]
+    ready: Sequence[bool]
     is_final: bool
     standing: PastLook | None = None
 
@@ -169,6 +171,7 @@ def _winning(findings: Findings) -> Verdict | None:
         i
         for i, sign in enumerate(findings.crossed)
         if sign > 0
+        and findings.ready[i]
         and findings.worth[i] is not False
         and all(guard.passed for guard in findings.guards(i))
         and not findings.has_reversed(i)
