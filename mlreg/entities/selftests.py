@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+Sign = Literal["<=", ">="]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -12,7 +14,7 @@ class Check:
 
     check: str
     figure: float
-    sign: Literal["<=", ">="]
+    sign: Sign
     bound: float
     unit: Literal["share", "count"]
     detail: str

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from mlreg.entities.predictions import Feedback
-from mlreg.entities.selftests import Check, SelfTest
+from mlreg.entities.selftests import Check, SelfTest, Sign
 from mlreg.registry import Registry, init_registry
 from mlreg.selftest.experiments import Found, Setting, simulate
 from mlreg.services.planning import Design, plan
@@ -237,15 +237,8 @@ def _experiments(runs: int, seed: int, progress: Progress) -> Iterator[Check]:
     yield _counted("receipts, analyze", wrong, "<=", 0, detail)
 
 
-def _counted(check: str, figure: int, sign: str, bound: int, detail: str) -> Check:
-    return Check(
-        check=check,
-        figure=figure,
-        sign="<=" if sign == "<=" else ">=",
-        bound=bound,
-        unit="count",
-        detail=detail,
-    )
+def _counted(check: str, figure: int, sign: Sign, bound: int, detail: str) -> Check:
+    return Check(check=check, figure=figure, sign=sign, bound=bound, unit="count", detail=detail)
 
 
 # --- error rates -----------------------------------------------------------------------------
@@ -272,15 +265,8 @@ def _error_rates(
     yield _rate("power, group-sequential", real["group-sequential"], ">=", least, detail)
 
 
-def _rate(check: str, share: float, sign: str, bound: float, detail: str) -> Check:
-    return Check(
-        check=check,
-        figure=share,
-        sign="<=" if sign == "<=" else ">=",
-        bound=bound,
-        unit="share",
-        detail=detail,
-    )
+def _rate(check: str, share: float, sign: Sign, bound: float, detail: str) -> Check:
+    return Check(check=check, figure=share, sign=sign, bound=bound, unit="share", detail=detail)
 
 
 def _sizes(sequence: Sequence[bool]) -> list[tuple[int, int]]:
