@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlreg.registry import Registry as Registry
     from mlreg.registry import init_registry as init
     from mlreg.registry import open_registry as open  # the word of the API
-    from mlreg.services.predictions import Request as Request
+    from mlreg.services.answers import Request as Request
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ _PUBLIC = {
     "Feedback": ("mlreg.entities.predictions", "Feedback"),
     "MlregError": ("mlreg.errors", "MlregError"),
     "Registry": ("mlreg.registry", "Registry"),
-    "Request": ("mlreg.services.predictions", "Request"),
+    "Request": ("mlreg.services.answers", "Request"),
     "init": ("mlreg.registry", "init_registry"),
     "open": ("mlreg.registry", "open_registry"),
 }

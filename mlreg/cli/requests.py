@@ -12,7 +12,7 @@ from mlreg.errors import InvalidInput
 from mlreg.inputs import describe
 from mlreg.jsonable import JsonValue, loads
 from mlreg.names import safe
-from mlreg.services.predictions import Request
+from mlreg.services.answers import Request
 
 T = TypeVar("T")
 

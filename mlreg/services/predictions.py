@@ -13,18 +13,24 @@ from mlreg.artifacts.runner import Answer, Failure, Pending
 from mlreg.clock import Moment, moment
 from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
 from mlreg.errors import (
-    ArtifactError,
-    Conflict,
     InvalidInput,
-    MlregError,
     NotFound,
-    PredictionFailed,
     StoreError,
 )
 from mlreg.inputs import Input, check_input, parse_input
 from mlreg.jsonable import canonical, encode_plain
-from mlreg.names import check_key, check_text, safe
+from mlreg.names import check_key, check_text
 from mlreg.routing import choose
+from mlreg.services.answers import (
+    Assigned,
+    Request,
+    Token,
+    columns,
+    known_answer,
+    prediction_of,
+    raised,
+    unread,
+)
 from mlreg.services.context import Context
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
@@ -32,57 +38,22 @@ from mlreg.store.summaries import EVERY
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Signature
-    from mlreg.store.store import Transaction
 
 CHUNK = 1000
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
-_OK, _ERROR, _TIMEOUT = 0, 1, 2
 _LONGEST_UNIT = 256
 
 
-class Request(NamedTuple):
-    """One input of many, with what it carries.
-
-    Attributes:
-        value: The input itself, or text to read as one where `is_text`.
-        problem: Why the line it came from holds no input; it is then answered by that error.
-    """
-
-    value: object
-    unit: str | None = None
-    segment: Mapping[str, str] | None = None
-    problem: str | None = None
-
-
-class _Assigned(NamedTuple):
-    """An input on its way: who answers it, and why."""
-
-    value: Input
-    request: Request
-    arm: Served
-    revision: int
-    role: int
-    reason: str
-
-
 # The inputs that one version gets, each with its place in the chunk.
-_Call = list[tuple[int, _Assigned]]
+_Call = list[tuple[int, Assigned]]
 
 
 class _Chunk(NamedTuple):
     """Inputs under way: each one assigned or refused, and the calls that answer them."""
 
-    ready: list[_Assigned | str]
+    ready: list[Assigned | str]
     calls: list[tuple[_Call, Pending]]
-
-
-class _Token(NamedTuple):
-    """What makes two requests the same: the caller's id, and the input's digest to prove it."""
-
-    model_key: int
-    request_id: str
-    digest: str
 
 
 class Predictions:
@@ -141,8 +112,8 @@ class Predictions:
                 return known
         self._fold_if_due(prediction_id, 1)
         if isinstance(outcome, Failure):
-            raise _raised(outcome, assigned, prediction_id)
-        return _prediction(entry, assigned, prediction_id, outcome)
+            raise raised(outcome, assigned, prediction_id)
+        return prediction_of(entry, assigned, prediction_id, outcome)
 
     def predict_many(
         self,
@@ -235,7 +206,7 @@ class Predictions:
     ) -> _Chunk:
         """Route the inputs of a chunk, and hand them to the runner, one call for each version."""
         route, forced = self._route(model, version)
-        ready: list[_Assigned | str] = []
+        ready: list[Assigned | str] = []
         for request in batch:
             try:
                 checked = _checked(request)
@@ -246,7 +217,7 @@ class Predictions:
             self._take_turns(route, ready, is_text=is_text)
         calls: dict[int, _Call] = {}
         for place, item in enumerate(ready):
-            if isinstance(item, _Assigned):
+            if isinstance(item, Assigned):
                 calls.setdefault(item.arm.version.key, []).append((place, item))
         return _Chunk(ready, [(call, self._submit(call)) for call in calls.values()])
 
@@ -256,7 +227,7 @@ class Predictions:
 
     def _finish_chunk(self, chunk: _Chunk) -> Iterator[Prediction]:
         """Await the outcomes of a chunk, log them, and hand them out in the order of the inputs."""
-        done: dict[int, tuple[Entry, _Assigned, Answer | Failure]] = {}
+        done: dict[int, tuple[Entry, Assigned, Answer | Failure]] = {}
         for call, pending in chunk.calls:
             batch = pending.result()
             for (place, assigned), outcome in zip(call, batch.outcomes, strict=True):
@@ -266,10 +237,10 @@ class Predictions:
         ids = self._log_entries([done[place][0] for place in sorted(done)])
         for place, item in enumerate(chunk.ready):
             if isinstance(item, str):
-                yield _unread(item)
+                yield unread(item)
             else:
                 entry, assigned, outcome = done[place]
-                yield _prediction(entry, assigned, next(ids), outcome)
+                yield prediction_of(entry, assigned, next(ids), outcome)
 
     def _log_entries(self, entries: list[Entry]) -> Iterator[int]:
         if not entries:
@@ -294,7 +265,7 @@ class Predictions:
         *,
         is_text: bool,
         turn: int | None,
-    ) -> _Assigned:
+    ) -> Assigned:
         if forced is not None:
             arm, role, reason = forced, _FORCED, "forced"
         else:
@@ -305,17 +276,17 @@ class Predictions:
             value = parse_input(signature, request.value)
         else:
             value = check_input(signature, request.value)
-        return _Assigned(value, request, arm, route.revision, role, reason)
+        return Assigned(value, request, arm, route.revision, role, reason)
 
-    def _take_turn(self, route: Route, assigned: _Assigned, *, is_text: bool) -> _Assigned:
+    def _take_turn(self, route: Route, assigned: Assigned, *, is_text: bool) -> Assigned:
         # Only now: an input that is refused must not use up a turn.
         with self._context.store.write(durable=False) as tx:
             turn = tx.models.take_turns(route.model.key, 1)
         return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
 
-    def _take_turns(self, route: Route, ready: list[_Assigned | str], *, is_text: bool) -> None:
+    def _take_turns(self, route: Route, ready: list[Assigned | str], *, is_text: bool) -> None:
         """Give each input its turn, in place; one that was refused must not use up a turn."""
-        waiting = [(place, a) for place, a in enumerate(ready) if isinstance(a, _Assigned)]
+        waiting = [(place, a) for place, a in enumerate(ready) if isinstance(a, Assigned)]
         with self._context.store.write(durable=False) as tx:
             first = tx.models.take_turns(route.model.key, len(waiting))
         for turn, (place, assigned) in enumerate(waiting, start=first):
@@ -326,20 +297,20 @@ class Predictions:
             except InvalidInput as error:  # this version takes other inputs than the first one
                 ready[place] = error.message
 
-    def _token(self, route: Route, request_id: str | None, value: Input) -> _Token | None:
+    def _token(self, route: Route, request_id: str | None, value: Input) -> Token | None:
         if request_id is None:
             return None
         check_text(request_id, "request id", longest=_LONGEST_UNIT)
-        return _Token(route.model.key, request_id, _digest(canonical(value), route.model.salt))
+        return Token(route.model.key, request_id, _digest(canonical(value), route.model.salt))
 
-    def _find_answer(self, token: _Token) -> Prediction | None:
+    def _find_answer(self, token: Token) -> Prediction | None:
         with self._context.store.read() as tx:
-            return _known_answer(tx, token)
+            return known_answer(tx, token)
 
-    def _log_once(self, entry: Entry, token: _Token) -> tuple[int, Prediction | None]:
+    def _log_once(self, entry: Entry, token: Token) -> tuple[int, Prediction | None]:
         """The new row's id; or 0 and the answer that another process gave meanwhile."""
         with self._context.store.write(durable=False) as tx:
-            known = _known_answer(tx, token)
+            known = known_answer(tx, token)
             if known:
                 return 0, known
             prediction_id = tx.predictions.append(entry)
@@ -350,14 +321,14 @@ class Predictions:
 
     def _entry(
         self,
-        assigned: _Assigned,
+        assigned: Assigned,
         outcome: Answer | Failure,
         seconds: float,
         *,
         is_call: bool = True,
     ) -> Entry:
         request, segment = assigned.request, assigned.request.segment
-        output, confidence, status, error = _columns(outcome)
+        output, confidence, status, error = columns(outcome)
         return Entry(
             self._context.clock(),
             assigned.arm.version.key,
@@ -376,7 +347,7 @@ class Predictions:
             is_call,
         )
 
-    def _logged_input(self, assigned: _Assigned) -> str | None:
+    def _logged_input(self, assigned: Assigned) -> str | None:
         if self._unlogged:
             return None
         if self._hashed:
@@ -405,86 +376,6 @@ def _checked(request: Request) -> Request:
     return request
 
 
-def _columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
-    """Output, confidence, status and error as the log stores them."""
-    if isinstance(outcome, Answer):
-        return encode_plain(outcome.output), outcome.confidence, _OK, None
-    return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
-
-
 def _digest(text: str, key: str) -> str:
     digest = hashlib.blake2b(text.encode(), digest_size=16, key=key.encode()).hexdigest()
     return f"blake2b:{digest}"
-
-
-def _prediction(
-    entry: Entry, assigned: _Assigned, prediction_id: int, outcome: Answer | Failure
-) -> Prediction:
-    version = assigned.arm.version
-    return Prediction(
-        prediction=outcome.output if isinstance(outcome, Answer) else None,
-        confidence=entry.confidence,
-        model_version=version.version,
-        model_id=version.model_id,
-        model=version.name,
-        prediction_id=prediction_id,
-        revision=entry.revision,
-        latency_ms=entry.latency_us / 1000,
-        arm_reason=entry.arm_reason,
-        error=entry.error,
-    )
-
-
-def _unread(problem: str) -> Prediction:
-    """The answer to an input that could not be read: nothing was asked and nothing is logged."""
-    return Prediction(
-        prediction=None,
-        confidence=None,
-        model_version=None,
-        model_id=None,
-        model=None,
-        prediction_id=None,
-        revision=None,
-        latency_ms=None,
-        arm_reason=None,
-        error=problem,
-    )
-
-
-def _known_answer(tx: Transaction, token: _Token) -> Prediction | None:
-    """The answer that this request got before.
-
-    Raises:
-        Conflict: The request id was used for another input.
-    """
-    known = tx.predictions.find_request(token.model_key, token.request_id)
-    if known is None:
-        return None
-    prediction_id, digest = known
-    if digest != token.digest:
-        raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
-    row = tx.predictions.find(prediction_id)
-    if row is None:
-        return None
-    return Prediction(
-        prediction=row.prediction,
-        confidence=row.confidence,
-        model_version=row.model_version,
-        model_id=row.model_id,
-        model=row.model,
-        prediction_id=row.prediction_id,
-        revision=row.revision,
-        latency_ms=row.latency_ms,
-        arm_reason=row.arm_reason,
-    )
-
-
-def _raised(failure: Failure, assigned: _Assigned, prediction_id: int) -> MlregError:
-    ref = assigned.arm.version.ref
-    if failure.kind == "artifact":
-        return ArtifactError(f"{ref}: {failure.message}", hint="run: mlreg doctor")
-    return PredictionFailed(
-        f"{ref} failed: {failure.message}",
-        hint=f"logged as prediction {prediction_id}; see: mlreg log --errors",
-        prediction_id=prediction_id,
-    )

@@ -25,10 +25,11 @@ from mlreg.errors import (
     RevisionMoved,
 )
 from mlreg.names import check_text, safe
-from mlreg.routing import choose, shares
+from mlreg.routing import choose
 from mlreg.services.context import Context
-from mlreg.services.rollback_targets import RollbackTargets
+from mlreg.services.rollbacks import RollbackTargets, rollback_of
 from mlreg.services.routes import Routes
+from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
@@ -73,7 +74,7 @@ class Traffic:
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
             return [
-                _rollback(tx, model, revision, evidence)
+                rollback_of(tx, model, revision, evidence)
                 for revision, evidence in tx.traffic.rollbacks(model, limit=limit)
             ]
 
@@ -100,8 +101,8 @@ class Traffic:
         def with_share(tx: Transaction, now: Revision) -> Revision:
             version = self._servable(tx, ref)
             others = [arm for arm in now.live if arm.version_key != version.key]
-            rest = _sharing(others, WHOLE - weight)
-            return replace(now, arms=(*rest, _arm(version, weight), *_shadows(now, version)))
+            rest = sharing(others, WHOLE - weight)
+            return replace(now, arms=(*rest, arm_of(version, weight), *_shadows(now, version)))
 
         return self._change(ref, "activate", with_share, strategy=strategy, change=change)
 
@@ -129,7 +130,7 @@ class Traffic:
                     f"{version.ref} is the last live version: nothing would serve {now.model}",
                     hint="activate another version, or give --yes to stop serving",
                 )
-            return replace(now, arms=(*_sharing(others, WHOLE), *_shadows(now, version)))
+            return replace(now, arms=(*sharing(others, WHOLE), *_shadows(now, version)))
 
         return self._change(ref, "deactivate", without, change=change)
 
@@ -162,7 +163,7 @@ class Traffic:
             if not points:
                 return now
             arms = [
-                _arm(self._servable(tx, f"{now.model}@{selector}"), weight)
+                arm_of(self._servable(tx, f"{now.model}@{selector}"), weight)
                 for selector, weight in points.items()
                 if weight
             ]
@@ -181,7 +182,7 @@ class Traffic:
 
         def alone(tx: Transaction, now: Revision) -> Revision:
             version = self._servable(tx, ref)
-            return replace(now, arms=(_arm(version, WHOLE),))
+            return replace(now, arms=(arm_of(version, WHOLE),))
 
         return self._change(ref, "promote", alone, change=change, champion=True)
 
@@ -195,7 +196,7 @@ class Traffic:
             now,
             number=now.number + 1,
             salt=model.salt,
-            arms=(_arm(version, WHOLE),),
+            arms=(arm_of(version, WHOLE),),
             cause="promote",
             reason=check_text(change.reason, "reason"),
             actor=self._context.actor_of(change),
@@ -368,34 +369,6 @@ class Traffic:
         )
 
 
-def basis_points(percent: float) -> int:
-    """A percentage as basis points.
-
-    Raises:
-        InvalidInput: It is not between 0 and 100, or finer than a hundredth of a percent.
-    """
-    if not 0 <= percent <= 100:  # NaN fails as well
-        raise InvalidInput(f"a share of traffic lies between 0 and 100 percent, not at {percent}")
-    points = round(percent * 100)
-    if abs(points - percent * 100) > 1e-6:
-        raise InvalidInput(f"a share of traffic has at most two decimals, not {percent}")
-    return points
-
-
-def _sharing(arms: list[Arm], whole: int) -> list[Arm]:
-    """Arms with `whole` shared out in their present proportion; none where nothing is left."""
-    if not arms or whole == 0:
-        return []
-    weights = shares([arm.weight for arm in arms], whole)
-    return [replace(arm, weight=weight) for arm, weight in zip(arms, weights, strict=True)]
-
-
-def _arm(version: Version, weight: int) -> Arm:
-    return Arm(
-        version_key=version.key, model_id=version.model_id, version=version.version, weight=weight
-    )
-
-
 def _shadows(now: Revision, leaving: Version) -> list[Arm]:
     return [arm for arm in now.arms if arm.role == "shadow" and arm.version_key != leaving.key]
 
@@ -411,38 +384,3 @@ def check_expected(now: Revision, change: Change) -> None:
             f"{now.model} is at revision {now.number}, not {change.expect_revision}",
             hint=f"see who moved it: mlreg history {now.model}",
         )
-
-
-def _rollback(
-    tx: Transaction, model: ModelRow, revision: Revision, evidence: dict[str, object]
-) -> Rollback:
-    start = evidence.pop("from_revision", None)
-    source = tx.traffic.find(model, start) if isinstance(start, int) else None
-    return Rollback(
-        time=revision.created_at,
-        model=model.name,
-        from_version=_main_version(source),
-        to_version=_main_version(revision),
-        from_split=_split(source),
-        to_split=_split(revision),
-        reason=revision.reason,
-        automatic=bool(evidence),
-        actor=revision.actor,
-        revision=revision.number,
-        evidence=evidence,
-    )
-
-
-def _main_version(revision: Revision | None) -> str | None:
-    if revision is None or not revision.live:
-        return None
-    return max(revision.live, key=lambda arm: arm.weight).version
-
-
-def _split(revision: Revision | None) -> str | None:
-    """The version that served, or the split as `route` takes it."""
-    if revision is None or not revision.live:
-        return None
-    if len(revision.live) == 1:
-        return revision.live[0].version
-    return " ".join(f"{arm.version}={arm.traffic_percent:g}" for arm in revision.live)

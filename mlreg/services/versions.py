@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlreg.entities.traffic import Change
 from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Signature, Version
-from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, MlregWarning, NotFound
-from mlreg.jsonable import jsonable
+from mlreg.errors import Conflict, InvalidInput, MlregError, MlregWarning, NotFound
 from mlreg.names import (
-    LATEST,
     Reference,
     check_alias,
-    check_key,
     check_text,
     is_id,
     parse_reference,
-    parse_version,
     precedence_key,
     safe,
 )
 from mlreg.services.context import Context
+from mlreg.services.numbering import BUMPS, Bump, bumped, give_number, highest
+from mlreg.services.version_details import Details, check_details
 from mlreg.store.versions import StoredArtifact
-from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
-    from semver import Version as SemVer
-
     from mlreg.artifacts.objects import Stored
     from mlreg.entities.reports import ModelOverview, NextVersions
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
-Bump = Literal["major", "minor", "patch"]
-BUMPS: tuple[Bump, ...] = ("major", "minor", "patch")
-
-_FIRST = {"major": "1.0.0", "minor": "0.1.0", "patch": "0.0.1"}
 _NO_CHANGE = Change()
-
-
-class _Details(NamedTuple):
-    """What is said about a version besides its artifact, checked."""
-
-    metrics: dict[str, float]
-    metadata: dict[str, object]
-    tags: list[str]
-    description: str
 
 
 class Versions:
@@ -102,11 +83,11 @@ class Versions:
         """
         reference = parse_reference(ref)
         scores = dict(metrics or {}) | ({} if accuracy is None else {"accuracy": accuracy})
-        details = _check_details(scores, metadata or {}, tags, description)
+        details = check_details(scores, metadata or {}, tags, description)
         if input is not None and input not in INPUT_KINDS:
             raise InvalidInput(f"input must be one of {', '.join(INPUT_KINDS)}, not {safe(input)}")
         with self._context.store.read() as tx:
-            self._number(tx, reference, bump)
+            give_number(tx, reference, bump)
         stored = self._take_in(artifact, trust=trust, check=check, kind=input)
         try:
             return self._insert(reference, bump, stored, details, parent, change)
@@ -154,9 +135,9 @@ class Versions:
 
         with self._context.store.read() as tx:
             model = tx.models.get(name)
-            base = _base(tx, model)
+            base = highest(tx, model)
             latest = None if base is None else str(base)
-            steps = {part: str(_bumped(tx, model, base, part)) for part in BUMPS}
+            steps = {part: str(bumped(tx, model, base, part)) for part in BUMPS}
         return NextVersions(model=model.name, latest=latest, **steps)
 
     def list(
@@ -258,13 +239,13 @@ class Versions:
         reference: Reference,
         bump: Bump | None,
         stored: StoredArtifact | None,
-        details: _Details,
+        details: Details,
         parent: str | None,
         change: Change,
     ) -> Version:
         at, actor = self._context.clock(), self._context.actor_of(change)
         with self._context.store.write() as tx:
-            version = self._number(tx, reference, bump)
+            version = give_number(tx, reference, bump)
             model = tx.models.ensure(str(reference.name), at=at)
             if stored:
                 self._check_object(stored)
@@ -284,29 +265,6 @@ class Versions:
             added = tx.versions.by_key(key)
             self._record(tx, "register", added, change, after=added)
             return added
-
-    def _number(self, tx: Transaction, reference: Reference, bump: Bump | None) -> SemVer:
-        """The version number to give out, free to be taken."""
-        if reference.model_id:
-            raise InvalidInput("register takes a name, not an id", hint="write NAME@1.0.0")
-        if bump is not None and bump not in BUMPS:
-            raise InvalidInput(f"bump must be one of {', '.join(BUMPS)}, not {safe(bump)}")
-        name, selector = str(reference.name), reference.selector
-        model = tx.models.find(name)
-        if bump and selector:
-            raise InvalidInput("give either a version or --bump, not both")
-        if selector:
-            return _free(tx, model, name, parse_version(selector))
-        base = _base(tx, model)
-        if bump:
-            return _bumped(tx, model, base, bump)
-        if base is None:
-            return _bumped(tx, model, base, "major")
-        steps = ", ".join(f"{part} {_bumped(tx, model, base, part)}" for part in BUMPS)
-        raise InvalidInput(
-            f"which version of {safe(name)}? the highest is {base}",
-            hint=f"write {safe(name)}@VERSION, or --bump: {steps}",
-        )
 
     def _take_in(
         self, artifact: object, *, trust: bool, check: bool, kind: InputKind | None
@@ -381,50 +339,6 @@ class Versions:
         )
 
 
-def _check_details(
-    metrics: Mapping[str, float],
-    metadata: Mapping[str, object],
-    tags: Iterable[str],
-    description: str,
-) -> _Details:
-    scores: dict[str, float] = {}
-    for name, value in metrics.items():
-        scores[check_key(name, "metric")] = _score(name, value)
-    accuracy = scores.get("accuracy", 0.0)
-    if not 0 <= accuracy <= 1:
-        raise InvalidInput(f"accuracy must be between 0 and 1, not {accuracy:g}")
-    for name, item in metadata.items():
-        check_key(name, "metadata key")
-        if isinstance(item, str):
-            check_text(item, f"metadata value of {name}")
-    _check_cost(metadata.get("cost_per_request", 0))
-    checked_tags = list(dict.fromkeys(check_key(tag, "tag") for tag in tags))
-    return _Details(scores, _plain(metadata), checked_tags, check_text(description, "description"))
-
-
-def _score(name: str, value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]  # whatever a caller gave
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InvalidInput(f"the metric {name} must be a finite number")
-    return number
-
-
-def _check_cost(cost: object) -> None:
-    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-    if not (is_number and 0 <= cost <= LARGEST_MEASURE):  # type: ignore[operator]  # a number by now
-        raise InvalidInput(f"cost_per_request must be a number from 0 to {LARGEST_MEASURE:g}")
-
-
-def _plain(metadata: Mapping[str, object]) -> dict[str, object]:
-    try:
-        return {name: jsonable(item) for name, item in metadata.items()}
-    except (TypeError, RecursionError) as error:
-        raise InvalidInput(f"metadata must be plain values: {error}") from None
-
-
 def _confirm(signature: Signature, kind: InputKind | None) -> Signature:
     """The inferred signature, if it agrees with what was said."""
     if kind in (None, signature.input):
@@ -462,32 +376,3 @@ def _parent(tx: Transaction, model: ModelRow, parent: str | None) -> int | None:
     if found.model_key != model.key:
         raise InvalidInput(f"the parent {safe(parent)} belongs to another model")
     return found.key
-
-
-def _base(tx: Transaction, model: ModelRow | None) -> SemVer | None:
-    """What to count up from: the highest release, or prerelease if there is nothing else."""
-    versions = [parse_version(n) for n in tx.versions.numbers(model.key)] if model else []
-    releases = [version for version in versions if version.prerelease is None]
-    return next(iter(releases or versions), None)
-
-
-def _bumped(tx: Transaction, model: ModelRow | None, base: SemVer | None, part: Bump) -> SemVer:
-    version = parse_version(_FIRST[part]) if base is None else base.next_version(part)
-    while model and tx.versions.taken(model.key, str(version)):
-        version = version.next_version(part)
-    return version
-
-
-def _free(tx: Transaction, model: ModelRow | None, name: str, version: SemVer) -> SemVer:
-    taken = tx.versions.taken(model.key, str(version)) if model else None
-    if taken == "exists":
-        raise AlreadyExists(
-            f"{safe(name)}@{version} exists",
-            hint=f"see the next ones: mlreg next {safe(name)}; show it: mlreg show {name}@{LATEST}",
-        )
-    if taken == "deleted":
-        raise AlreadyExists(
-            f"{safe(name)}@{version} was deleted, and a number is never given out twice",
-            hint=f"see the next ones: mlreg next {safe(name)}",
-        )
-    return version

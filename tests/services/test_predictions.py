@@ -23,7 +23,7 @@ from mlreg.errors import (
     StoreBusy,
 )
 from mlreg.registry import Registry
-from mlreg.services.predictions import Request
+from mlreg.services.answers import Request
 from tests.services.misbehaving import Broken, TooFew, on_texts
 from tests.support import Clock, Echo, dump
 

@@ -24,7 +24,7 @@ from mlreg.errors import (
     StoreFull,
 )
 from mlreg.registry import Registry
-from mlreg.services.traffic import basis_points
+from mlreg.services.splits import basis_points
 from mlreg.store.connection import sqlite3
 from tests.support import dump, raw
 

@@ -11,7 +11,7 @@ from mlreg.cli.options import AuthorOptions, number, pairs, parser
 from mlreg.cli.reading import json_or_text
 from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.entities.versions import InputKind
-from mlreg.services.versions import Bump
+from mlreg.services.numbering import Bump
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version

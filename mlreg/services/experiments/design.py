@@ -28,7 +28,7 @@ from mlreg.routing import shares
 from mlreg.services.experiments.history import History
 from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
 from mlreg.services.experiments.sizing import plan_size
-from mlreg.services.traffic import basis_points
+from mlreg.services.splits import basis_points
 
 CANARY_START = 1000  # basis points
 DEFAULT_TUNING = 10_000  # units, where no size is planned

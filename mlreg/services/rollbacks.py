@@ -1,11 +1,11 @@
-"""Earlier states of a model's traffic that can serve again."""
+"""Earlier states of the traffic that can serve again, and what it was to go back to them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlreg.entities.traffic import WHOLE, Arm, Revision
+from mlreg.entities.traffic import WHOLE, Arm, Revision, Rollback
 from mlreg.errors import ArtifactError, NotFound, NothingToRollBack
 
 if TYPE_CHECKING:
@@ -111,3 +111,39 @@ class RollbackTargets:
         except ArtifactError as error:
             return error.message
         return None
+
+
+def rollback_of(
+    tx: Transaction, model: ModelRow, revision: Revision, evidence: dict[str, object]
+) -> Rollback:
+    """What a revision that rolled back undid."""
+    start = evidence.pop("from_revision", None)
+    source = tx.traffic.find(model, start) if isinstance(start, int) else None
+    return Rollback(
+        time=revision.created_at,
+        model=model.name,
+        from_version=_main_version(source),
+        to_version=_main_version(revision),
+        from_split=_split(source),
+        to_split=_split(revision),
+        reason=revision.reason,
+        automatic=bool(evidence),
+        actor=revision.actor,
+        revision=revision.number,
+        evidence=evidence,
+    )
+
+
+def _main_version(revision: Revision | None) -> str | None:
+    if revision is None or not revision.live:
+        return None
+    return max(revision.live, key=lambda arm: arm.weight).version
+
+
+def _split(revision: Revision | None) -> str | None:
+    """The version that served, or the split as `route` takes it."""
+    if revision is None or not revision.live:
+        return None
+    if len(revision.live) == 1:
+        return revision.live[0].version
+    return " ".join(f"{arm.version}={arm.traffic_percent:g}" for arm in revision.live)

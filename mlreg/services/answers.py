@@ -1,0 +1,133 @@
+"""Answers: what was asked, what came back, and how both are logged and returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.artifacts.runner import Answer, Failure
+from mlreg.entities.predictions import Prediction
+from mlreg.errors import ArtifactError, Conflict, MlregError, PredictionFailed
+from mlreg.inputs import Input
+from mlreg.jsonable import encode_plain
+from mlreg.names import safe
+from mlreg.services.routes import Served
+from mlreg.store.predictions import Entry
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Transaction
+
+_OK, _ERROR, _TIMEOUT = 0, 1, 2
+
+
+class Request(NamedTuple):
+    """One input of many, with what it carries.
+
+    Attributes:
+        value: The input itself, or text to read as one where `is_text`.
+        problem: Why the line it came from holds no input; it is then answered by that error.
+    """
+
+    value: object
+    unit: str | None = None
+    segment: Mapping[str, str] | None = None
+    problem: str | None = None
+
+
+class Assigned(NamedTuple):
+    """An input on its way: who answers it, and why."""
+
+    value: Input
+    request: Request
+    arm: Served
+    revision: int
+    role: int
+    reason: str
+
+
+class Token(NamedTuple):
+    """What makes two requests the same: the caller's id, and the input's digest to prove it."""
+
+    model_key: int
+    request_id: str
+    digest: str
+
+
+def columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
+    """Output, confidence, status and error as the log stores them."""
+    if isinstance(outcome, Answer):
+        return encode_plain(outcome.output), outcome.confidence, _OK, None
+    return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
+
+
+def prediction_of(
+    entry: Entry, assigned: Assigned, prediction_id: int, outcome: Answer | Failure
+) -> Prediction:
+    version = assigned.arm.version
+    return Prediction(
+        prediction=outcome.output if isinstance(outcome, Answer) else None,
+        confidence=entry.confidence,
+        model_version=version.version,
+        model_id=version.model_id,
+        model=version.name,
+        prediction_id=prediction_id,
+        revision=entry.revision,
+        latency_ms=entry.latency_us / 1000,
+        arm_reason=entry.arm_reason,
+        error=entry.error,
+    )
+
+
+def unread(problem: str) -> Prediction:
+    """The answer to an input that could not be read: nothing was asked and nothing is logged."""
+    return Prediction(
+        prediction=None,
+        confidence=None,
+        model_version=None,
+        model_id=None,
+        model=None,
+        prediction_id=None,
+        revision=None,
+        latency_ms=None,
+        arm_reason=None,
+        error=problem,
+    )
+
+
+def known_answer(tx: Transaction, token: Token) -> Prediction | None:
+    """The answer that this request got before.
+
+    Raises:
+        Conflict: The request id was used for another input.
+    """
+    known = tx.predictions.find_request(token.model_key, token.request_id)
+    if known is None:
+        return None
+    prediction_id, digest = known
+    if digest != token.digest:
+        raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
+    row = tx.predictions.find(prediction_id)
+    if row is None:
+        return None
+    return Prediction(
+        prediction=row.prediction,
+        confidence=row.confidence,
+        model_version=row.model_version,
+        model_id=row.model_id,
+        model=row.model,
+        prediction_id=row.prediction_id,
+        revision=row.revision,
+        latency_ms=row.latency_ms,
+        arm_reason=row.arm_reason,
+    )
+
+
+def raised(failure: Failure, assigned: Assigned, prediction_id: int) -> MlregError:
+    ref = assigned.arm.version.ref
+    if failure.kind == "artifact":
+        return ArtifactError(f"{ref}: {failure.message}", hint="run: mlreg doctor")
+    return PredictionFailed(
+        f"{ref} failed: {failure.message}",
+        hint=f"logged as prediction {prediction_id}; see: mlreg log --errors",
+        prediction_id=prediction_id,
+    )
