@@ -280,11 +280,12 @@ class ReceiptCheck:
     Attributes:
         kind: `design`, `look` or `conclusion`.
         slot: Of a look; None otherwise.
+        agrees: None where another version of the engine made it, whose rules are not known here.
     """
 
     kind: Literal["design", "look", "conclusion"]
     slot: int | None
-    agrees: bool
+    agrees: bool | None
     detail: str
 
 
@@ -299,5 +300,5 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Whether every check does."""
-        return all(check.agrees for check in self.checks)
+        """Whether no check says otherwise."""
+        return all(check.agrees is not False for check in self.checks)

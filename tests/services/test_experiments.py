@@ -349,3 +349,17 @@ def test_little_data_is_no_verdict_and_the_gate_says_so(tested: Registry, count:
     assert (found.verdict, found.winner, found.looks) == ("invalid", None, ())
     assert [gate.gate for gate in found.failed_gates][:1] == ["min_units"]
     assert found.recommendation.startswith("No verdict yet: ")
+
+
+def test_a_receipt_of_another_engine_is_not_called_wrong(
+    tested: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += 4 * DAY
+    feed(tested, 1000, {"control": 0.7, "treatment": 0.7})
+    tested.experiments.analyze("t")
+    monkeypatch.setattr("mlreg.services.experiments.receipts.ENGINE", "next")
+    found = tested.experiments.verify("t")
+    assert [check.agrees for check in found.checks] == [True, None]
+    assert found.agrees

@@ -28,6 +28,7 @@ _VERDICTS = {
     "inconclusive": Cell("inconclusive", "dim"),
     "undefined": Cell("undefined", "dim"),
 }
+_CHECKED = {True: Cell("✓", "green"), False: Cell("✗", "bold red"), None: Cell("?", "yellow")}
 _KEPT = {True: Cell("kept", "green"), False: Cell("broken", "bold red"), None: Cell("open", "dim")}
 
 
@@ -196,13 +197,15 @@ def _(found: Verification) -> Iterable[Block]:
     columns = [Column(""), Column("receipt"), Column("found", wraps=True)]
     rows = [
         (
-            Cell("✓", "green") if check.agrees else Cell("✗", "bold red"),
+            _CHECKED[check.agrees],
             check.kind if check.slot is None else f"{check.kind} {check.slot}",
             check.detail,
         )
         for check in found.checks
     ]
     yield Table(columns, rows)
+    if any(check.agrees is None for check in found.checks):
+        yield Line("?: made by another version of mlreg, whose rules are not known here", "dim")
     if found.agrees:
         yield Line(f"{found.test_id}: every stored verdict follows from its receipt", "green")
     else:

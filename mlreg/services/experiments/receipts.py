@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,15 +92,22 @@ def check_receipt(
     tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
 ) -> ReceiptCheck:
     """Whether a stored verdict follows from its receipt, and the receipt from the log."""
-    problem = _problem(tx, experiment, row, fold_to)
-    verdict = ""
-    with suppress(ValueError, KeyError, TypeError):
-        verdict = _result(row)["verdict"]
+    problem = _damage(experiment, row)
+    agrees: bool | None = problem is None
+    if problem is None:
+        stored = json.loads(row.receipt)
+        verdict, engine = stored["result"]["verdict"], stored["engine"]
+        if engine != ENGINE:
+            agrees, problem = None, f"{verdict}, by engine {engine}; this mlreg has engine {ENGINE}"
+        else:
+            problem = _contradiction(tx, experiment, stored, fold_to)
+            agrees = problem is None
+            problem = problem or f"{verdict}, from the receipt and from the log"
     return ReceiptCheck(
         kind="look" if row.kind == "look" else "conclusion",
         slot=row.slot or None,
-        agrees=problem is None,
-        detail=problem or f"{verdict}, from the receipt and from the log",
+        agrees=agrees,
+        detail=problem,
     )
 
 
@@ -133,17 +139,22 @@ def _decision(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _problem(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
-) -> str | None:
-    """What does not agree; None if everything does."""
+def _damage(experiment: Experiment, row: ReceiptRow) -> str | None:
+    """What is wrong with a receipt itself; None if nothing is."""
     if hashlib.sha256(row.receipt.encode()).hexdigest() != row.digest:
         return "the receipt does not have its digest: it has been changed"
-    stored = json.loads(row.receipt)
-    if stored["fingerprint"] != experiment.fingerprint:
+    if json.loads(row.receipt)["fingerprint"] != experiment.fingerprint:
         return "the receipt is about another design"
-    if stored["engine"] != ENGINE:
-        return f"it was made by engine {stored['engine']}, and this mlreg has engine {ENGINE}"
+    return None
+
+
+def _contradiction(
+    tx: Transaction,
+    experiment: Experiment,
+    stored: dict[str, Any],
+    fold_to: Callable[[Marks], None],
+) -> str | None:
+    """What does not follow, from the receipt's numbers or from the log; None if all does."""
     observed = load_observed(stored["observed"])
     past = [_load(look) for look in stored["past"]]
     again = _decision(judge_experiment(experiment.design, observed, past))

@@ -17,6 +17,6 @@ def verify(session: SessionOptions, test_id: ExperimentArgument) -> None:
     with session.open() as registry:
         verification = registry.experiments.verify(test_id)
         session.emit(verification)
-    wrong = sum(not check.agrees for check in verification.checks)
+    wrong = sum(check.agrees is False for check in verification.checks)
     if wrong:
         raise CheckFailed(f"{wrong} of {len(verification.checks)} receipts do not agree")
