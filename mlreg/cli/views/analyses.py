@@ -204,9 +204,9 @@ def _(found: Verification) -> Iterable[Block]:
         for check in found.checks
     ]
     yield Table(columns, rows)
-    if any(check.agrees is None for check in found.checks):
-        yield Line("?: made by another version of mlreg, whose rules are not known here", "dim")
-    if found.agrees:
+    if found.agrees and any(check.agrees is None for check in found.checks):
+        yield Line(f"{found.test_id}: nothing contradicts the verdicts that could be checked")
+    elif found.agrees:
         yield Line(f"{found.test_id}: every stored verdict follows from its receipt", "green")
     else:
         yield Line(f"{found.test_id}: the stored verdicts do not all agree", "bold red")
