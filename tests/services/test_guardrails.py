@@ -63,7 +63,7 @@ def states(registry: Registry, rows: Sequence[dict[str, Any]] = ()) -> list[bool
 
 
 def failing(count: int, *failed: int) -> Rows:
-    """Users who wait a while for an answer, of whom so many of each arm get none."""
+    """Users of one answer each, of whom so many of each arm get none."""
     return [
         {"unit": f"{variant}-{i}", "variant": variant, "output": 1, "success": i >= bad,
          "confidence": 0.5 + i % 7 / 100}
