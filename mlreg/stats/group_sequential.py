@@ -165,8 +165,8 @@ def closed_plan(
     return LookPlan(
         number=slots,
         information=information,
-        boundary=design.z[-1],
-        alpha_spent=design.alpha_spent[-1],
+        boundary=design.z[-1] if design.z else None,
+        alpha_spent=design.alpha_spent[-1] if design.z else 0.0,
         is_decision_point=False,
         is_final=False,
         alpha=alpha,

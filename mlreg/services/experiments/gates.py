@@ -10,6 +10,7 @@ from mlreg.entities.experiments import Design
 from mlreg.services.evidence import format_p
 from mlreg.services.experiments.evaluating import Seen, least_units, ratios
 from mlreg.services.experiments.observing import Observed, PhaseSeen
+from mlreg.services.experiments.verdicts import RUN_TIME
 from mlreg.stats import always_valid
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
@@ -34,7 +35,7 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
         _units(design, seen),
         _events(design, seen),
         Gate(
-            gate="run_time",
+            gate=RUN_TIME,
             passed=days >= LEAST_DAYS,
             effect="wait",
             detail=f"it has run for {_lasted(days)}; a verdict needs {LEAST_DAYS} days",

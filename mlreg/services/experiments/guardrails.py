@@ -15,8 +15,8 @@ from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
 from mlreg.stats.group_sequential import LookPlan, boundaries
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
-from mlreg.stats.noninferiority import score_z
-from mlreg.stats.phases import Averaged
+from mlreg.stats.noninferiority import restricted_rates
+from mlreg.stats.phases import Averaged, Contrast
 
 HARM_ALPHA = 0.01
 
@@ -119,54 +119,56 @@ def _distance(seen: Seen, guardrail: Guardrail) -> float | None:
     """Standard errors between the treatment and the margin, above 0 on the right side of it.
 
     The standard error is the one at the margin, as in Farrington & Manning's test: an arm that has
-    not met its rare events, or its outliers, would else look surer than it is.
+    not met its rare events, or its outliers, would else look surer than it is. It is never smaller
+    than that of the interval that is shown, so that the two cannot contradict each other.
     """
-    averaged, kind = seen.averaged, guardrail.metric.kind
-    found = (_share_gap if kind == "share" else _gap)(averaged, guardrail)
-    if found is None or not math.isfinite(found):
+    averaged = seen.averaged
+    found = (_share_gap if guardrail.metric.kind == "share" else _gap)(averaged, guardrail)
+    if found is None:
         return None
-    return (found if guardrail.sign == ">=" else -found) / averaged.doubt
+    shown = (seen.evidence.se or 0.0) if guardrail.kind != "limit" else 0.0
+    se = max(found.se * averaged.doubt, shown)
+    if not (math.isfinite(found.value) and math.isfinite(se) and se > 0):
+        return None
+    return (found.value if guardrail.sign == ">=" else -found.value) / se
 
 
-def _gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
-    """Of a mean or a quantile: standard errors by which the treatment exceeds the margin."""
+def _gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
+    """By how much a mean or a quantile of the treatment exceeds the margin."""
     treatment = averaged.treatment
     if treatment is None:
         return None
     if guardrail.kind == "limit":
-        return (treatment.value - guardrail.bound) / treatment.se if treatment.se > 0 else None
+        return Contrast(treatment.value - guardrail.bound, treatment.se)
     at_margin = averaged.contrast(1 + guardrail.bound if guardrail.kind == "relative" else 1.0)
-    if at_margin is None or not at_margin.se > 0:
+    if at_margin is None:
         return None
     tolerated = guardrail.bound if guardrail.kind == "absolute" else 0.0
-    return (at_margin.value - tolerated) / at_margin.se
+    return Contrast(at_margin.value - tolerated, at_margin.se)
 
 
-def _share_gap(averaged: Averaged, guardrail: Guardrail) -> float | None:
-    """Of a share, with the rates that the margin implies."""
+def _share_gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
+    """By how much a share exceeds the margin, with the error of the rates that this implies."""
     control, treatment = averaged.control, averaged.treatment
     if control is None or treatment is None:
         return None
-    n_c, n_t = _independent(control), _independent(treatment)
+    n_c, n_t, bound = _independent(control), _independent(treatment), guardrail.bound
     if guardrail.kind == "limit":
-        return _score(treatment.value - guardrail.bound, guardrail.bound, n_t)
+        return Contrast(treatment.value - bound, math.sqrt(bound * (1 - bound) / n_t))
     if guardrail.kind == "absolute":
-        if not abs(guardrail.bound) < 1:
-            return None
         counts = control.value * n_c, n_c, treatment.value * n_t, n_t
-        return score_z(*counts, guardrail.bound)
-    factor = 1 + guardrail.bound
+        rate_c, rate_t = restricted_rates(*counts, bound)
+        gap = treatment.value - control.value - bound
+        return Contrast(gap, math.sqrt(_variance(rate_c, n_c) + _variance(rate_t, n_t)))
+    factor = 1 + bound
     base = min(1.0, (control.value * n_c + treatment.value * n_t) / (n_c + factor * n_t))
-    raised = min(1.0, factor * base)
-    variance = raised * (1 - raised) / n_t + factor**2 * base * (1 - base) / n_c
-    if variance <= 0:  # nothing has happened yet that a part could be taken of
-        return None
-    return (treatment.value - factor * control.value) / math.sqrt(variance)
+    # Where nothing has happened yet there is nothing to take a part of: the error is then 0.
+    variance = _variance(min(1.0, factor * base), n_t) + factor**2 * _variance(base, n_c)
+    return Contrast(treatment.value - factor * control.value, math.sqrt(variance))
 
 
-def _score(gap: float, rate: float, n: float) -> float | None:
-    variance = rate * (1 - rate) / n
-    return gap / math.sqrt(variance) if variance > 0 else None
+def _variance(rate: float, n: float) -> float:
+    return rate * (1 - rate) / n
 
 
 def _independent(arm: Estimate) -> float:

@@ -13,7 +13,7 @@ from mlreg.services.experiments.evaluating import Seen, phase_values, result, se
 from mlreg.services.experiments.gates import are_ready, gates, split_p_value
 from mlreg.services.experiments.guardrails import guardrails
 from mlreg.services.experiments.observing import Observed
-from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
+from mlreg.services.experiments.verdicts import Findings, PastLook, ending, verdict
 from mlreg.stats import always_valid, codes, group_sequential
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.looks import Look
@@ -60,7 +60,9 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     guards = guardrails(design, observed, plan, last)
     kept = tuple(guard.passed for guard in guards)
     is_new = last is None or is_final or (crossed, kept) != (last.crossed, last.kept)
-    counts = bool(units) and not is_over and _counts(plan, last, units, is_new=is_new)
+    counts = not is_over and (
+        is_final or (bool(units) and _counts(plan, last, units, is_new=is_new))
+    )
     findings = Findings(
         design=design,
         primaries=[
@@ -116,7 +118,7 @@ def _plan(
     if design.mode == "always-valid":
         return None
     previous = tuple(look.information for look in past if look.information)
-    if past and past[-1].is_final and previous:
+    if past and past[-1].is_final:
         return group_sequential.closed_plan(
             previous, information, slots=design.slots, alpha=design.alpha_used
         )
@@ -161,14 +163,16 @@ def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, unit
         slot = findings.design.slots if plan.is_final else max(plan.number, slot)
     return PastLook(
         slot=slot,
-        information=plan.looks[-1] if plan else None,
+        information=plan.looks[-1] if plan and plan.looks else None,
         p=tuple(look.p_value for look in findings.looks),
         crossed=tuple(findings.crossed),
         is_final=findings.is_final,
         units=units,
         kept=tuple(guard.passed for guard in findings.guardrails),
+        gains=tuple(findings.gains),
         worth=tuple(findings.worth),
         futile=tuple(findings.futile),
+        ending=ending(findings) if findings.is_final else None,
     )
 
 

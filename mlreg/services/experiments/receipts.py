@@ -14,7 +14,7 @@ from mlreg.entities.experiments import Design, Experiment
 from mlreg.jsonable import canonical
 from mlreg.services.experiments.judging import Judged, judge_experiment
 from mlreg.services.experiments.observing import Observed, load_observed, observe
-from mlreg.services.experiments.verdicts import PastLook
+from mlreg.services.experiments.verdicts import PastLook, Verdict
 from mlreg.store.experiment_folds import Marks
 from mlreg.store.experiments import ReceiptRow
 
@@ -118,9 +118,11 @@ def _result(row: ReceiptRow) -> dict[str, Any]:
 
 def _load(stored: dict[str, Any]) -> PastLook:
     lists = {
-        name: tuple(stored.get(name, ())) for name in ("p", "crossed", "kept", "worth", "futile")
+        name: tuple(stored.get(name, ()))
+        for name in ("p", "crossed", "kept", "gains", "worth", "futile")
     }
-    return PastLook(**(stored | lists))
+    end = stored.get("ending")
+    return PastLook(**(stored | lists | {"ending": Verdict(**end) if end else None}))
 
 
 def _decision(judged: Judged) -> dict[str, Any]:

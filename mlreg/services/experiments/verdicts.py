@@ -13,6 +13,8 @@ from mlreg.services.experiments.evaluating import planned_drift
 from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER, conditional_power
 from mlreg.stats.looks import Look
 
+RUN_TIME = "run_time"
+
 
 class Verdict(NamedTuple):
     """What to do, the version that won if one did, and why."""
@@ -30,8 +32,10 @@ class PastLook(NamedTuple):
         crossed: For each treatment 1 (better), -1 (worse) or 0.
         units: Of both arms, as the boundary counts them.
         kept: Whether each guardrail was kept by each treatment, as `guardrails` lists them.
+        gains: How much better each treatment was.
         worth: Whether each treatment's gain was worth shipping.
         futile: Whether each treatment was unlikely to win any more.
+        ending: Of the final look the verdict, the winner and the sentence, however long it had run.
     """
 
     slot: int
@@ -41,8 +45,10 @@ class PastLook(NamedTuple):
     is_final: bool
     units: int
     kept: tuple[bool | None, ...] = ()
+    gains: tuple[float | None, ...] = ()
     worth: tuple[bool | None, ...] = ()
     futile: tuple[bool, ...] = ()
+    ending: Verdict | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +79,20 @@ class Findings:
         return 1 if self.design.metric.direction == "up" else -1
 
     @cached_property
+    def gains(self) -> Sequence[float | None]:
+        """How much better each treatment is: the difference, above 0 for an improvement."""
+        if self.standing is not None and self.standing.gains:
+            return self.standing.gains
+        found = [primary.diff for primary in self.primaries]
+        return [None if diff is None else self.direction * diff for diff in found]
+
+    @cached_property
     def worth(self) -> Sequence[bool | None]:
         """Whether each gain is estimated as large as `min_effect`; None without one."""
         if self.standing is not None and self.standing.worth:
             return self.standing.worth
         least = self.design.min_effect
-        gains = [self.gain(i) for i in range(len(self.primaries))]
-        return [None if least is None or gain is None else gain >= least for gain in gains]
+        return [None if least is None or gain is None else gain >= least for gain in self.gains]
 
     @cached_property
     def futile(self) -> Sequence[bool]:
@@ -87,11 +100,6 @@ class Findings:
         if self.standing is not None and self.standing.futile:
             return self.standing.futile
         return [_is_futile(self, i) for i in range(len(self.primaries))]
-
-    def gain(self, treatment: int) -> float | None:
-        """The difference, above 0 where the treatment is better."""
-        found = self.primaries[treatment].diff
-        return None if found is None else self.direction * found
 
     def guards(self, treatment: int) -> list[MetricResult]:
         """The guardrails of a treatment."""
@@ -110,7 +118,7 @@ class Findings:
         def rank(i: int) -> tuple[bool, bool, int, float]:
             is_harmful = any(guard.passed is False for guard in self.guards(i))
             is_winner = self.primaries[i].version == winner
-            return is_winner, not is_harmful, self.crossed[i], self.gain(i) or 0.0
+            return is_winner, not is_harmful, self.crossed[i], self.gains[i] or 0.0
 
         return max(range(len(self.primaries)), key=rank)
 
@@ -123,13 +131,29 @@ def verdict(findings: Findings) -> Verdict:
     """The verdict.
 
     A fault comes first: its numbers mean nothing. Then harm, which needs no more evidence than
-    its alarm. Then what keeps the rest waiting; a winner last.
+    its alarm. Then what keeps the rest waiting; a winner last. After the final look its verdict
+    stands, and only the least time to run may still hold it back.
     """
+    if findings.standing is not None and findings.standing.ending is not None:
+        ended = findings.standing.ending
+        return (ended.verdict != "rollback" and _too_soon(findings)) or ended
     return (
         _faulty(findings)
         or _harmful(findings)
         or _waiting(findings)
-        or _winning(findings)
+        or _too_soon(findings)
+        or _decided(findings)
+    )
+
+
+def ending(findings: Findings) -> Verdict:
+    """The verdict of the final look, as it will stand when the test has run for long enough."""
+    return _faulty(findings) or _harmful(findings) or _waiting(findings) or _decided(findings)
+
+
+def _decided(findings: Findings) -> Verdict:
+    return (
+        _winning(findings)
         or _ending(findings)
         or Verdict("continue", None, f"Go on: {_open_reason(findings)}.")
     )
@@ -158,12 +182,17 @@ def _harmful(findings: Findings) -> Verdict | None:
 
 
 def _waiting(findings: Findings) -> Verdict | None:
-    waits = findings.failed("wait")
+    """What has too little data for a verdict."""
+    waits = [gate for gate in findings.failed("wait") if gate.gate != RUN_TIME]
     if not waits:
         return None
-    is_over = findings.is_final and any(gate.gate != "run_time" for gate in waits)
-    so_far = "The test is over without a verdict" if is_over else "No verdict yet"
+    so_far = "The test is over without a verdict" if findings.is_final else "No verdict yet"
     return Verdict("invalid", None, f"{so_far}: {waits[0].detail}.")
+
+
+def _too_soon(findings: Findings) -> Verdict | None:
+    found = [gate for gate in findings.failed("wait") if gate.gate == RUN_TIME]
+    return Verdict("invalid", None, f"No verdict yet: {found[0].detail}.") if found else None
 
 
 def _winning(findings: Findings) -> Verdict | None:
@@ -178,7 +207,7 @@ def _winning(findings: Findings) -> Verdict | None:
     ]
     if not able:
         return None
-    found = findings.primaries[max(able, key=lambda i: findings.gain(i) or 0.0)]
+    found = findings.primaries[max(able, key=lambda i: findings.gains[i] or 0.0)]
     return Verdict("ship", found.version, f"Ship {found.version}: {found.sentence}.")
 
 
@@ -202,12 +231,11 @@ def _ending(findings: Findings) -> Verdict | None:
 def _open_reason(findings: Findings) -> str:
     best = findings.leading()
     found = findings.primaries[best]
+    if findings.has_reversed(best):
+        was, now = ("better", "worse") if findings.crossed[best] > 0 else ("worse", "better")
+        return f"{found.version} was {was} at an earlier look and is {now} by now: {found.sentence}"
     if findings.crossed[best] <= 0:
         return f"{found.sentence}; the difference may be chance"
-    if findings.has_reversed(best):
-        return (
-            f"{found.version} was better at an earlier look and is worse by now: {found.sentence}"
-        )
     unsure = [guard for guard in findings.guards(best) if not guard.passed]
     if unsure:
         state = "is broken" if unsure[0].passed is False else "is not yet shown to hold"
