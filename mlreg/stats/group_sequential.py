@@ -15,11 +15,12 @@ from mlreg.stats.checks import check_fraction
 from mlreg.stats.distributions import normal_tail, normal_upper
 from mlreg.stats.evidence import Evidence
 from mlreg.stats.looks import Look, limits_at
-from mlreg.stats.random_walk import FAR, MIN_STEP, Walk, crossing_probabilities, resolutions, spaced
+from mlreg.stats.random_walk import FAR, Walk, crossing_probabilities, resolutions, spaced
 from mlreg.stats.roots import bisect
 
 SLOTS = 10
 MAX_SLOTS = 20
+AGAIN = 0.01
 
 Spending = Callable[[float, float], float]
 """From information (0 to 1) and one side's alpha to the alpha spent on that side by then."""
@@ -137,7 +138,9 @@ def plan_look(
     _check_design(previous, alpha, 2)
     last = previous[-1] if previous else 0.0
     if is_deadline and information <= last < 1:
-        information = last + MIN_STEP  # the last look once more, with the alpha that is left
+        # The last look once more, with the alpha that is left: as if a little had come, which errs
+        # on the safe side and keeps the recursion short.
+        information = last + AGAIN
     is_open = last < 1 and information > last
     is_final = is_open and (is_deadline or information >= 1)
     is_decision = is_final or (is_open and _slot(information, slots) > _slot(last, slots))

@@ -70,18 +70,15 @@ CORRECTIONS = """
     )
 """
 FOLD_LABELS = """
-    insert into experiment_units
-        (experiment, unit, revision, version, labelled, judged, correct, ripe_labelled)
+    insert into experiment_units (experiment, unit, revision, version, labelled, judged, correct)
     select :experiment, :unit, p.revision, p.version, sum(o.id is null),
         sum((f.correct is not null) - (o.correct is not null)),
-        sum(coalesce(f.correct, 0) - coalesce(o.correct, 0)),
-        sum(o.id is null and p.id <= :ripe)
+        sum(coalesce(f.correct, 0) - coalesce(o.correct, 0))
     :corrections
     where f.id > :after and f.id <= :upto and f.name = 'label' and :takes_part
     group by 2, 3, 4
     on conflict do update set labelled = labelled + excluded.labelled,
-        judged = judged + excluded.judged, correct = correct + excluded.correct,
-        ripe_labelled = ripe_labelled + excluded.ripe_labelled
+        judged = judged + excluded.judged, correct = correct + excluded.correct
 """
 FOLD_VALUES = """
     insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
@@ -95,12 +92,12 @@ FOLD_VALUES = """
     on conflict do update set known = known + excluded.known, total = total + excluded.total,
         total2 = total2 + excluded.total2
 """
-# Predictions whose label has become due, and which of them have one among the feedback so far.
+# Predictions whose label has become due, and which of them got one in time.
 RIPEN = """
     insert into experiment_units (experiment, unit, revision, version, ripe, ripe_labelled)
     select :experiment, :unit, p.revision, p.version, count(*), sum(exists (
         select 1 from feedback f
-        where f.prediction = p.id and f.name = 'label' and f.id <= :feedback
+        where f.prediction = p.id and f.name = 'label' and f.at <= p.at + :window
     ))
     from predictions p
     where p.id > :after and p.id <= :upto and :takes_part
@@ -186,12 +183,12 @@ class ExperimentFolds:
         self._fold_log(columns, common, after.predictions, upto.predictions, cuts)
         if after.feedback < upto.feedback:
             window = common | {"after": after.feedback, "upto": upto.feedback}
-            self._execute(FOLD_LABELS, window | {"ripe": after.ripe})
+            self._execute(FOLD_LABELS, window)
             if what.names:
                 self._execute(FOLD_VALUES, window | {"names": json.dumps(what.names)})
         if after.ripe < upto.ripe:
             ripe = common | {"after": after.ripe, "upto": upto.ripe}
-            self._execute(RIPEN, ripe | {"feedback": upto.feedback})
+            self._execute(RIPEN, ripe | {"window": what.window})
 
     def fold_backlogs(self, *, limit: int) -> None:
         """Fold what running experiments are far behind with; call it in a write."""

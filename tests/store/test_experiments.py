@@ -439,20 +439,22 @@ def test_feedback_that_is_folded_before_its_answer_waits_for_it(seeded: Seeded, 
 # --- labels that are due, and tails --------------------------------------------------------------
 
 
-def test_labels_count_among_the_predictions_whose_label_is_due(seeded: Seeded, key: int):
-    add(seeded, *[answer(unit) for unit in ("ann", "ben", "eva", "kim")], said(1, "label", 1))
+def test_labels_count_if_they_came_before_they_were_due(seeded: Seeded, key: int):
+    hourly = WANTED._replace(window=100)
+    add(seeded, *[answer(unit) for unit in ("ann", "ben", "eva", "kim")])
 
     def due(upto: int) -> tuple[float, float]:
         with seeded.store.write() as tx:
-            tx.experiments.folds.fold(key, WANTED, limit=100, ripe=upto)
+            tx.experiments.folds.fold(key, hourly, limit=100, ripe=upto)
             sums = tx.experiments.units.sums(key, "ripe_label_coverage")
         return (sums[1, 1].y, sums[1, 1].k) if sums else (0, 0)
 
+    add(seeded, said(1, "label", 1)._replace(at=100), said(3, "label", 1)._replace(at=101))
     assert due(2) == (1, 2)
-    add(seeded, said(2, "label", 0), said(3, "label", 1), said(1, "label", 0))
-    assert due(2) == (2, 2)  # one came late, one is early, and one is a correction
-    assert due(3) == (3, 3)
-    assert due(1) == (3, 3)  # a mark never goes back
+    add(seeded, said(2, "label", 0)._replace(at=500), said(1, "label", 0)._replace(at=500))
+    assert due(2) == (1, 2)  # one came late, and one is a correction
+    assert due(3) == (1, 3)
+    assert due(1) == (1, 3)  # a mark never goes back
 
 
 QUANTILE = WANTED._replace(columns=(*COLUMNS, "over95"), quantiles={"p95_latency_ms": 0.95})

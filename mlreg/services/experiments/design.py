@@ -135,7 +135,7 @@ def make_design(
         planned_units=size.units,
         planned_information=size.information,
         final_boundary=size.final_boundary,
-        tuning_units=size.units or DEFAULT_TUNING,
+        tuning_units=size.tuning or DEFAULT_TUNING,
         slots=1 if mode == "fixed" else SLOTS,
         hypothesis=check_text(wish.hypothesis, "hypothesis"),
         description=check_text(wish.description, "description"),

@@ -127,7 +127,7 @@ def _distance(seen: Seen, guardrail: Guardrail) -> float | None:
     if found is None:
         return None
     shown = (seen.evidence.se or 0.0) if guardrail.kind != "limit" else 0.0
-    se = max(found.se * averaged.doubt, shown)
+    se = max(found.se, shown)
     if not (math.isfinite(found.value) and math.isfinite(se) and se > 0):
         return None
     return (found.value if guardrail.sign == ">=" else -found.value) / se
@@ -139,12 +139,12 @@ def _gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
     if treatment is None:
         return None
     if guardrail.kind == "limit":
-        return Contrast(treatment.value - guardrail.bound, treatment.se)
+        return Contrast(treatment.value - guardrail.bound, treatment.se * averaged.doubt)
     at_margin = averaged.contrast(1 + guardrail.bound if guardrail.kind == "relative" else 1.0)
     if at_margin is None:
         return None
     tolerated = guardrail.bound if guardrail.kind == "absolute" else 0.0
-    return Contrast(at_margin.value - tolerated, at_margin.se)
+    return Contrast(at_margin.value - tolerated, at_margin.se * averaged.doubt)
 
 
 def _share_gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
@@ -152,7 +152,8 @@ def _share_gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
     control, treatment = averaged.control, averaged.treatment
     if control is None or treatment is None:
         return None
-    n_c, n_t, bound = _independent(control), _independent(treatment), guardrail.bound
+    n_c, n_t = _independent(control, treatment)
+    bound = guardrail.bound
     if guardrail.kind == "limit":
         return Contrast(treatment.value - bound, math.sqrt(bound * (1 - bound) / n_t))
     if guardrail.kind == "absolute":
@@ -171,7 +172,15 @@ def _variance(rate: float, n: float) -> float:
     return rate * (1 - rate) / n
 
 
-def _independent(arm: Estimate) -> float:
-    """How many independent predictions would know the rate as well; else each unit is one."""
-    variance = arm.value * (1 - arm.value)
-    return variance / arm.se**2 if variance > 0 and arm.se > 0 else float(arm.n)
+def _independent(*arms: Estimate) -> tuple[float, ...]:
+    """How many independent predictions would know each arm's rate as well.
+
+    Both are held to the arm whose units cluster the most: the other one may not have met its users
+    who fail often. Of an arm without any event nothing is known; each unit then counts as one.
+    """
+    parts = []
+    for arm in arms:
+        variance = arm.value * (1 - arm.value)
+        is_known = variance > 0 and arm.se > 0
+        parts.append(variance / arm.se**2 / arm.n if is_known else 1.0)
+    return tuple(arm.n * min(parts) for arm in arms)

@@ -17,11 +17,13 @@ class Size(NamedTuple):
     Attributes:
         information: 1 / se² of the difference that the mode and the power ask for.
         units: Of all arms, if each makes one request; None where the spread is not known.
+        tuning: Units of a balanced test with as much information as one comparison of this.
         final_boundary: The |z| of the last of the planned looks.
     """
 
     information: float | None = None
     units: int | None = None
+    tuning: int | None = None
     final_boundary: float | None = None
 
 
@@ -75,10 +77,12 @@ def plan_size(
             )
     elif metric.kind == "mean" and sd:
         control = (drift * sd / mde) ** 2 * (1 + 1 / ratio)
-    return Size(
-        information=factor * (drift / mde) ** 2,
-        units=None if control is None else math.ceil(control * factor * WHOLE / weights[0]),
-        final_boundary=final_boundary,
+    planned = Size(information=factor * (drift / mde) ** 2, final_boundary=final_boundary)
+    if control is None:
+        return planned
+    return planned._replace(
+        units=math.ceil(control * factor * WHOLE / weights[0]),
+        tuning=math.ceil(4 * control * factor * ratio / (1 + ratio)),
     )
 
 

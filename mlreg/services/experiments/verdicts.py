@@ -132,28 +132,25 @@ def verdict(findings: Findings) -> Verdict:
 
     A fault comes first: its numbers mean nothing. Then harm, which needs no more evidence than
     its alarm. Then what keeps the rest waiting; a winner last. After the final look its verdict
-    stands, and only the least time to run may still hold it back.
+    stands: only a fault, and the least time to run, may still hold it back.
     """
-    if findings.standing is not None and findings.standing.ending is not None:
-        ended = findings.standing.ending
-        return (ended.verdict != "rollback" and _too_soon(findings)) or ended
-    return (
-        _faulty(findings)
-        or _harmful(findings)
-        or _waiting(findings)
-        or _too_soon(findings)
-        or _decided(findings)
-    )
+    ended = findings.standing.ending if findings.standing is not None else None
+    found = ended or _judged(findings)
+    if found.verdict == "rollback":
+        return _faulty(findings) or found
+    return _faulty(findings) or _too_soon(findings) or found
 
 
 def ending(findings: Findings) -> Verdict:
-    """The verdict of the final look, as it will stand when the test has run for long enough."""
-    return _faulty(findings) or _harmful(findings) or _waiting(findings) or _decided(findings)
+    """The verdict of the final look, as it stands if nothing is found to be broken."""
+    return _judged(findings)
 
 
-def _decided(findings: Findings) -> Verdict:
+def _judged(findings: Findings) -> Verdict:
     return (
-        _winning(findings)
+        _harmful(findings)
+        or _waiting(findings)
+        or _winning(findings)
         or _ending(findings)
         or Verdict("continue", None, f"Go on: {_open_reason(findings)}.")
     )
@@ -236,6 +233,8 @@ def _open_reason(findings: Findings) -> str:
         return f"{found.version} was {was} at an earlier look and is {now} by now: {found.sentence}"
     if findings.crossed[best] <= 0:
         return f"{found.sentence}; the difference may be chance"
+    if not findings.ready[best]:
+        return f"{found.version} is better, but has too little data by now to be sure"
     unsure = [guard for guard in findings.guards(best) if not guard.passed]
     if unsure:
         state = "is broken" if unsure[0].passed is False else "is not yet shown to hold"
