@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlreg.artifacts.samples import constant_model
 from mlreg.config import FOLDER
 from mlreg.registry import Registry, init_registry
 from tests.support import Clock
@@ -36,6 +37,16 @@ def two_versions(
     with Registry(folder, actor="tester", clock=Clock(SEEN_FIRST)) as registry:
         registry.versions.register("sentiment@1.0.0", artifacts["text"], accuracy=0.85)
         registry.versions.register("sentiment@2.0.0", artifacts["other_text"], accuracy=0.9)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def four_versions(tmp_path_factory: pytest.TempPathFactory, empty_template: Path) -> Path:
+    folder = tmp_path_factory.mktemp("four") / FOLDER
+    shutil.copytree(empty_template, folder)
+    with Registry(folder, actor="tester", clock=Clock(SEEN_FIRST)) as registry:
+        for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0"):
+            registry.versions.register(f"m@{version}", constant_model("yes"))
     return folder
 
 
@@ -72,3 +83,9 @@ def serving_registry(sentiment: Registry) -> Registry:
     """`sentiment` with 1.0.0 at 80 % and 2.0.0 at 20 %."""
     sentiment.traffic.route("sentiment", {"1.0.0": 80, "2.0.0": 20})
     return sentiment
+
+
+@pytest.fixture
+def tested(open_copy: Callable[[Path], Registry], four_versions: Path) -> Registry:
+    """Four versions of `m` that answer the same to all, and get no traffic yet."""
+    return open_copy(four_versions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,8 @@ import pytest
 from mlreg.clock import DAY
 from mlreg.entities.traffic import Change
 from mlreg.errors import AlreadyExists, Conflict, Inconclusive, InvalidInput, NotFound
-from mlreg.registry import Registry, init_registry
+from mlreg.registry import Registry
 from tests.support import Clock, drop_triggers, raw
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def tested(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
-    """Three versions of `m`, with 1.0.0 in the traffic of nothing yet."""
-    init_registry(tmp_path, actor="tester").close()
-    with Registry(tmp_path / ".mlreg", actor="tester", clock=clock) as registry:
-        for version in ("1.0.0", "2.0.0", "3.0.0"):
-            registry.versions.register(f"m@{version}")
-        yield registry
 
 
 def create(registry: Registry, test_id: str = "t", **wishes: Any):

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlreg.artifacts.samples import constant_model
 from mlreg.clock import DAY
 from mlreg.entities.analyses import Analysis, MetricResult
-from mlreg.registry import Registry, init_registry
+from mlreg.registry import Registry
 from mlreg.services.answers import Request
 from tests.support import Clock
 
 ARMS = ("control", "treatment")
 MODES = ("group-sequential", "always-valid")
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def tested(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
-    """Two versions of `m` without traffic, that answer the same to all."""
-    init_registry(tmp_path, actor="tester").close()
-    with Registry(tmp_path / ".mlreg", actor="tester", clock=clock) as registry:
-        for version in ("1.0.0", "2.0.0"):
-            registry.versions.register(f"m@{version}", constant_model("yes"))
-        yield registry
 
 
 def begin(registry: Registry, clock: Clock, guardrails: Sequence[str], **wishes: Any) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,27 +12,12 @@ import pytest
 
 from mlreg.clock import DAY
 from mlreg.errors import InvalidInput, NotFound
-from mlreg.registry import Registry, init_registry
+from mlreg.registry import Registry
 from tests.support import Clock
 
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
 ARMS = ("control", "treatment-1", "treatment-2")
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def tested(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
-    """Four versions of `m` without traffic, with artifacts that nothing runs."""
-    init_registry(tmp_path, actor="tester").close()
-    with Registry(tmp_path / ".mlreg", actor="tester", clock=clock) as registry:
-        for version in VERSIONS:
-            registry.versions.register(f"m@{version}", version.encode(), check=False)
-        yield registry
 
 
 def create(registry: Registry, treatments: int = 2, **wishes: Any):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from mlreg.clock import DAY
 from mlreg.entities.analyses import Analysis, ArmResult, Gate, LookState, MetricResult
 from mlreg.entities.experiments import Design, TestMetric, Variant
 from mlreg.errors import CheckFailed, Inconclusive
-from mlreg.registry import Registry, init_registry
+from mlreg.registry import Registry
 from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
 from tests.support import Clock
 
@@ -21,21 +20,6 @@ VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
 ARMS = {2: ("control", "treatment"), 3: ("control", "treatment-1", "treatment-2")}
 MODES = ("group-sequential", "always-valid")
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def tested(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
-    """Three versions of `m` without traffic."""
-    init_registry(tmp_path, actor="tester").close()
-    with Registry(tmp_path / ".mlreg", actor="tester", clock=clock) as registry:
-        for version in VERSIONS:
-            registry.versions.register(f"m@{version}")
-        yield registry
 
 
 def begin(
