@@ -136,7 +136,7 @@ def verdict(findings: Findings) -> Verdict:
     """
     ended = findings.standing.ending if findings.standing is not None else None
     found = ended or _judged(findings)
-    if found.verdict == "rollback":
+    if found.verdict in ("rollback", "invalid"):
         return _faulty(findings) or found
     return _faulty(findings) or _too_soon(findings) or found
 
