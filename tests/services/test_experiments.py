@@ -178,8 +178,9 @@ def test_a_canary_steps_and_stratifies_against_simpson(tested: Registry, clock: 
         if not seed:
             assert tested.experiments.step("t", to=50).phases[-1].weights == (5000, 5000)
     found = tested.experiments.analyze("t")
-    assert abs(found.primary.diff or 0) < 0.04
-    assert not found.statistical_significance
+    # Who is in which arm is drawn anew each time: by chance alone |z| seldom passes 4.5.
+    assert abs(found.primary.statistic or 0) < 4.5
+    assert abs(found.primary.diff or 0) < 0.05
     assert "weights_changed" in found.warnings
     pooled = [sum(r * v for r, v in zip(rows, values, strict=True)) for rows, values in zip(
         zip(*(p.rows for p in found.phases), strict=True),
