@@ -29,6 +29,7 @@ def test_sound_code_passes_with_stable_keys(tmp_path, monkeypatch):
 @pytest.mark.process
 def test_a_boundary_that_is_too_low_is_seen(monkeypatch):
     monkeypatch.setattr("mlreg.stats.always_valid.boundary", lambda n, **_: 1.96)
+    monkeypatch.setattr(selftest, "QUICK_EXPERIMENTS", 1)  # they look at other boundaries
     done = CliRunner().invoke(app, ["selftest", "--quick"])
     assert done.exit_code == 10
     assert "error: out of bounds: false winners, always-valid" in done.stderr
@@ -39,6 +40,7 @@ def test_a_boundary_that_is_too_low_is_seen(monkeypatch):
 @pytest.mark.process
 def test_routing_that_is_not_sticky_is_seen(monkeypatch):
     monkeypatch.setattr(routing, "_stick", lambda table, unit: routing._at_random(table))
+    monkeypatch.setattr(selftest, "QUICK_EXPERIMENTS", 1)  # whole experiments show nothing of it
     failed = [c.check for c in selftest.run(is_quick=True).checks if not c.passed]
     assert failed == [
         "sticky across processes",
@@ -49,7 +51,8 @@ def test_routing_that_is_not_sticky_is_seen(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.process
-def test_the_same_seed_gives_the_same_labels():
+def test_the_same_seed_gives_the_same_labels(monkeypatch):
+    monkeypatch.setattr(selftest, "QUICK_EXPERIMENTS", 1)
     one, other = (selftest.run(is_quick=True, seed=3).checks for _ in range(2))
     assert [c.detail for c in one if c.check == "labels"] == [
         c.detail for c in other if c.check == "labels"

@@ -230,7 +230,8 @@ def _experiments(runs: int, seed: int, progress: Progress) -> Iterator[Check]:
     detail = f"of {runs} whole experiments without effect, {LOOKS} peeks each"
     most = next(k for k in range(runs + 1) if binomial_tail(k, runs, ALPHA) < RARE)
     yield _counted("false winners, analyze", false, "<=", most, detail)
-    least = max(k for k in range(1, runs + 1) if binomial_cdf(k - 1, runs, POWER) < RARE)
+    sure = [k for k in range(1, runs + 1) if binomial_cdf(k - 1, runs, POWER) < RARE]
+    least = max(sure, default=0)
     detail = f"of {runs} whole experiments with the planned effect are found"
     yield _counted("winners, analyze", true, ">=", least, detail)
     detail = f"of {2 * runs} experiments whose receipts do not follow from the log"

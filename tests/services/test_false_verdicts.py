@@ -9,7 +9,7 @@ import pytest
 
 from mlreg.selftest.experiments import SETTINGS, Found, simulate
 
-RUNS = 20
+RUNS = 12
 NAMES = (
     "group-sequential, 10 %, 50/50",
     "always-valid, 1 %, 90/10",
@@ -28,8 +28,8 @@ def found() -> dict[str, list[Found]]:
 def test_no_peeking_brings_more_findings_than_the_level_allows(
     found: dict[str, list[Found]], name: str
 ):
-    # With 5 % each, seven of 20 come about once in thirty thousand times; a fixed level gets seven.
-    assert sum(one.crossed for one in found[name]) < 7
+    # With 5 % each, six of 12 come about once in eighty thousand times; a fixed level gets five.
+    assert sum(one.crossed for one in found[name]) < 6
 
 
 def test_nothing_is_shipped_or_rolled_back_that_was_not_found(found: dict[str, list[Found]]):
@@ -39,4 +39,5 @@ def test_nothing_is_shipped_or_rolled_back_that_was_not_found(found: dict[str, l
 def test_a_fixed_level_at_every_peek_would_have_been_caught(found: dict[str, list[Found]]):
     """The simulation must be able to see what it guards against."""
     peeked = [one.naive for runs in found.values() for one in runs]
-    assert sum(peeked) / len(peeked) >= 0.20
+    # More than a third of them are; so few runs show a tenth in all but one of 30 000 trials.
+    assert sum(peeked) / len(peeked) >= 0.10
