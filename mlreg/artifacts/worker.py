@@ -62,7 +62,8 @@ class WorkerRunner:
         self._load_timeout = load_timeout_seconds
         self._inspect_timeout = inspect_timeout_seconds
         self._process = process or WorkerProcess(memory_limit_bytes)
-        self._lock = threading.Lock()
+        # Re-entrant: an interrupt can leave it held by the very thread that then closes the worker.
+        self._lock = threading.RLock()
         self._calls: deque[_Call] = deque()
         # Which process it is; what was sent to an earlier one is lost.
         self._generation = 0

@@ -50,7 +50,10 @@ def test_a_signal_ends_a_stream_with_all_its_answers_logged(
         first = process.stdout.readline()
         workers = children(process.pid)
         os.kill(process.pid, number)
-        rest, told = process.communicate(timeout=30)
+        try:
+            rest, told = process.communicate(timeout=30)
+        finally:
+            process.kill()  # where it did not end; else nothing is left to kill
     assert process.returncode == code
     assert len(told.splitlines()) <= 1
     last = int((first + rest).split(b"\n")[-2])
