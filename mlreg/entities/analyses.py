@@ -268,6 +268,11 @@ class Analysis:
     dry_run: bool = False
 
     @property
+    def is_faulty(self) -> bool:
+        """Whether a gate says that the numbers cannot be trusted, and not just not yet."""
+        return any(gate.effect == "invalid" for gate in self.failed_gates)
+
+    @property
     def failed_gates(self) -> tuple[Gate, ...]:
         """The gates that hold a verdict back."""
         return tuple(g for g in self.gates if not g.passed and g.effect != "warn")

@@ -64,6 +64,11 @@ class TestMetric:
     unit: str
     quantile: float | None = None
 
+    @property
+    def sign(self) -> int:
+        """1 where larger is better, else -1."""
+        return 1 if self.direction == "up" else -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail:
@@ -220,6 +225,12 @@ class Experiment:
     def status(self) -> State:
         """The state, under its name in JSON."""
         return self.state
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """Basis points of each arm now: as of the newest phase, or as planned."""
+        planned = tuple(variant.weight for variant in self.design.variants)
+        return self.phases[-1].weights if self.phases else planned
 
     @property
     def revision(self) -> int | None:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from mlreg.entities.predictions import Feedback
 from mlreg.entities.selftests import Check, SelfTest, Sign
 from mlreg.registry import Registry, init_registry
+from mlreg.selftest.experiments import PEEKS as LOOKS
 from mlreg.selftest.experiments import Found, Setting, simulate
 from mlreg.services.answers import Request
 from mlreg.services.planning import Design, plan
@@ -30,7 +31,6 @@ from mlreg.stats.evidence import Evidence, proportion_evidence
 from mlreg.stats.proportions import pooled_z
 
 SEED = 20_261
-LOOKS = 100
 ALPHA, POWER = 0.05, 0.8
 CONTROL_RATE, TREATMENT_RATE = 4 / 32, 5 / 32
 RUNS, QUICK_RUNS = 4000, 1000

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
 
 _LONGEST_ACTOR = 256
+_PIECE = 10_000
 
 
 class Context:
@@ -74,6 +75,14 @@ class Context:
     def version(self, tx: Transaction, ref: str | Reference) -> Version:
         """The version that a reference names."""
         return tx.versions.get(parse_reference(ref) if isinstance(ref, str) else ref)
+
+    def fold_summaries(self) -> None:
+        """Fold what the summaries do not cover yet, in pieces that let other writers through."""
+        with self.store.read() as tx:
+            behind = tx.summaries.is_behind()
+        while behind:
+            with self.store.write(durable=False) as tx:
+                behind = tx.summaries.fold(limit=_PIECE)
 
     def actor_of(self, change: Change) -> str:
         """Who makes a change."""

@@ -24,7 +24,7 @@ from mlreg.services.context import Context
 from mlreg.services.evidence import compare, conclude, split_problem
 from mlreg.services.traffic import CHAMPION
 from mlreg.store.predictions import DISORDER
-from mlreg.store.summaries import EVERY, Cells, merge_cells
+from mlreg.store.summaries import Cells, by_role, merge_cells
 from mlreg.tallies import Moments, Tally
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Performance:
             InvalidInput: The window is empty.
         """
         window = self._window(since, until)
-        self._catch_up()
+        self._context.fold_summaries()
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
             cells = self._cells(tx, {version.key for version in versions}, window)
-            tallies = _by_role(cells)
+            tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
             off_split = _off_split(tx, model, cells, {version.key for version in versions})
             base = _baseline(tx, model, seen, tallies, baseline)
@@ -127,10 +127,10 @@ class Performance:
         """The live report of two versions of the same model, if both have predictions."""
         if one.model_key != other.model_key or one.key == other.key:
             return None
-        self._catch_up()
+        self._context.fold_summaries()
         window = self._window(None, None)
         with self._context.store.read() as tx:
-            tallies = _by_role(self._cells(tx, {one.key, other.key}, window))
+            tallies = by_role(self._cells(tx, {one.key, other.key}, window))
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
@@ -190,14 +190,6 @@ class Performance:
         if window.since >= window.until:
             raise InvalidInput("the window is empty: since is not before until")
         return window
-
-    def _catch_up(self) -> None:
-        """Fold what the summaries do not cover yet, in pieces that let other writers through."""
-        with self._context.store.read() as tx:
-            behind = tx.summaries.is_behind()
-        while behind:
-            with self._context.store.write(durable=False) as tx:
-                behind = tx.summaries.fold(limit=10 * EVERY)
 
     def _cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
         """Whole hours from the summaries; the ends of the window from the log itself."""
@@ -291,14 +283,6 @@ def _baseline(
         return found
     champion = next((v for v in seen if CHAMPION in v.aliases), None)
     return champion or max(seen, key=lambda v: tallies[v.key, _LIVE].requests, default=None)
-
-
-def _by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
-    """A tally for each version and role, over all revisions."""
-    found: dict[tuple[int, int], Tally] = defaultdict(Tally)
-    for cell, tally in cells.items():
-        found[cell.version, cell.role].merge(tally)
-    return found
 
 
 def _off_split(tx: Transaction, model: ModelRow, cells: Cells, known: set[int]) -> str | None:

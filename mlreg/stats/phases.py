@@ -123,15 +123,19 @@ def average_ratios(
     averaged = average_estimates(pairs, clustered=clustered)
     if averaged.control is None or averaged.treatment is None:
         return averaged
-    kept = [(w * w, *phase) for w, phase in zip(weights, phases, strict=True) if w]
+    kept = [
+        (weight * weight, phase, pair)
+        for weight, phase, pair in zip(weights, phases, pairs, strict=True)
+        if weight
+    ]
     # The units of both arms together know what a small arm may not have met yet: the users who ask
     # often, fail together, or wait long.
-    alike = sum(weight * _one_variance(*arms) for weight, *arms in kept)
+    alike = sum(weight * _one_variance(*arms) for weight, arms, _ in kept)
     if is_share:
-        rates = [_one_rate(*arms) for _, *arms in kept]
+        rates = [_one_rate(*arms) for _, arms, _ in kept]
         own = sum(weight * one.variance for (weight, *_), one in zip(kept, rates, strict=True))
     else:
-        rates, own = [], sum(weight * _own_variance(*arms) for weight, *arms in kept)
+        rates, own = [], sum(weight * (c.se**2 + t.se**2) for weight, _, (c, t) in kept)
     doubt = math.sqrt(alike / own) if 0 < own < alike else 1.0
     rarest = [sum(one.events[side] for one in rates) / doubt**2 for side in (0, 1)]
     is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
@@ -212,11 +216,6 @@ def _one_rate(control: JointMoments, treatment: JointMoments) -> _OneRate:
         variance=rate * (1 - rate) * sum(1 / count for count in counts),
         events=(rarer * min(rows[0], counts[0]), rarer * min(rows[1], counts[1])),
     )
-
-
-def _own_variance(control: JointMoments, treatment: JointMoments) -> float:
-    """Variance of the difference of two ratios, each with that of its own units."""
-    return sum(ratio_estimate(arm).se ** 2 for arm in (control, treatment))
 
 
 def _one_variance(control: JointMoments, treatment: JointMoments) -> float:

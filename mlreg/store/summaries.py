@@ -206,6 +206,14 @@ def merge_cells(cells: Cells, more: Cells) -> None:
         cells.setdefault(cell, Tally()).merge(tally)
 
 
+def by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
+    """A tally for each version and role, over all revisions."""
+    found: dict[tuple[int, int], Tally] = defaultdict(Tally)
+    for cell, tally in cells.items():
+        found[cell.version, cell.role].merge(tally)
+    return found
+
+
 def _count(
     tally: Tally,
     latency_us: int,

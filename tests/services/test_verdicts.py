@@ -365,7 +365,6 @@ def found_with(
             )
             for name in names
         ],
-        looks=[],
         crossed=[crossed],
         ready=[is_ready],
         is_final=is_final,

@@ -134,9 +134,7 @@ def _row(found: Experiment) -> list[Content]:
 
 def split(found: Experiment) -> str:
     """The versions with their shares, as of the newest phase."""
-    planned = [variant.weight for variant in found.design.variants]
-    weights = found.phases[-1].weights if found.phases else planned
-    shares = zip(found.design.variants, weights, strict=True)
+    shares = zip(found.design.variants, found.weights, strict=True)
     return ", ".join(f"{v.version} {traffic(weight * 100 / WHOLE)}" for v, weight in shares)
 
 

@@ -27,9 +27,6 @@ def _standing(found: Standing) -> Iterable[Block]:
     yield Line(
         f"{found.test_id}: {found.model}, {found.state}{ran if found.phases else ''}", "bold"
     )
-    weights = (
-        found.phases[-1].weights if found.phases else [v.weight for v in found.design.variants]
-    )
     rows = [
         (
             variant.variant,
@@ -37,7 +34,9 @@ def _standing(found: Standing) -> Iterable[Block]:
             traffic(weight * 100 / WHOLE),
             count(found.requests[place]) if found.phases else NOTHING,
         )
-        for place, (variant, weight) in enumerate(zip(found.design.variants, weights, strict=True))
+        for place, (variant, weight) in enumerate(
+            zip(found.design.variants, found.weights, strict=True)
+        )
     ]
     columns = [Column("arm"), Column("version")]
     yield Table([*columns, Column("traffic", right=True), Column("requests", right=True)], rows)

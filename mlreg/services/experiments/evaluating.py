@@ -85,6 +85,15 @@ def sequential(
     return group_sequential.look(evidence, plan, previous_p=previous_p)
 
 
+def at_any_time(
+    design: Design, observed: Observed, metric: TestMetric, place: int, *, role: MetricRole
+) -> tuple[Seen, MetricResult]:
+    """A metric that is shown beside the one that decides, by a rule that holds at every look."""
+    seen = see(design, observed, metric, place)
+    look = sequential(design, seen.evidence, None, previous_p=1.0)
+    return seen, result(design, seen, look, metric, place, role=role)
+
+
 def result(
     design: Design,
     seen: Seen,
@@ -168,12 +177,11 @@ def _why_no_lift(seen: Seen) -> str:
 def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float | None:
     if look.z is None or look.information is None or design.final_boundary is None:
         return None
-    sign = 1 if metric.direction == "up" else -1
     return conditional_power(
-        sign * look.z,
+        metric.sign * look.z,
         look.information,
         z_final=design.final_boundary,
-        drift=planned_drift(design),
+        drift=(design.mde or 0.0) * math.sqrt(design.planned_information or 0.0),
     )
 
 
@@ -183,11 +191,6 @@ def inflation(design: Design) -> float:
         return ALWAYS_VALID_INFLATION
     drift = design_drift(alpha=design.alpha_used, power=design.power)
     return design.planned_information * (design.mde / drift) ** 2
-
-
-def planned_drift(design: Design) -> float:
-    """Expected z at the planned information if the `mde` is true."""
-    return (design.mde or 0.0) * math.sqrt(design.planned_information or 0.0)
 
 
 def _arm(
@@ -203,7 +206,7 @@ def _arm(
     table = observed.sums.get(metric.name)
     estimate = (averaged.control, averaged.treatment)[side]
     if table is None:
-        units, known = sum(p.users[spot] + p.alone[spot] for p in phases), rows
+        units, known = sum(phase.units[spot] for phase in phases), rows
     else:
         own = [Sums(*row[spot]) for row in table]
         units, known = int(sum(s.n for s in own)), int(sum(s.k for s in own))

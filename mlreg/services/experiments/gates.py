@@ -52,13 +52,8 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
 
 def split_p_value(phase: PhaseSeen) -> float:
     """Of the check whether a phase split its units as it was meant to, at every look at once."""
-    epoch = Epoch(_counts(phase), tuple(float(weight) for weight in phase.weights))
+    epoch = Epoch(phase.units, tuple(float(weight) for weight in phase.weights))
     return sequential_sample_ratio(epoch).p_value
-
-
-def _counts(phase: PhaseSeen) -> tuple[int, ...]:
-    """Randomised units of each arm: users, and requests without one."""
-    return tuple(users + alone for users, alone in zip(phase.users, phase.alone, strict=True))
 
 
 def _srm(observed: Observed) -> Gate:
@@ -66,7 +61,7 @@ def _srm(observed: Observed) -> Gate:
     p, phase = min(
         ((split_p_value(phase), phase) for phase in observed.phases), key=lambda found: found[0]
     )
-    counts = _counts(phase)
+    counts = phase.units
     total = sum(counts)
     meant = " / ".join(f"{weight / 100:g}" for weight in phase.weights)
     seen = " / ".join(f"{count / total * 100:.1f}" for count in counts) if total else ""

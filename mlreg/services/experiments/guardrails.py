@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.services.experiments.evaluating import Seen, result, see
+from mlreg.services.experiments.evaluating import Seen, at_any_time
 from mlreg.services.experiments.observing import Observed
 from mlreg.services.experiments.verdicts import PastLook
 from mlreg.stats import always_valid
@@ -39,8 +39,9 @@ def guardrails(
         for guardrail in design.guardrails
         for place in range(1, len(design.variants))
     ]
+    planned = None if plan is None else _planned_boundary(plan)
     return tuple(
-        _guarded(design, observed, guardrail, place, plan, past, number)
+        _guarded(design, observed, guardrail, place, plan, planned, past, number)
         for number, (guardrail, place) in enumerate(pairs)
     )
 
@@ -51,15 +52,16 @@ def _guarded(
     guardrail: Guardrail,
     place: int,
     plan: LookPlan | None,
+    planned: float | None,
     past: PastLook | None,
     number: int,
 ) -> MetricResult:
-    metric = guardrail.metric
-    seen = see(design, observed, metric, place)
-    look = always_valid.look(seen.evidence, tuning_n=design.tuning_units, alpha=design.alpha_used)
-    shown = result(design, seen, look, metric, place, role="guardrail")
-    boundary = _boundary(design, seen, plan)
-    kept = is_kept(design, seen, guardrail, plan, past, number)
+    seen, shown = at_any_time(design, observed, guardrail.metric, place, role="guardrail")
+    boundary = planned
+    if boundary is None:
+        n, tuning = seen.evidence.n, design.tuning_units
+        boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
+    kept = _is_kept(design, seen, guardrail, boundary, plan, past, number)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = shown.diff - half, shown.diff + half
@@ -72,13 +74,14 @@ def _guarded(
     )
 
 
-def is_kept(
+def _is_kept(
     design: Design,
     seen: Seen,
     guardrail: Guardrail,
-    plan: LookPlan | None = None,
-    past: PastLook | None = None,
-    place: int = 0,
+    boundary: float,
+    plan: LookPlan | None,
+    past: PastLook | None,
+    number: int,
 ) -> bool | None:
     """Whether a guardrail is kept (True), broken (False) or not known (None).
 
@@ -87,7 +90,7 @@ def is_kept(
     looks the first is asked only at those that count; between them, and after the last of all, the
     last one's answer stands.
     """
-    earlier = None if past is None or place >= len(past.kept) else past.kept[place]
+    earlier = None if past is None or number >= len(past.kept) else past.kept[number]
     if past is not None and (past.is_final or earlier is False):
         return earlier
     z = _distance(seen, guardrail)
@@ -98,20 +101,17 @@ def is_kept(
         return False
     if plan is not None and not plan.is_decision_point:
         return earlier
-    is_shown = z >= _boundary(design, seen, plan)
+    is_shown = z >= boundary
     if plan is None:  # shown at one moment is shown for good
         return earlier or is_shown or None
     return is_shown or None
 
 
-def _boundary(design: Design, seen: Seen, plan: LookPlan | None) -> float:
-    """Standard errors to the margin that show a guardrail to be kept."""
-    if plan is None:
-        n, tuning = seen.evidence.n, design.tuning_units
-        return always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
+def _planned_boundary(plan: LookPlan) -> float:
+    """Standard errors to the margin that show a guardrail to be kept, at the looks of a plan."""
     if not plan.looks:
         return math.inf
-    # The looks of the experiment at the level of guardrails, which is not shared among treatments.
+    # At the level of guardrails, which is not shared among treatments.
     return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_final).z[-1]
 
 
@@ -155,7 +155,7 @@ def _share_gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
     n_c, n_t = _independent(control, treatment)
     bound = guardrail.bound
     if guardrail.kind == "limit":
-        return Contrast(treatment.value - bound, math.sqrt(bound * (1 - bound) / n_t))
+        return Contrast(treatment.value - bound, math.sqrt(_variance(bound, n_t)))
     if guardrail.kind == "absolute":
         counts = control.value * n_c, n_c, treatment.value * n_t, n_t
         rate_c, rate_t = restricted_rates(*counts, bound)

@@ -9,12 +9,19 @@ from dataclasses import dataclass, replace
 from mlreg.clock import DAY, from_micros
 from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
 from mlreg.entities.experiments import Design, Recommendation
-from mlreg.services.experiments.evaluating import Seen, phase_values, result, see, sequential
+from mlreg.services.experiments.evaluating import (
+    Seen,
+    at_any_time,
+    phase_values,
+    result,
+    see,
+    sequential,
+)
 from mlreg.services.experiments.gates import are_ready, gates, split_p_value
 from mlreg.services.experiments.guardrails import guardrails
 from mlreg.services.experiments.observing import Observed
-from mlreg.services.experiments.verdicts import Findings, PastLook, ending, verdict
-from mlreg.stats import always_valid, codes, group_sequential
+from mlreg.services.experiments.verdicts import Findings, PastLook, ruling, verdict
+from mlreg.stats import codes, group_sequential
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.looks import Look
 from mlreg.stats.multiplicity import benjamini_hochberg
@@ -49,7 +56,8 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     seen = [see(design, observed, design.metric, place) for place in places]
     last = past[-1] if past else None
     is_over = last is not None and last.is_final
-    plan = _plan(design, observed, past, _information(design, seen))
+    information = _information(design, seen)
+    plan = _plan(design, observed, past, information)
     looks = [
         sequential(design, s.evidence, plan, previous_p=last.p[i] if last else 1.0)
         for i, s in enumerate(seen)
@@ -71,14 +79,13 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         ],
         guardrails=guards,
         gates=gates(design, observed, seen),
-        looks=looks,
         crossed=crossed,
         ready=are_ready(design, seen),
         is_final=is_final,
         standing=None if counts else last,
     )
     found = verdict(findings)
-    needed = _units_needed(design, observed, seen)
+    needed = _units_needed(design, observed, information)
     leading = findings.leading(found.winner)
     return Judged(
         verdict=found.verdict,
@@ -95,7 +102,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         days_needed=_days(observed, needed),
         sentence=found.sentence,
         warnings=_warnings(observed, findings),
-        look=_look(findings, plan, last, units) if counts else None,
+        look=_look(findings, looks, plan, last, units) if counts else None,
     )
 
 
@@ -141,12 +148,11 @@ def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> 
     before = last.crossed if last else (0,) * len(looks)
     if last is not None and last.is_final:
         return before
-    better = 1 if design.metric.direction == "up" else -1
+    sign = design.metric.sign
     now = [
-        0 if not look.is_crossed or not look.z else better if look.z > 0 else -better
-        for look in looks
+        0 if not look.is_crossed or not look.z else sign if look.z > 0 else -sign for look in looks
     ]
-    return tuple(earlier or sign for earlier, sign in zip(before, now, strict=True))
+    return tuple(earlier or this for earlier, this in zip(before, now, strict=True))
 
 
 def _counts(plan: LookPlan | None, last: PastLook | None, units: int, *, is_new: bool) -> bool:
@@ -156,7 +162,13 @@ def _counts(plan: LookPlan | None, last: PastLook | None, units: int, *, is_new:
     return last is None or is_new or units >= _GROWTH * last.units
 
 
-def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, units: int) -> PastLook:
+def _look(
+    findings: Findings,
+    looks: Sequence[Look],
+    plan: LookPlan | None,
+    last: PastLook | None,
+    units: int,
+) -> PastLook:
     """The look as it is recorded."""
     slot = last.slot + 1 if last else 1
     if plan is not None:
@@ -164,7 +176,7 @@ def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, unit
     return PastLook(
         slot=slot,
         information=plan.looks[-1] if plan and plan.looks else None,
-        p=tuple(look.p_value for look in findings.looks),
+        p=tuple(look.p_value for look in looks),
         crossed=tuple(findings.crossed),
         is_final=findings.is_final,
         units=units,
@@ -172,19 +184,16 @@ def _look(findings: Findings, plan: LookPlan | None, last: PastLook | None, unit
         gains=tuple(findings.gains),
         worth=tuple(findings.worth),
         futile=tuple(findings.futile),
-        ending=ending(findings) if findings.is_final else None,
+        ending=ruling(findings) if findings.is_final else None,
     )
 
 
 def _secondary(design: Design, observed: Observed) -> tuple[MetricResult, ...]:
-    found = []
-    for metric in design.secondary:
-        for place in range(1, len(design.variants)):
-            seen = see(design, observed, metric, place)
-            look = always_valid.look(
-                seen.evidence, tuning_n=design.tuning_units, alpha=design.alpha_used
-            )
-            found.append(result(design, seen, look, metric, place, role="secondary"))
+    found = [
+        at_any_time(design, observed, metric, place, role="secondary")[1]
+        for metric in design.secondary
+        for place in range(1, len(design.variants))
+    ]
     if not found:
         return ()
     adjusted = benjamini_hochberg([r.p_value for r in found], alpha=design.alpha)
@@ -197,16 +206,14 @@ def _secondary(design: Design, observed: Observed) -> tuple[MetricResult, ...]:
 def _phases(design: Design, observed: Observed) -> tuple[PhaseResult, ...]:
     found = []
     for number, phase in enumerate(observed.phases):
-        values: tuple[float | None, ...] = (None,) * len(design.variants)
-        if design.metric.kind == "quantile" or design.metric.name in observed.sums:
-            values = phase_values(observed, design.metric, number)
+        values = phase_values(observed, design.metric, number)
         first = values[0]
         found.append(
             PhaseResult(
                 revision=phase.revision,
                 started_at=from_micros(phase.started_at),
                 weights=tuple(weight / 100 for weight in phase.weights),
-                units=tuple(u + a for u, a in zip(phase.users, phase.alone, strict=True)),
+                units=phase.units,
                 rows=phase.rows,
                 values=values,
                 differences=tuple(
@@ -218,8 +225,7 @@ def _phases(design: Design, observed: Observed) -> tuple[PhaseResult, ...]:
     return tuple(found)
 
 
-def _units_needed(design: Design, observed: Observed, seen: Sequence[Seen]) -> int | None:
-    information = _information(design, seen)
+def _units_needed(design: Design, observed: Observed, information: float) -> int | None:
     if information <= 0:
         if design.planned_units is None:
             return None

@@ -32,7 +32,7 @@ from mlreg.services.experiments.design import (
 )
 from mlreg.services.experiments.history import history
 from mlreg.services.traffic import Traffic, check_expected
-from mlreg.tallies import Tally
+from mlreg.store.summaries import by_role
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version
@@ -119,7 +119,8 @@ class Lifecycle:
                 raise AlreadyExists(f"there is an experiment {safe(twin)}")
             versions = [self._context.version(tx, ref) for ref in (control, *treatments)]
             names = tx.experiments.recorded_values(versions[0].model_key)
-            tally = _live(tx, versions[0])
+            tallies = by_role(tx.summaries.all_time(versions[0].key))
+            tally = tallies[versions[0].key, ROLES.index("live")]
             design = make_design(
                 test_id,
                 versions[0].name,
@@ -211,7 +212,7 @@ class Lifecycle:
             at = self._context.clock()
             now = tx.traffic.current(self._context.model(tx, experiment.model))
             check_expected(now, change)
-            weights = step_weights(experiment.phases[-1].weights, to)
+            weights = step_weights(experiment.weights, to)
             versions = [tx.versions.by_key(key) for key in tx.experiments.arm_keys(experiment.key)]
             after = self._revision(experiment, now, versions, weights, change, at)
             stepped = replace(
@@ -356,15 +357,6 @@ def held(model: str, holder: str) -> Conflict:
         f"the experiment {safe(holder)} holds the traffic of {safe(model)}",
         hint=f"run: mlreg abtest conclude {safe(holder)}, or abtest stop {safe(holder)}",
     )
-
-
-def _live(tx: Transaction, version: Version) -> Tally:
-    """All live predictions of a version, as far as they are folded."""
-    tally = Tally()
-    for cell, part in tx.summaries.all_time(version.key).items():
-        if ROLES[cell.role] == "live":
-            tally.merge(part)
-    return tally
 
 
 def _phase(revision: Revision, weights: Sequence[int]) -> Phase:

@@ -149,10 +149,8 @@ class Looking(Lifecycle):
         while is_behind:
             with self._context.store.write(durable=False) as tx:
                 is_behind = _fold(tx, experiment, what, at)
-        is_behind = bool(what.quantiles)
-        while is_behind:
-            with self._context.store.write(durable=False) as tx:
-                is_behind = tx.summaries.fold(limit=_SUMMARIES)
+        if what.quantiles:
+            self._context.fold_summaries()
 
     def _look(self, tx: Transaction, experiment: Experiment, *, dry: bool = False) -> _Look:
         """Judge the present inside one write, where what is folded is what the receipt says."""
@@ -238,8 +236,7 @@ def _winner(experiment: Experiment, look: _Look, *, force: bool, is_promoted: bo
     """The version that won, if the experiment may end now."""
     analysis, test_id = look.analysis, safe(experiment.test_id)
     if analysis.verdict in ("continue", "invalid") and not force:
-        is_fault = any(gate.effect == "invalid" for gate in analysis.failed_gates)
-        raise (CheckFailed if is_fault else Inconclusive)(
+        raise (CheckFailed if analysis.is_faulty else Inconclusive)(
             f"{test_id} cannot be concluded yet: {analysis.recommendation}",
             hint="go on, run abtest stop, or --force with a --reason",
         )

@@ -36,6 +36,11 @@ class PhaseSeen:
     alone: tuple[int, ...]
     rows: tuple[int, ...]
 
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Randomised units of each arm: users, and requests without one."""
+        return tuple(users + alone for users, alone in zip(self.users, self.alone, strict=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:

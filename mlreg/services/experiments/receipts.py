@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlreg.clock import from_micros
 from mlreg.entities.analyses import ReceiptCheck, RecordedLook
-from mlreg.entities.experiments import Design, Experiment
+from mlreg.entities.experiments import Experiment
 from mlreg.jsonable import canonical
 from mlreg.services.experiments.judging import Judged, judge_experiment
 from mlreg.services.experiments.observing import Observed, load_observed, observe
@@ -175,17 +175,12 @@ def _from_log(
     marks = Marks(observed.predictions, observed.feedback, observed.ripe)
     fold_to(marks)
     tallies = None
-    if has_quantile(experiment.design):
+    if observed.histograms:
         tallies = tx.summaries.edge(
             first_id=1, last_id=marks.predictions, since=-_FOREVER, until=_FOREVER
         )
     shown = replace(experiment, phases=experiment.phases[: len(observed.phases)])
     return observe(tx, shown, at=observed.at, marks=marks, cuts=observed.cuts, tallies=tallies)
-
-
-def has_quantile(design: Design) -> bool:
-    """Whether a verdict needs histograms."""
-    return any(metric.kind == "quantile" for metric in design.metrics)
 
 
 def _alike(one: Any, other: Any) -> bool:

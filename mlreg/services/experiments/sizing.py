@@ -66,7 +66,7 @@ def plan_size(
     drift = design_drift(alpha=alpha, power=power)
     control = None
     if metric.kind == "share" and baseline is not None:
-        rates = baseline, baseline + (mde if metric.direction == "up" else -mde)
+        rates = baseline, baseline + metric.sign * mde
         if all(0 < rate < 1 for rate in rates):
             size = proportion_sample_size(*rates, alpha=alpha, power=power, ratio=ratio)
             control = size.exact_control

@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 from mlreg.entities.analyses import Gate, MetricResult
 from mlreg.entities.experiments import Design, Recommendation
-from mlreg.services.experiments.evaluating import planned_drift
-from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER, conditional_power
-from mlreg.stats.looks import Look
+from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
 
 RUN_TIME = "run_time"
 
@@ -67,16 +65,10 @@ class Findings:
     primaries: Sequence[MetricResult]
     guardrails: Sequence[MetricResult]
     gates: Sequence[Gate]
-    looks: Sequence[Look]
     crossed: Sequence[int]
     ready: Sequence[bool]
     is_final: bool
     standing: PastLook | None = None
-
-    @property
-    def direction(self) -> int:
-        """1 where larger is better, else -1."""
-        return 1 if self.design.metric.direction == "up" else -1
 
     @cached_property
     def gains(self) -> Sequence[float | None]:
@@ -84,7 +76,7 @@ class Findings:
         if self.standing is not None and self.standing.gains:
             return self.standing.gains
         found = [primary.diff for primary in self.primaries]
-        return [None if diff is None else self.direction * diff for diff in found]
+        return [None if diff is None else self.design.metric.sign * diff for diff in found]
 
     @cached_property
     def worth(self) -> Sequence[bool | None]:
@@ -109,7 +101,7 @@ class Findings:
     def has_reversed(self, treatment: int) -> bool:
         """Whether a treatment that crossed is now wholly on the other side of zero."""
         interval = self.primaries[treatment].diff_ci
-        sign = self.crossed[treatment] * self.direction
+        sign = self.crossed[treatment] * self.design.metric.sign
         return interval is not None and bool(sign) and all(sign * end < 0 for end in interval)
 
     def leading(self, winner: str | None = None) -> int:
@@ -135,18 +127,14 @@ def verdict(findings: Findings) -> Verdict:
     stands: only a fault, and the least time to run, may still hold it back.
     """
     ended = findings.standing.ending if findings.standing is not None else None
-    found = ended or _judged(findings)
+    found = ended or ruling(findings)
     if found.verdict in ("rollback", "invalid"):
         return _faulty(findings) or found
     return _faulty(findings) or _too_soon(findings) or found
 
 
-def ending(findings: Findings) -> Verdict:
-    """The verdict of the final look, as it stands if nothing is found to be broken."""
-    return _judged(findings)
-
-
-def _judged(findings: Findings) -> Verdict:
+def ruling(findings: Findings) -> Verdict:
+    """The verdict if nothing is found to be broken and the test has run for long enough."""
     return (
         _harmful(findings)
         or _waiting(findings)
@@ -244,14 +232,11 @@ def _open_reason(findings: Findings) -> str:
 
 def _is_futile(findings: Findings, treatment: int) -> bool:
     """Whether a treatment is unlikely to win any more."""
-    design, look = findings.design, findings.looks[treatment]
+    design, found = findings.design, findings.primaries[treatment]
     if findings.crossed[treatment] or design.mde is None or design.mode == "fixed":
         return False
     if design.mode == "always-valid":
-        limits = findings.primaries[treatment].diff_ci
-        return limits is not None and max(findings.direction * end for end in limits) < design.mde
-    information, final = look.information or 0.0, design.final_boundary
-    if look.z is None or final is None or not MIN_INFORMATION <= information < 1:
-        return False
-    z, drift = findings.direction * look.z, planned_drift(design)
-    return conditional_power(z, information, z_final=final, drift=drift) < MIN_POWER
+        limits = found.diff_ci
+        return limits is not None and max(design.metric.sign * end for end in limits) < design.mde
+    power, t = found.conditional_power, found.look.t
+    return power is not None and t is not None and MIN_INFORMATION <= t < 1 and power < MIN_POWER

@@ -21,8 +21,7 @@ def analyze(session: SessionOptions, test_id: ExperimentArgument) -> None:
         analysis = registry.experiments.analyze(test_id)
         session.emit(analysis)
     if analysis.verdict == "invalid":
-        failed = analysis.failed_gates
-        names = ", ".join(gate.gate for gate in failed)
-        if any(gate.effect == "invalid" for gate in failed):
+        names = ", ".join(gate.gate for gate in analysis.failed_gates)
+        if analysis.is_faulty:
             raise CheckFailed(f"{test_id} cannot be trusted: {names} failed")
         raise Inconclusive(f"{test_id} has no verdict yet: {names} not reached")
