@@ -25,6 +25,7 @@ LOADED = (means, planning, proportions, sequential)
 NOT_BUILT = {
     "dunnett": "several treatments are handled by alpha / m, which needs no common variance",
     "hochberg": "Holm holds under any dependence; Hochberg's gain does not pay for a second rule",
+    "barnard": "Boschloo's test does the same job, and is better than Fisher's which it refines",
     "agresti_caffo": "Newcombe's interval does the same job and never leaves [-1, 1]",
 }
 """What the engine leaves out on purpose, by kind or by method, with the reason."""

@@ -1,6 +1,6 @@
 """Adapters for rates: intervals, tests, lifts and non-inferiority."""
 
-from mlreg.stats import exact, lifts, noninferiority, proportions
+from mlreg.stats import codes, exact, lifts, noninferiority, proportions
 from tests.stats.adapters.common import (
     Inputs,
     Report,
@@ -69,7 +69,9 @@ def diff_ci(inputs: Inputs) -> Report:
         return interval(proportions.newcombe(*table, alpha=alpha))
     if method == "wald":
         result = proportions.z_test(*table, pooled=False, alpha=alpha)
-        return {"low": result.ci_lower, "high": result.ci_upper}
+        # Without variation Wald's interval is a point; the engine warns and shows none.
+        point = (result.difference,) * 2 if codes.DEGENERATE in result.warnings else None
+        return interval(point or (result.ci_lower, result.ci_upper))
     is_corrected = {"miettinen_nurminen_score": True, "mee_farrington_manning_score": False}[method]
     return interval(noninferiority.score_interval(*table, alpha=alpha, is_corrected=is_corrected))
 
