@@ -75,6 +75,15 @@ def parse_duration(text: str) -> timedelta:
     return length
 
 
+def format_duration(seconds: float) -> str:
+    """A length of time for people, never rounded up: `3 days`, `1.5 hours`, `12 minutes`."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            amount = f"{seconds * 10 // size / 10:g}"
+            return f"{amount} {unit}" if amount == "1" else f"{amount} {unit}s"
+    return f"{seconds // 1:g} seconds"
+
+
 def parse_moment(text: str, *, now: int) -> int:
     """Read an ISO 8601 instant (`2026-11-20`, `2026-11-20T10:00:00Z`) or a duration before `now`.
 

@@ -99,35 +99,35 @@ def is_id(text: str) -> bool:
     return _MODEL_ID.fullmatch(text) is not None
 
 
-def check_name(text: str) -> str:
-    """A model's name in its stored form (NFC).
+def check_name(text: str, what: str = "a model") -> str:
+    """The name of a model, or of what else is named alike, in its stored form (NFC).
 
     Raises:
         InvalidInput: Empty, longer than 128 bytes, or with characters that a name cannot have.
     """
     if not text.strip():
-        raise InvalidInput("a model's name must not be empty", hint="write it like sentiment@1.0.0")
+        raise InvalidInput(f"the name of {what} must not be empty", hint="write it like sentiment")
     try:
         name = unicodedata.normalize("NFC", text)
         size = len(name.encode())
     except UnicodeEncodeError:
         raise InvalidInput(f"the name {safe(text)} is not valid Unicode") from None
     if size > MAX_NAME_BYTES:
-        raise InvalidInput(f"a model's name has at most {MAX_NAME_BYTES} bytes, not {size}")
+        raise InvalidInput(f"the name of {what} has at most {MAX_NAME_BYTES} bytes, not {size}")
     if _MODEL_ID.fullmatch(name):
         raise InvalidInput(f"{name} has the form of an id and cannot be a name")
     wrong = next((c for c in name if not _in_name(c)), None)
     if wrong is not None or not (name[0].isalnum() or name[0] == "_") or name[-1] == ".":
-        what = f"the character {_shown(wrong)}" if wrong else "a dot, dash or mark at its edge"
+        reason = f"the character {_shown(wrong)}" if wrong else "a dot, dash or mark at its edge"
         raise InvalidInput(
-            f"{safe(name)} is not a model's name: it has {what}",
+            f"{safe(name)} cannot be the name of {what}: it has {reason}",
             hint="use letters, digits, '.', '_' and '-'; the first is a letter, a digit or '_'",
         )
     return name
 
 
 def _shown(char: str) -> str:
-    return _escape(char) if char in _BLANK else safe(char)
+    return repr(char) if char == " " else _escape(char) if char in _BLANK else safe(char)
 
 
 def _in_name(char: str) -> bool:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreg import clock
-from mlreg.clock import from_micros, isoformat, parse_duration, parse_moment, to_micros
+from mlreg.clock import (
+    format_duration,
+    from_micros,
+    isoformat,
+    parse_duration,
+    parse_moment,
+    to_micros,
+)
 from mlreg.errors import InvalidInput
 
 NOON = to_micros(datetime(2026, 11, 20, 12, tzinfo=UTC))
@@ -49,6 +56,23 @@ def test_now_is_the_present():
 )
 def test_a_duration_is_a_sum_of_numbers_with_units(text: str, length: timedelta):
     assert parse_duration(text) == length
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 seconds"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (3599, "59.9 minutes"),
+        (3600, "1 hour"),
+        (36 * 3600, "1.5 days"),
+        (3 * 86_400 - 1, "2.9 days"),
+        (3 * 86_400, "3 days"),
+    ],
+)
+def test_a_length_of_time_is_never_said_to_be_one_that_is_not_reached(seconds: float, said: str):
+    assert format_duration(seconds) == said
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_reference_is_written_as_it_was_read(text: str):
         ("sentiment@" + "a" * (MAX_VERSION_LENGTH + 1), "at most 128 characters"),
         ("sentiment@\ud800", r"\\ud800 is neither"),
         ("models:/a/b/c", "neither a version nor an alias"),
-        ("models:", "is not a model's name"),
+        ("models:", "cannot be the name of a model"),
     ],
 )
 def test_a_bad_reference_is_refused_with_the_reason(text: str, reason: str):

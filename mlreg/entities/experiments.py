@@ -22,6 +22,8 @@ TEST_STRATEGIES: tuple[TestStrategy, ...] = ("random", "round-robin", "sticky", 
 
 CONTROL = "control"
 SLOTS = 10
+LEAST_RUN = 3 * 86_400.0
+"""Seconds that a test runs before its first verdict, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class Design:
         mde: Smallest difference that the size is planned for, in the metric's unit.
         min_effect: Smallest improvement worth shipping, in the metric's unit.
         min_samples: Units that each arm needs before the first test.
+        min_run_seconds: How long it runs before its first verdict.
         max_duration_seconds: After it the last look is due; None for no deadline.
         label_window_seconds: Age at which a prediction's label is due; 0 if any age counts.
         baseline: The control's expected value, for the planned size.
@@ -124,6 +127,7 @@ class Design:
     mde: float | None = None
     min_effect: float | None = None
     min_samples: int = 100
+    min_run_seconds: float = LEAST_RUN
     max_duration_seconds: float | None = None
     label_window_seconds: float = 0.0
     mode: Mode = "always-valid"

@@ -84,6 +84,16 @@ def test_weights_name_the_share_of_each_version(folder):
     assert [v["traffic_percent"] for v in found["design"]["variants"]] == [70, 30]
 
 
+def test_a_deadline_before_the_least_time_is_pointed_out(folder):
+    done = run(f"{CREATE} --mde 0.1 --baseline 0.5 --max-duration 36h", folder=folder)
+    assert "the last look is due before the 3 days that a verdict takes" in done.stderr
+    assert answer("show tone", folder=folder)["design"]["min_run_seconds"] == 3 * 86_400
+    line = f"{CREATE.replace('tone', 'quick')} --max-duration 36h --min-run 12h"
+    quick = run(line, folder=folder)
+    assert "note" not in quick.stderr
+    assert answer("show quick", folder=folder)["design"]["min_run_seconds"] == 12 * 3600
+
+
 def test_a_dry_run_writes_nothing(folder):
     assert answer(f"{CREATE} --dry-run", folder=folder)["dry_run"]
     assert answer("list", folder=folder) == {"experiments": []}

@@ -127,6 +127,13 @@ def test_a_deadline_before_the_third_day_waits_for_it_and_for_nothing_else(
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_shorter_least_time_lets_a_test_end_within_it(tested: Registry, clock: Clock, mode: Any):
+    begin(tested, clock, mode=mode, days=0.5, min_run="12h", max_duration="12h")
+    ended = look(tested, answers("a", *BETTER))
+    assert (ended.verdict, ended.is_final) == ("ship", True)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_deadline_ends_a_test_that_nothing_could_be_tested_in(
     tested: Registry, clock: Clock, mode: Any
 ):

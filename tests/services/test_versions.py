@@ -112,7 +112,7 @@ def test_versions_that_differ_in_build_metadata_are_two(registry: Registry):
 
 
 BAD = [
-    pytest.param({"ref": "../x@1.0.0"}, "not a model's name", id="path"),
+    pytest.param({"ref": "../x@1.0.0"}, "cannot be the name of a model", id="path"),
     pytest.param({"ref": "m@latest"}, "not a semantic version", id="alias"),
     pytest.param({"ref": "m@1.0.0.0"}, "neither a version", id="version"),
     pytest.param({"ref": "model-0123456789ab"}, "takes a name, not an id", id="id"),

@@ -9,11 +9,11 @@ from functools import singledispatch
 from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.formats import NOTHING, count, joined, traffic, when
 from mlreg.cli.records import ExperimentList, Recorded
+from mlreg.clock import format_duration
 from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
 from mlreg.entities.traffic import WHOLE
 
 _STATES = {"draft": "dim", "running": "green", "concluded": "bold", "stopped": "yellow"}
-_DAY = 86_400
 
 
 @singledispatch
@@ -65,7 +65,9 @@ def _design(design: Design) -> list[tuple[str, Content]]:
         ("worth shipping", _in_unit(design.metric, design.min_effect)),
         ("planned units", count(design.planned_units)),
         ("least units", f"{design.min_samples:,} in each arm"),
-        ("ends after", _duration(design.max_duration_seconds)),
+        ("least time", format_duration(design.min_run_seconds)),
+        ("ends after", _time(design.max_duration_seconds)),
+        ("label age", _time(design.label_window_seconds)),
     ]
 
 
@@ -79,12 +81,6 @@ def _in_unit(metric: TestMetric, value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value * 100:g} pt" if metric.unit == "share" else f"{value:g} {metric.unit}".strip()
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return NOTHING
-    return f"{seconds / _DAY:g} days" if seconds >= _DAY else f"{seconds / 3600:g} hours"
 
 
 def _course(found: Experiment) -> list[tuple[str, Content]]:
@@ -101,13 +97,16 @@ def _course(found: Experiment) -> list[tuple[str, Content]]:
     ]
 
 
+def _time(seconds: float | None) -> str:
+    return format_duration(seconds) if seconds else NOTHING
+
+
 def lasted(found: Experiment) -> str:
-    """How long it has run, in days and hours."""
+    """How long it has run."""
     if found.started_at is None:
         return NOTHING
-    seconds = int(((found.ended_at or datetime.now(UTC)) - found.started_at).total_seconds())
-    days, hours = divmod(max(seconds, 0) // 3600, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {max(seconds, 0) // 60 % 60} min"
+    length = (found.ended_at or datetime.now(UTC)) - found.started_at
+    return format_duration(max(length.total_seconds(), 0))
 
 
 @blocks.register

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mlreg.clock import parse_duration
 from mlreg.entities.experiments import (
     CONTROL,
+    LEAST_RUN,
     MODES,
     SLOTS,
     TEST_STRATEGIES,
@@ -56,6 +57,7 @@ class Wish(NamedTuple):
     mde: Amount | None
     min_effect: Amount | None
     min_samples: int
+    min_run: str | None
     max_duration: str | None
     label_window: str | None
     mode: Mode | None
@@ -128,6 +130,7 @@ def make_design(
         mde=mde,
         min_effect=min_effect,
         min_samples=wish.min_samples,
+        min_run_seconds=_seconds(wish.min_run) or LEAST_RUN,
         max_duration_seconds=_seconds(wish.max_duration),
         label_window_seconds=_seconds(wish.label_window) or 0.0,
         mode=mode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlreg.clock import DAY
+from mlreg.clock import DAY, MICROSECOND, format_duration
 from mlreg.entities.analyses import Gate
 from mlreg.entities.experiments import Design
 from mlreg.services.evidence import format_p
@@ -18,8 +18,7 @@ from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.store.measures import COVERAGE, RIPE_COVERAGE
 
-LEAST_DAYS = 3
-WEEK_DAYS = 7
+WEEK = 7 * DAY // MICROSECOND  # seconds
 ALARM = 0.001
 
 # What a unit must have beside a prediction, to count for a metric.
@@ -28,7 +27,8 @@ _KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
 
 def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
-    days = (observed.at - observed.started_at) / DAY
+    seconds = (observed.at - observed.started_at) / MICROSECOND
+    lasted = f"it has run for {format_duration(seconds)}"
     found = [
         _srm(observed),
         _coverage(design, observed),
@@ -36,15 +36,15 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
         _events(design, seen),
         Gate(
             gate=RUN_TIME,
-            passed=days >= LEAST_DAYS,
+            passed=seconds >= design.min_run_seconds,
             effect="wait",
-            detail=f"it has run for {_lasted(days)}; a verdict needs {LEAST_DAYS} days",
+            detail=f"{lasted}; a verdict needs {format_duration(design.min_run_seconds)}",
         ),
         Gate(
             gate="full_week",
-            passed=days >= WEEK_DAYS,
+            passed=seconds >= WEEK,
             effect="warn",
-            detail=f"it has run for {_lasted(days)}; a whole week shows what week-ends do",
+            detail=f"{lasted}; a whole week shows what week-ends do",
         ),
     ]
     return tuple(gate for gate in found if gate is not None)
@@ -154,10 +154,3 @@ def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
         effect="wait",
         detail=f"an arm can expect {events:,.3g} {rare}; a test needs {needed}",
     )
-
-
-def _lasted(days: float) -> str:
-    if days >= 1:
-        return f"{days:.1f} days"
-    hours = days * 24
-    return f"{hours:.0f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"

@@ -66,6 +66,7 @@ class Lifecycle:
         mde: Amount | None = None,
         min_effect: Amount | None = None,
         min_samples: int = 100,
+        min_run: str | None = None,
         max_duration: str | None = None,
         label_window: str | None = None,
         mode: Mode | None = None,
@@ -91,6 +92,7 @@ class Lifecycle:
             mde: Smallest difference to find, in the metric's unit; `20%` is a part of the baseline.
             min_effect: Smallest improvement worth shipping, written alike.
             min_samples: Units that each arm needs.
+            min_run: Such as `12h`: how long it runs before its first verdict; None: three days.
             max_duration: Such as `14d`; then the last look is due.
             label_window: Such as `24h`: the age at which a label is due, so that arms are compared
                 by the labels of predictions that are as old; None counts all.
@@ -108,10 +110,10 @@ class Lifecycle:
         """
         wish = Wish(
             split, weights, strategy, metric, secondary, guardrails, alpha, power, mde,
-            min_effect, min_samples, max_duration, label_window, mode, baseline,
+            min_effect, min_samples, min_run, max_duration, label_window, mode, baseline,
             hypothesis, description,
         )  # fmt: skip
-        key = name_key(check_name(test_id))
+        key = name_key(check_name(test_id, "an experiment"))
         at, actor = self._context.clock(), self._context.actor_of(change)
         with self._transaction(change) as tx:
             twin = tx.experiments.twin(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from mlreg.cli.options import (
     whole_number,
 )
 from mlreg.cli.session import SessionOptions
+from mlreg.clock import format_duration
 from mlreg.entities.experiments import Mode, TestStrategy
 from mlreg.entities.traffic import Change
 
@@ -123,6 +125,14 @@ def create(
             help="Units that each arm needs before the first test.",
         ),
     ] = 100,
+    min_run: Annotated[
+        str,
+        typer.Option(
+            "--min-run",
+            metavar="TIME",
+            help="How long it runs before a verdict; the days of a week differ.",
+        ),
+    ] = "3d",
     max_duration: Annotated[
         str | None,
         typer.Option("--max-duration", metavar="TIME", help="When the last look is due: 7d, 36h."),
@@ -173,6 +183,7 @@ def create(
             mde=mde,
             min_effect=min_effect,
             min_samples=min_samples,
+            min_run=min_run,
             max_duration=max_duration,
             label_window=label_window,
             mode=mode,
@@ -182,6 +193,12 @@ def create(
             change=Change(reason=reason, actor=actor, dry_run=dry_run),
         )
         session.emit(experiment)
+        design = experiment.design
+        if design.min_run_seconds > (design.max_duration_seconds or math.inf):
+            session.note(
+                f"note: the last look is due before the {format_duration(design.min_run_seconds)} "
+                "that a verdict takes; --min-run says less"
+            )
     session.suggest(f"mlreg abtest start {experiment.test_id}")
 
 
