@@ -99,6 +99,7 @@ class PerformanceReport:
     Attributes:
         best: The id of the version that the evidence favours; None while there is too little.
         recommendation: One sentence with the numbers behind the verdict.
+        assumptions: What the tests take for granted and the log does not say.
     """
 
     model: str
@@ -109,6 +110,7 @@ class PerformanceReport:
     best: str | None
     verdict: Verdict
     recommendation: str
+    assumptions: tuple[str, ...] = ()
     baseline: str | None = None
     by: str | None = None
 
@@ -123,6 +125,7 @@ class PerformanceReport:
         "best",
         "verdict",
         "recommendation",
+        "assumptions",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import HOUR, Moment, from_micros, moment
@@ -28,6 +28,7 @@ from mlreg.store.summaries import Cells, by_role, merge_cells
 from mlreg.tallies import Moments, Tally
 
 if TYPE_CHECKING:
+    from mlreg.entities.traffic import Revision
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
@@ -49,6 +50,13 @@ class _Window(NamedTuple):
 
     since: int
     until: int
+
+
+class _Routed(NamedTuple):
+    """A revision with several arms, and how many requests each version answered in it."""
+
+    revision: Revision
+    requests: Mapping[int, int]
 
 
 class Performance:
@@ -89,13 +97,16 @@ class Performance:
             cells = self._cells(tx, {version.key for version in versions}, window)
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
-            off_split = _off_split(tx, model, cells, {version.key for version in versions})
+            routed = _routed(tx, model, cells)
             base = _baseline(tx, model, seen, tallies, baseline)
             segments = self._by_segment(tx, model, versions, window, by) if by else None
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
         comparisons = compare(live, base.version) if base else ()
         verdict, best, sentence = conclude(
-            live, base.version if base else None, comparisons, off_split=off_split
+            live,
+            base.version if base else None,
+            comparisons,
+            off_split=_off_split(routed, {version.key for version in versions}),
         )
         everyone = segments if segments is not None else _performances(versions, tallies)
         return PerformanceReport(
@@ -107,6 +118,7 @@ class Performance:
             best=next((v.model_id for v in seen if v.version == best), None),
             verdict=verdict,
             recommendation=sentence,
+            assumptions=_assumptions(routed) if comparisons else (),
             baseline=base.version if base else None,
             by=by,
         )
@@ -285,7 +297,32 @@ def _baseline(
     return champion or max(seen, key=lambda v: tallies[v.key, _LIVE].requests, default=None)
 
 
-def _off_split(tx: Transaction, model: ModelRow, cells: Cells, known: set[int]) -> str | None:
+def _routed(tx: Transaction, model: ModelRow, cells: Cells) -> list[_Routed]:
+    """The newest revisions that split traffic among several versions."""
+    counts: dict[int, dict[int, int]] = defaultdict(dict)
+    for cell, tally in cells.items():
+        if cell.role == _LIVE and tally.requests:
+            counts[cell.revision][cell.version] = tally.requests
+    newest = sorted(counts, reverse=True)[:_CHECKED_REVISIONS]
+    found = [(tx.traffic.find(model, number), counts[number]) for number in newest]
+    return [
+        _Routed(revision, requests)
+        for revision, requests in found
+        if revision is not None and len(revision.live) > 1
+    ]
+
+
+def _assumptions(routed: Sequence[_Routed]) -> tuple[str, ...]:
+    """What the tests take for granted and cannot know."""
+    if any(found.revision.strategy == "sticky" for found in routed):
+        return (
+            "users were split, yet each request counts as if it stood alone: where users ask "
+            "often the intervals are too narrow, and mlreg abtest has the right ones",
+        )
+    return ()
+
+
+def _off_split(routed: Sequence[_Routed], known: set[int]) -> str | None:
     """Why the log contradicts the weights it was routed by; None if it does not.
 
     A revision whose predictions are not split as it says has lost some of them, and what is left
@@ -293,18 +330,12 @@ def _off_split(tx: Transaction, model: ModelRow, cells: Cells, known: set[int]) 
     who differ in how much they ask. So are revisions with a version that is deleted: its
     predictions are not among the cells.
     """
-    counts: dict[int, dict[int, int]] = defaultdict(dict)
-    for cell, tally in cells.items():
-        if cell.role == _LIVE and tally.requests:
-            counts[cell.revision][cell.version] = tally.requests
-    newest = sorted(counts, reverse=True)[:_CHECKED_REVISIONS]
-    for number in newest:
-        revision = tx.traffic.find(model, number)
-        if revision is None or revision.strategy == "sticky" or len(revision.live) < 2:
+    for revision, requests in routed:
+        if revision.strategy == "sticky":
             continue
         if all(arm.version_key in known for arm in revision.live):
-            observed = [counts[number].get(arm.version_key, 0) for arm in revision.live]
-            problem = split_problem(revision, observed, checks=len(newest))
+            observed = [requests.get(arm.version_key, 0) for arm in revision.live]
+            problem = split_problem(revision, observed, checks=len(routed))
             if problem:
                 return problem
     return None

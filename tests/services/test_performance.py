@@ -250,6 +250,17 @@ def test_counts_that_contradict_the_split_make_a_report_invalid(
         assert report.recommendation.startswith("Invalid: revision 2 split its 500 predictions")
 
 
+@pytest.mark.parametrize(("strategy", "said"), [("random", 0), ("round-robin", 0), ("sticky", 1)])
+def test_a_report_says_where_users_were_split_and_requests_are_counted(
+    serving_registry: Registry, clock: Clock, strategy, said: int
+):
+    serving_registry.traffic.route("sentiment", {"1.0.0": 50, "2.0.0": 50}, strategy=strategy)
+    write(serving_registry, [entry(clock.at, 1 + n % 2, revision=2) for n in range(500)])
+    assert len(serving_registry.performance.report().assumptions) == said
+    nobody = serving_registry.performance.report(since=clock.at + HOUR, until=clock.at + 2 * HOUR)
+    assert nobody.assumptions == ()
+
+
 def test_a_deleted_version_raises_no_false_alarm(serving_registry: Registry, clock: Clock):
     rows = [entry(clock.at, 1 + (n % 5 == 0), segment='{"c":"de"}') for n in range(500)]
     write(serving_registry, rows)

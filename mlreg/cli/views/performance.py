@@ -44,6 +44,8 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
         yield Line("")
         yield compared
     yield Line("")
+    for assumption in report.assumptions:
+        yield Line(assumption, "dim")
     yield Line(report.recommendation, _RECOMMENDED[report.verdict])
 
 
