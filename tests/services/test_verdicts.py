@@ -108,6 +108,7 @@ def test_a_test_that_has_all_its_information_is_over_for_good(tested: Registry, 
     for part in range(5):
         again = look(tested, answers(f"late{part}", *BETTER) if part % 2 else ())
         assert (again.verdict, again.recorded_slot) == ("stop_futile", None)
+        assert f"the test ended with look {ended.recorded_slot}" in again.assumptions[0]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -103,10 +103,11 @@ def _compared(result: MetricResult) -> list[Content]:
 
 
 def _named(result: MetricResult) -> Cell:
+    known = BY_NAME.get(result.metric)
+    label = known.label if known else result.metric.replace("success_rate", "success rate")
     if result.role == "guardrail" and result.margin:
-        return Cell(result.margin)
-    label = BY_NAME[result.metric].label if result.metric in BY_NAME else result.metric
-    return Cell(label.replace("_", " "), "bold" if result.role == "primary" else "dim")
+        return Cell(result.margin.replace(result.metric, label))
+    return Cell(label, "bold" if result.role == "primary" else "dim")
 
 
 def _drawn(result: MetricResult) -> str:

@@ -147,10 +147,11 @@ def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
     if not needed:
         return None
     events = max((s.averaged.events or 0.0) for s in seen)
+    digits = 0 if events >= needed else 1
     rare = "answers beyond the quantile" if needed == MIN_BEYOND else "of the rarer outcome"
     return Gate(
         gate="min_events",
         passed=events >= needed,
         effect="wait",
-        detail=f"an arm can expect {events:,.3g} {rare}; a test needs {needed}",
+        detail=f"an arm can expect {events:,.{digits}f} {rare}; a test needs {needed}",
     )

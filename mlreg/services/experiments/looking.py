@@ -182,7 +182,9 @@ class Looking(Lifecycle):
         past, marks = past_looks(rows), folds.marks(experiment.key)
         observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
         judged = judge_experiment(experiment.design, observed, past)
-        return _Look(_analysis(experiment, observed, judged, rows), judged, observed, past)
+        last = past[-1] if past and past[-1].is_final else None
+        analysis = _analysis(experiment, observed, judged, rows, last)
+        return _Look(analysis, judged, observed, past)
 
     def _end(
         self,
@@ -265,6 +267,7 @@ def _analysis(
     observed: Observed,
     judged: Judged,
     rows: list[ReceiptRow],
+    last: PastLook | None,
 ) -> Analysis:
     from mlreg.services.experiments.receipts import ENGINE, recorded
 
@@ -294,7 +297,7 @@ def _analysis(
         units_still_needed=judged.units_needed,
         days_still_needed=judged.days_needed,
         recommendation=judged.sentence,
-        assumptions=_assumptions(design, observed),
+        assumptions=_assumptions(design, observed, last),
         warnings=judged.warnings,
         fingerprint=experiment.fingerprint or "",
         computed_at=from_micros(observed.at),
@@ -304,8 +307,10 @@ def _analysis(
     )
 
 
-def _assumptions(design: Design, observed: Observed) -> tuple[str, ...]:
+def _assumptions(design: Design, observed: Observed, last: PastLook | None) -> tuple[str, ...]:
     found = []
+    if last is not None:
+        found.append(f"the test ended with look {last.slot}; what came later changes no verdict")
     if design.unit == "request":
         found.append("each request was split on its own, so requests are the units")
     elif observed.exposure[1]:
