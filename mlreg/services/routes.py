@@ -12,8 +12,9 @@ from mlreg.errors import Conflict, NoActiveVersion
 from mlreg.names import safe
 from mlreg.routing import Table, table_of
 from mlreg.services.context import Context
+from mlreg.store.connection import Stamp
 from mlreg.store.models import ModelRow
-from mlreg.store.store import Stamp, Transaction
+from mlreg.store.store import Transaction
 
 # How long a change made by another process may stay unseen. Asking SQLite costs 3 µs, three times
 # as much as choosing an arm; a change made through this registry is seen at once.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,9 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _T = TypeVar("_T")
 
 
+Stamp = tuple[int, int]
+
+
 class Database:
     """One SQLite file: a connection for each thread, read and write transactions.
 
@@ -57,6 +61,7 @@ class Database:
         self._timeout = timeout
         self._local = threading.local()
         self._opened: set[sqlite3.Connection] = set()
+        self._numbers = count(1)
         self._pid = os.getpid()
         self._forked_from: list[threading.local] = []
         with self._translated():
@@ -74,6 +79,15 @@ class Database:
             self._leave_to_parent()
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         return found if found is not None else self._connect()
+
+    def stamp(self) -> Stamp:
+        """Equal to an earlier stamp while nobody but this thread's connection has committed.
+
+        SQLite's data version tells nothing across connections. These are told apart by a number
+        that is never given again, as an address is once a thread has ended.
+        """
+        row = self.connection().execute("pragma data_version").fetchone()
+        return self._local.number, row[0]
 
     def _leave_to_parent(self) -> None:
         # The parent's connections must be neither used nor closed in the child: keep them alive.
@@ -101,6 +115,7 @@ class Database:
             raise
         self._local.connection = connection
         self._local.durable = True
+        self._local.number = next(self._numbers)
         self._local.lease = _Lease(connection, self._opened)
         return connection
 

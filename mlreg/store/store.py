@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.errors import StoreDamaged, StoreTooNew
-from mlreg.store.connection import Connection, Database
+from mlreg.store.connection import Connection, Database, Stamp
 
 if TYPE_CHECKING:
     from mlreg.store.events import Events
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlreg.store.summaries import Summaries
     from mlreg.store.traffic import Traffic
     from mlreg.store.versions import Versions
-
-Stamp = tuple[int, int]
 
 SCHEMA_VERSION = 3  # the number of migrations; a test compares
 
@@ -135,9 +133,7 @@ class Store:
 
     def stamp(self) -> Stamp:
         """Equal to an earlier stamp while nobody but this thread's connection has committed."""
-        connection = self.database.connection()
-        row = connection.execute("pragma data_version").fetchone()
-        return id(connection), row[0]
+        return self.database.stamp()
 
     def close(self) -> None:
         """Close all connections."""

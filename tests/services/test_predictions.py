@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from mlreg.errors import (
 )
 from mlreg.registry import Registry
 from mlreg.services.answers import Request
+from mlreg.services.routes import FRESH_SECONDS
 from tests.services.misbehaving import Broken, TooFew, on_texts
 from tests.support import Clock, Echo, dump
 
@@ -252,6 +255,22 @@ def test_a_change_by_somebody_else_is_seen_within_a_moment(alone: Registry):
     seen = [str(alone.predictions.predict("great").model_version) for _ in range(50)]
     assert seen[-1] == "2.0.0"
     assert seen == sorted(seen)
+
+
+def test_a_change_by_somebody_else_is_seen_by_threads_that_live_for_one_request(alone: Registry):
+    """As those of a server: a new one may get the very address of one that has ended."""
+    wanted = ["2.0.0", "1.0.0"] * 10
+    seen: list[str | None] = []
+    with Registry(alone.folder) as other:
+        for version in wanted:
+            other.traffic.promote(f"sentiment@{version}")
+            time.sleep(2 * FRESH_SECONDS)
+            thread = threading.Thread(
+                target=lambda: seen.append(alone.predictions.predict("great").model_version)
+            )
+            thread.start()
+            thread.join()
+    assert seen == wanted
 
 
 def test_a_second_model_makes_a_nameless_request_ambiguous(alone: Registry):

@@ -146,6 +146,15 @@ def test_another_connection_that_commits_changes_the_stamp_and_this_one_does_not
     other.close()
 
 
+def test_no_thread_has_the_stamp_of_one_that_has_ended(store: Store):
+    stamps = []
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: stamps.append(store.stamp()))
+        thread.start()
+        thread.join()
+    assert len(set(stamps)) == 20
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

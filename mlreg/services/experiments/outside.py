@@ -24,7 +24,7 @@ from mlreg.store.summaries import EVERY
 from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
-    from mlreg.store.store import Stamp
+    from mlreg.store.connection import Stamp
 
 CHUNK = 1000
 
