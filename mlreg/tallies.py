@@ -112,16 +112,15 @@ class Tally:
         cost: float | None,
         is_call: bool = True,
     ) -> None:
-        """Count one prediction."""
+        """Count one prediction; a latency of 0 that is no call's was not measured."""
         self.requests += 1
-        if ok:
+        self.errors += not ok
+        if ok and (is_call or latency_us):
             self.latency_n += 1
             self.latency_total += latency_us
+            self.histogram[bucket_of(latency_us)] += 1
             if is_call:
                 self.calls.add(latency_us)
-            self.histogram[bucket_of(latency_us)] += 1
-        else:
-            self.errors += 1
         if confidence is not None:
             self.confidence.add(confidence)
         if cost is not None:

@@ -114,7 +114,8 @@ class Gate:
     """A condition that a verdict needs.
 
     Attributes:
-        effect: What it makes of the verdict when it fails: `invalid`, `continue`, or only `warn`.
+        effect: What it means when it fails: a fault that makes the verdict `invalid`, a `wait` that
+            time will end and that holds the verdict back till then, or a `warn` that is only said.
     """
 
     gate: str
@@ -128,8 +129,9 @@ class RecordedLook:
     """A look that counted: one for each slot, or each step of an always-valid test.
 
     Attributes:
-        z: Statistic of the treatment that is furthest from zero.
+        z: Statistic of the treatment that led at this look.
         boundary: The |z| that stops the experiment at this look.
+        is_crossed: Whether any treatment has crossed its boundary by now.
     """
 
     slot: int

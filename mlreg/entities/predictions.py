@@ -72,7 +72,7 @@ class LoggedPrediction:
     input: object
     prediction: Scalar | None
     confidence: float | None
-    latency_ms: float
+    latency_ms: float | None
     unit: str | None
     segment: Mapping[str, str]
     cost: float | None

@@ -340,7 +340,7 @@ class Predictions:
             self._logged_input(assigned),
             output,
             confidence,
-            round(seconds * 1e6),
+            max(1, round(seconds * 1e6)),  # 0 would say that nobody measured it
             status,
             error,
             assigned.arm.cost,

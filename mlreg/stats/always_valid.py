@@ -37,10 +37,6 @@ def look(
     if evidence.z is not None:
         p = min(p, p_value(evidence.z, evidence.n, tuning_n=tuning_n, alpha=alpha))
     return Look(
-        mode="always-valid",
-        alpha=alpha,
-        estimate=evidence.estimate,
-        se=evidence.se,
         z=evidence.z,
         boundary=critical,
         ci_lower=limits.low if limits else None,

@@ -29,6 +29,12 @@ THIN_TAIL: Final = "thin_tail"
 SRM: Final = "srm"
 """The arms' sizes do not agree with the intended split."""
 
+COVERAGE: Final = "coverage"
+"""Labels came for a larger share of one arm's predictions than of another's."""
+
+WEIGHTS_CHANGED: Final = "weights_changed"
+"""The split was changed on the way; arms are compared within each phase."""
+
 ZERO_WEIGHT_TRAFFIC: Final = "zero_weight_traffic"
 """An arm without any weight received units."""
 

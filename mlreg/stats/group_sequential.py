@@ -50,7 +50,6 @@ class LookPlan:
         alpha_spent: Cumulative two-sided alpha with this look.
         is_decision_point: Whether the look opens a new slot and so may stop the experiment.
         is_final: Whether it spends all that is left.
-        alpha: Two-sided level of the design.
         looks: Information of all decision points so far, this one included if it is one: what
             the next call wants as `previous`.
     """
@@ -61,7 +60,6 @@ class LookPlan:
     alpha_spent: float
     is_decision_point: bool
     is_final: bool
-    alpha: float
     looks: tuple[float, ...]
 
 
@@ -155,7 +153,6 @@ def plan_look(
         alpha_spent=design.alpha_spent[-1] if design and looks else 0.0,
         is_decision_point=is_decision,
         is_final=is_final,
-        alpha=alpha,
         looks=looks,
     )
 
@@ -172,7 +169,6 @@ def closed_plan(
         alpha_spent=design.alpha_spent[-1] if design.z else 0.0,
         is_decision_point=False,
         is_final=False,
-        alpha=alpha,
         looks=tuple(previous),
     )
 
@@ -188,17 +184,13 @@ def look(evidence: Evidence, plan: LookPlan, *, previous_p: float = 1.0) -> Look
         plan: The look, from `plan_look`.
         previous_p: `p_value` of the look before.
     """
-    is_ready = plan.is_decision_point and evidence.z is not None
-    is_crossed = is_ready and abs(evidence.z or 0.0) >= (plan.boundary or math.inf)
+    z = evidence.z if plan.is_decision_point else None
+    is_crossed = z is not None and plan.boundary is not None and abs(z) >= plan.boundary
     limits = limits_at(evidence, plan.boundary)
     p = previous_p
-    if is_ready and evidence.z is not None:
-        p = min(p, repeated_p_value(evidence.z, plan.looks, is_last_final=plan.is_final))
+    if z is not None:
+        p = min(p, repeated_p_value(z, plan.looks, is_last_final=plan.is_final))
     return Look(
-        mode="group-sequential",
-        alpha=plan.alpha,
-        estimate=evidence.estimate,
-        se=evidence.se,
         z=evidence.z,
         boundary=plan.boundary,
         ci_lower=limits.low if limits else None,
@@ -206,7 +198,7 @@ def look(evidence: Evidence, plan: LookPlan, *, previous_p: float = 1.0) -> Look
         p_value=p,
         information=plan.information,
         alpha_spent=plan.alpha_spent,
-        is_decision_point=is_ready,
+        is_decision_point=z is not None,
         is_crossed=is_crossed,
         warnings=(*evidence.warnings, *_caveats(plan, is_crossed)),
     )

@@ -11,10 +11,6 @@ class Look:
     """What a stopping-safe rule says at one look.
 
     Attributes:
-        mode: "always-valid" or "group-sequential".
-        alpha: Two-sided level over the whole experiment.
-        estimate: treatment - control in the metric's unit.
-        se: Standard error behind the interval.
         z: Statistic of the decision; None while the data do not allow a test.
         boundary: The |z| that stops the experiment at this look; None when there is none.
         ci_lower: Lower limit, valid at every look at once.
@@ -27,10 +23,6 @@ class Look:
         warnings: Codes from `mlreg.stats.codes`.
     """
 
-    mode: str
-    alpha: float
-    estimate: float | None
-    se: float | None
     z: float | None
     boundary: float | None
     ci_lower: float | None

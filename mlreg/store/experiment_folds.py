@@ -112,6 +112,7 @@ FIRST_LATENCIES = """
     select latency_us from (
         select p.latency_us from predictions p
         where p.id > :after and p.id <= :upto and p.status = 0 and :takes_part
+            and (p.is_call or p.latency_us)
         order by p.id limit :among
     ) order by latency_us
 """

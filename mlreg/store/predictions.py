@@ -22,8 +22,8 @@ BY_REQUEST = """
 """
 ROW = """
     select p.id, p.at, m.name, v.version, v.model_id, p.revision, p.role, p.status, p.input,
-        p.output, p.confidence, p.latency_us, p.unit, p.segment, p.cost, p.arm_reason, p.error,
-        f.label, f.correct
+        p.output, p.confidence, iif(p.is_call or p.latency_us, p.latency_us, null),
+        p.unit, p.segment, p.cost, p.arm_reason, p.error, f.label, f.correct
     from predictions p
     join versions v on v.key = p.version
     join models m on m.key = v.model
@@ -69,7 +69,12 @@ DISORDER = 5_000_000
 
 
 class Entry(NamedTuple):
-    """A row to append, in the order of the columns."""
+    """A row to append, in the order of the columns.
+
+    Attributes:
+        latency_us: Of a batch, its share; 0 with `is_call=False` where nobody measured it.
+        is_call: False where the row's latency is that of the row before, or is not known.
+    """
 
     at: int
     version: int
@@ -214,7 +219,7 @@ def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixe
         input=_loaded(row[8]),
         prediction=_loaded(row[9]),
         confidence=row[10],
-        latency_ms=row[11] / 1000,
+        latency_ms=None if row[11] is None else row[11] / 1000,
         unit=row[12],
         segment=json.loads(row[13]) if row[13] else {},
         cost=row[14],

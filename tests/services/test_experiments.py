@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -13,7 +14,15 @@ import pytest
 
 from mlreg.clock import DAY
 from mlreg.entities.traffic import Change
-from mlreg.errors import AlreadyExists, Conflict, Inconclusive, InvalidInput, NotFound
+from mlreg.errors import (
+    AlreadyExists,
+    Conflict,
+    Inconclusive,
+    InvalidInput,
+    NotFound,
+    RevisionMoved,
+)
+from mlreg.jsonable import canonical
 from mlreg.registry import Registry
 from tests.support import Clock, drop_triggers, raw
 
@@ -254,10 +263,50 @@ def test_two_looks_at_one_moment_are_recorded_once(tested: Registry, clock: Cloc
     assert sum(analysis.recorded_slot is not None for analysis in found) == 1
 
 
-@pytest.mark.parametrize("where", ["receipt", "log"])
-def test_a_tampered_receipt_and_a_tampered_log_are_found(
-    tested: Registry, clock: Clock, tmp_path: Path, where: str
+@pytest.mark.parametrize("verb", ["stop", "conclude"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_end_that_expects_another_revision_is_refused(
+    tested: Registry, clock: Clock, verb: str, dry_run: bool
 ):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    end = getattr(tested.experiments, verb)
+    with pytest.raises(RevisionMoved):
+        end("t", change=Change(expect_revision=99, dry_run=dry_run))
+    assert tested.experiments.get("t").state == "running"
+
+
+def test_a_value_with_capitals_can_be_guarded(tested: Registry):
+    found = create(tested, metric="value:NPS", guardrails=["value:NPS >= -1%"])
+    assert found.design.guardrails[0].metric.name == "value:NPS"
+
+
+def a_verdict(stored: dict[str, Any]) -> None:
+    stored["result"]["verdict"] = "ship"
+
+
+def a_count(stored: dict[str, Any]) -> None:
+    stored["observed"]["phases"][0]["rows"][0] += 1
+
+
+def a_fingerprint(stored: dict[str, Any]) -> None:
+    stored["fingerprint"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("forge", "is_sealed", "said"),
+    [
+        (a_verdict, False, "does not have its digest"),
+        (a_verdict, True, "the receipt's numbers give"),
+        (a_count, True, "the log gives other sums than the receipt has"),
+        (a_fingerprint, True, "about another design"),
+        (None, True, "the log gives other sums than the receipt has"),
+    ],
+)
+def test_a_tampered_receipt_and_a_tampered_log_are_found(
+    tested: Registry, clock: Clock, tmp_path: Path, forge: Any, is_sealed: bool, said: str
+):
+    """Also where whoever forged a receipt gave it the digest that it then must have."""
     create(tested, strategy="sticky", mde=0.05)
     tested.experiments.start("t")
     clock.at += 4 * DAY
@@ -266,14 +315,19 @@ def test_a_tampered_receipt_and_a_tampered_log_are_found(
     assert tested.experiments.verify("t").agrees
     with raw(tmp_path / ".mlreg") as connection:
         drop_triggers(connection)
-        if where == "log":
+        if forge is None:
             connection.execute("update predictions set version = 3 - version where id = 7")
         else:
-            text = connection.execute("select receipt from experiment_receipts").fetchone()[0]
-            stored = json.loads(text)
-            stored["result"]["verdict"] = "ship"
-            connection.execute("update experiment_receipts set receipt = ?", (json.dumps(stored),))
-    assert not tested.experiments.verify("t").agrees
+            row = connection.execute("select receipt, digest from experiment_receipts").fetchone()
+            stored = json.loads(row[0])
+            forge(stored)
+            text = canonical(stored)
+            digest = hashlib.sha256(text.encode()).hexdigest() if is_sealed else row[1]
+            connection.execute("update experiment_receipts set receipt = ?, digest = ?",
+                               (text, digest))  # fmt: skip
+    found = tested.experiments.verify("t")
+    assert not found.agrees
+    assert [said in check.detail for check in found.checks if check.kind == "look"] == [True]
 
 
 def test_a_rollback_is_always_possible_and_stops_the_experiment(

@@ -195,6 +195,45 @@ def test_after_the_final_look_nothing_changes(
         assert (found.verdict, found.guardrails[0].passed) == (ended.verdict, state)
 
 
+# --- latencies that nobody reported ---------------------------------------------------------------
+
+
+def timed(count: int, *known: int) -> Rows:
+    """Users of one answer each, of whom so many of each arm come with their latency."""
+    return [
+        {"unit": f"{variant}-{i}", "variant": variant, "output": 1, "success": i % 2 == 0,
+         "latency_ms": 100 + i % 50 if i < told else None}
+        for variant, told in zip(ARMS, known, strict=True)
+        for i in range(count)
+    ]  # fmt: skip
+
+
+LATENCIES = ("p95_latency_ms <= +10%", "p95_latency_ms <= 250", "avg_latency_ms <= +10%")
+
+
+@pytest.mark.parametrize("guardrail", LATENCIES)
+def test_a_latency_that_is_not_reported_keeps_no_guardrail(
+    tested: Registry, clock: Clock, guardrail: str
+):
+    begin(tested, clock, [guardrail])
+    found = look(tested, timed(3000, 3000, 0)).guardrails[0]
+    assert found.passed is None
+    assert (found.treatment.value, found.treatment.missing_rate) == (None, 1.0)
+
+
+@pytest.mark.parametrize("guardrail", LATENCIES)
+def test_latencies_are_compared_among_those_that_are_reported(
+    tested: Registry, clock: Clock, guardrail: str
+):
+    begin(tested, clock, [guardrail])
+    found = look(tested, timed(6000, 6000, 3000)).guardrails[0]
+    assert found.passed
+    assert found.treatment.value == pytest.approx(found.control.value, rel=0.01)
+    assert found.treatment.missing_rate == 0.75  # and a failure has no latency
+    rows = tested.predictions.log(limit=6000)
+    assert {row.latency_ms for row in rows if row.unit == "treatment-5999"} == {None}
+
+
 # --- means and quantiles -------------------------------------------------------------------------
 
 

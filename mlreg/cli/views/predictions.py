@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
 from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, count, milliseconds, percent, when
+from mlreg.cli.formats import NOTHING, count, measure, milliseconds, percent, when
 from mlreg.cli.records import PredictionLog
 from mlreg.entities.predictions import FeedbackReceipt, LoggedPrediction, Prediction, Scalar
 
@@ -27,7 +27,7 @@ def _(answer: Prediction) -> Iterable[Block]:
         ("confidence", percent(answer.confidence)),
         ("version", f"{answer.model}@{answer.model_version} ({answer.arm_reason})"),
         ("prediction", str(answer.prediction_id)),
-        ("took", f"{milliseconds(answer.latency_ms)} ms"),
+        ("took", measure(answer.latency_ms, "ms")),
     ]
     yield Fields([row for row in rows if row[1] != NOTHING])
 
@@ -72,7 +72,7 @@ def row(entry: LoggedPrediction) -> tuple[Content, ...]:
         _ref(entry),
         _answer(entry),
         percent(entry.confidence),
-        f"{milliseconds(entry.latency_ms)} ms",
+        measure(entry.latency_ms, "ms"),
         _input(entry),
     )
 

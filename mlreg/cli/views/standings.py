@@ -52,4 +52,5 @@ def _looked(found: Standing) -> str:
     last = found.last_look
     if last is None:
         return f"no look has counted yet; run: mlreg abtest analyze {found.test_id}"
-    return f"{found.looks} looks counted, the last at {when(last.computed_at)} UTC: {last.verdict}"
+    looks = "one look" if found.looks == 1 else f"{found.looks} looks"
+    return f"{looks} counted, the last at {when(last.computed_at)} UTC: {last.verdict}"

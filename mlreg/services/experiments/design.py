@@ -150,7 +150,7 @@ def fingerprint(design: Design) -> str:
     return hashlib.sha256(canonical(design).encode()).hexdigest()
 
 
-def servable(version: Version) -> Version:
+def check_servable(version: Version) -> Version:
     """The version, if it can be an arm. One without an artifact may run somewhere else.
 
     Raises:
@@ -203,7 +203,7 @@ def _check_versions(versions: Sequence[Version]) -> None:
             what = "the control as well" if version.key == versions[0].key else "there twice"
             raise InvalidInput(f"the treatment {version.ref} is {what}: nothing to compare")
         seen.add(version.key)
-        servable(version)
+        check_servable(version)
 
 
 def _amount(given: Amount | None, name: str, baseline: float | None) -> float | None:

@@ -46,10 +46,9 @@ def see(design: Design, observed: Observed, metric: TestMetric, place: int) -> S
         if metric.name == "avg_latency_ms":
             averaged = scaled(averaged, 1 / _MILLI)
         evidence = averaged.evidence(min_units=least_units(design))
-    arms = tuple(
-        _arm(design, observed, metric, averaged, side, spot) for side, spot in ((0, 0), (1, place))
-    )
-    return Seen(averaged, evidence, effect, (arms[0], arms[1]))
+    control = _arm(design, observed, metric, averaged, 0)
+    treatment = _arm(design, observed, metric, averaged, place)
+    return Seen(averaged, evidence, effect, (control, treatment))
 
 
 def least_units(design: Design) -> int:
@@ -198,13 +197,12 @@ def _arm(
     observed: Observed,
     metric: TestMetric,
     averaged: Averaged,
-    side: int,
     spot: int,
 ) -> ArmResult:
     variant, phases = design.variants[spot], observed.phases
     rows = sum(phase.rows[spot] for phase in phases)
     table = observed.sums.get(metric.name)
-    estimate = (averaged.control, averaged.treatment)[side]
+    estimate = averaged.treatment if spot else averaged.control
     if table is None:
         units, known = sum(phase.units[spot] for phase in phases), rows
     else:

@@ -93,7 +93,7 @@ def _coverage(design: Design, observed: Observed) -> Gate | None:
     )
     return Gate(
         gate="label_coverage",
-        passed=p > ALARM / len(design.treatments),
+        passed=p >= ALARM / len(design.treatments),
         effect="invalid" if needs_labels else "warn",
         detail=f"labels came for {rates[0]:.1%} and {rates[1]:.1%} of the {due}"
         f" of control and treatment ({format_p(p)})",

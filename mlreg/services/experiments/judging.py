@@ -68,8 +68,8 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     guards = guardrails(design, observed, plan, last)
     kept = tuple(guard.passed for guard in guards)
     is_new = last is None or is_final or (crossed, kept) != (last.crossed, last.kept)
-    counts = not is_over and (
-        is_final or (bool(units) and _counts(plan, last, units, is_new=is_new))
+    is_recorded = not is_over and (
+        is_final or (bool(units) and _is_recorded(plan, last, units, is_new=is_new))
     )
     findings = Findings(
         design=design,
@@ -82,7 +82,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         crossed=crossed,
         ready=are_ready(design, seen),
         is_final=is_final,
-        standing=None if counts else last,
+        standing=None if is_recorded else last,
     )
     found = verdict(findings)
     needed = _units_needed(design, observed, information)
@@ -102,7 +102,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         days_needed=_days(observed, needed),
         sentence=found.sentence,
         warnings=_warnings(observed, findings),
-        look=_look(findings, looks, plan, last, units) if counts else None,
+        look=_look(findings, looks, plan, last, units) if is_recorded else None,
     )
 
 
@@ -155,7 +155,7 @@ def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> 
     return tuple(earlier or this for earlier, this in zip(before, now, strict=True))
 
 
-def _counts(plan: LookPlan | None, last: PastLook | None, units: int, *, is_new: bool) -> bool:
+def _is_recorded(plan: LookPlan | None, last: PastLook | None, units: int, *, is_new: bool) -> bool:
     """Whether this look counts; others only show."""
     if plan is not None:
         return plan.is_decision_point
@@ -241,11 +241,11 @@ def _days(observed: Observed, needed: int | None) -> float | None:
 
 
 def _warnings(observed: Observed, findings: Findings) -> tuple[str, ...]:
-    by_gate = {"srm": codes.SRM, "label_coverage": "coverage"}
+    by_gate = {"srm": codes.SRM, "label_coverage": codes.COVERAGE}
     found = [code for primary in findings.primaries for code in primary.warnings]
     found += [by_gate[gate.gate] for gate in findings.failed("invalid")]
     if len(observed.phases) > 1:
-        found.append("weights_changed")
+        found.append(codes.WEIGHTS_CHANGED)
     if any(findings.has_reversed(i) for i in range(len(findings.primaries))):
         found.append(codes.REVERSED)
     return tuple(dict.fromkeys(found))

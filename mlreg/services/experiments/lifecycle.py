@@ -25,9 +25,9 @@ from mlreg.services.context import Context
 from mlreg.services.experiments.design import (
     Amount,
     Wish,
+    check_servable,
     fingerprint,
     make_design,
-    servable,
     step_weights,
 )
 from mlreg.services.experiments.history import history
@@ -109,10 +109,25 @@ class Lifecycle:
             Conflict: A version is archived.
         """
         wish = Wish(
-            split, weights, strategy, metric, secondary, guardrails, alpha, power, mde,
-            min_effect, min_samples, min_run, max_duration, label_window, mode, baseline,
-            hypothesis, description,
-        )  # fmt: skip
+            split=split,
+            weights=weights,
+            strategy=strategy,
+            metric=metric,
+            secondary=secondary,
+            guardrails=guardrails,
+            alpha=alpha,
+            power=power,
+            mde=mde,
+            min_effect=min_effect,
+            min_samples=min_samples,
+            min_run=min_run,
+            max_duration=max_duration,
+            label_window=label_window,
+            mode=mode,
+            baseline=baseline,
+            hypothesis=hypothesis,
+            description=description,
+        )
         key = name_key(check_name(test_id, "an experiment"))
         at, actor = self._context.clock(), self._context.actor_of(change)
         with self._transaction(change) as tx:
@@ -164,11 +179,11 @@ class Lifecycle:
             if holder is not None:
                 raise held(experiment.model, holder)
             versions = [
-                servable(tx.versions.by_key(key)) for key in tx.experiments.arm_keys(experiment.key)
+                check_servable(tx.versions.by_key(key))
+                for key in tx.experiments.arm_keys(experiment.key)
             ]
             at = self._context.clock()
-            now = tx.traffic.current(self._context.model(tx, experiment.model))
-            check_expected(now, change)
+            now = self._traffic_now(tx, experiment, change)
             weights = tuple(variant.weight for variant in experiment.design.variants)
             after = self._revision(experiment, now, versions, weights, change, at)
             started = replace(
@@ -212,8 +227,7 @@ class Lifecycle:
                     hint="create it with --strategy canary to go up by steps",
                 )
             at = self._context.clock()
-            now = tx.traffic.current(self._context.model(tx, experiment.model))
-            check_expected(now, change)
+            now = self._traffic_now(tx, experiment, change)
             weights = step_weights(experiment.weights, to)
             versions = [tx.versions.by_key(key) for key in tx.experiments.arm_keys(experiment.key)]
             after = self._revision(experiment, now, versions, weights, change, at)
@@ -235,6 +249,7 @@ class Lifecycle:
         """
         with self._transaction(change) as tx:
             experiment = running(tx, test_id)
+            self._traffic_now(tx, experiment, change)
             at = self._context.clock()
             stopped = replace(
                 experiment, state="stopped", ended_at=from_micros(at), dry_run=change.dry_run
@@ -257,6 +272,16 @@ class Lifecycle:
 
     def _transaction(self, change: Change) -> AbstractContextManager[Transaction]:
         return (self._context.store.read if change.dry_run else self._context.store.write)()
+
+    def _traffic_now(self, tx: Transaction, experiment: Experiment, change: Change) -> Revision:
+        """The revision in force.
+
+        Raises:
+            RevisionMoved: It is not the one that the change expects.
+        """
+        now = tx.traffic.current(self._context.model(tx, experiment.model))
+        check_expected(now, change)
+        return now
 
     def _revision(
         self,
@@ -294,9 +319,10 @@ class Lifecycle:
 
     def _restore(self, tx: Transaction, experiment: Experiment, change: Change, at: int) -> int:
         """Put the traffic as it was before the start; returns the number of the new revision."""
-        model = self._context.model(tx, experiment.model)
-        now = tx.traffic.current(model)
-        check_expected(now, change)
+        model, now = (
+            self._context.model(tx, experiment.model),
+            self._traffic_now(tx, experiment, change),
+        )
         before = tx.traffic.find(model, experiment.revision_before or 0)
         after = replace(
             now,

@@ -65,7 +65,7 @@ class Looking(Lifecycle):
         Raises:
             NotFound: There is none of this name.
         """
-        from mlreg.services.experiments.receipts import recorded
+        from mlreg.services.experiments.receipts import recorded_looks
 
         with self._context.store.read() as tx:
             if test_id is None:
@@ -82,7 +82,7 @@ class Looking(Lifecycle):
                         tuple(
                             requests.get(arm, 0) for arm in tx.experiments.arm_keys(experiment.key)
                         ),
-                        tuple(recorded(row) for row in rows if row.kind == "look"),
+                        recorded_looks(rows),
                     )
                 )
         return tuple(standings)
@@ -114,6 +114,7 @@ class Looking(Lifecycle):
         self._catch_up(test_id)
         with self._context.store.write() as tx:
             experiment = running(tx, test_id)
+            self._traffic_now(tx, experiment, change)
             look = self._look(tx, experiment, dry=change.dry_run)
             winner = _winner(experiment, look, force=force, is_promoted=promote_winner)
             ended = replace(
@@ -154,7 +155,7 @@ class Looking(Lifecycle):
 
     def _look(self, tx: Transaction, experiment: Experiment, *, dry: bool = False) -> _Look:
         """Judge the present inside one write, where what is folded is what the receipt says."""
-        from mlreg.services.experiments.receipts import receipt, recorded
+        from mlreg.services.experiments.receipts import receipt, recorded_looks
 
         at, what = self._context.clock(), wanted(experiment.design)
         while _fold(tx, experiment, what, at):
@@ -168,7 +169,7 @@ class Looking(Lifecycle):
         content = receipt("look", counted.slot, experiment, look.observed, look.past, look.judged)
         self._store(tx, experiment, content, at)
         rows = tx.experiments.receipts(experiment.key)
-        looks = tuple(recorded(row) for row in rows if row.kind == "look")
+        looks = recorded_looks(rows)
         analysis = replace(look.analysis, looks=looks, recorded_slot=counted.slot)
         return look._replace(analysis=analysis)
 
@@ -269,7 +270,7 @@ def _analysis(
     rows: list[ReceiptRow],
     last: PastLook | None,
 ) -> Analysis:
-    from mlreg.services.experiments.receipts import ENGINE, recorded
+    from mlreg.services.experiments.receipts import ENGINE, recorded_looks
 
     design, lead = experiment.design, judged.primaries[judged.leading]
     users, alone, double, torn = observed.exposure
@@ -288,7 +289,7 @@ def _analysis(
         secondary=judged.secondary,
         guardrails=judged.guardrails,
         gates=judged.gates,
-        looks=tuple(recorded(row) for row in rows if row.kind == "look"),
+        looks=recorded_looks(rows),
         phases=judged.phases,
         exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
         is_decision_point=judged.look is not None,

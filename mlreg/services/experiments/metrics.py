@@ -9,15 +9,13 @@ from mlreg.entities.experiments import Bound, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
-
-VALUE = "value:"
+from mlreg.store.measures import VALUE
 
 _SUCCESS_RATE = TestMetric(name="success_rate", kind="share", direction="up", unit="share")
-_KINDS = {"proportion": "share", "mean": "mean", "quantile": "quantile"}
 _QUANTILES = {"p50_latency_ms": 0.5, "p95_latency_ms": 0.95, "p99_latency_ms": 0.99}
 _LEFT_OUT = {"label_coverage"}  # a condition of every verdict, and nothing to improve
 _GUARDRAIL = re.compile(
-    r"\s*([a-z0-9_:.-]+?)\s*(<=|>=)\s*([+-]?)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*"
+    r"\s*([A-Za-z0-9_:.-]+?)\s*(<=|>=)\s*([+-]?)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*"
 )
 
 IsKnown = Callable[[str], bool]
@@ -45,7 +43,7 @@ def parse_metric(text: str, *, is_value: IsKnown) -> TestMetric:
         metric = BY_NAME[text]
         return TestMetric(
             name=text,
-            kind=_KINDS[metric.kind],  # type: ignore[arg-type]  # one of the three
+            kind=metric.kind,
             direction="down" if metric.better == "down" else "up",
             unit=metric.unit,
             quantile=_QUANTILES.get(text),
@@ -113,10 +111,9 @@ def _is_share(kind: Bound, bound: float) -> bool:
 
 
 def _value(name: str, *, is_down: bool) -> TestMetric:
-    direction = "down" if is_down else "up"
     return TestMetric(
         name=f"{VALUE}{name}",
         kind="mean",
-        direction="down" if direction == "down" else "up",
+        direction="down" if is_down else "up",
         unit="value",
     )

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.entities.experiments import Assignment, Experiment, Outcome
-from mlreg.entities.predictions import Feedback, FeedbackReceipt, Scalar
+from mlreg.entities.predictions import ROLES, Feedback, FeedbackReceipt, Scalar
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 _LONGEST = 256
+_LIVE = ROLES.index("live")
 _OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
 
 
@@ -252,22 +253,23 @@ def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
         raise InvalidInput("an answer with an error cannot be a success")
     if outcome.error is not None:
         check_text(outcome.error, "error")
-    latency = _number(outcome.latency_ms, "latency_ms", least=0.0) or 0.0
+    latency = _number(outcome.latency_ms, "latency_ms", least=0.0)
     return Entry(
-        at,
-        _version(kept, outcome),
-        _revision(kept, outcome),
-        0,
-        kept.table.strategy,
-        outcome.unit,
-        None,
-        None,
-        None if has_failed else canonical(outcome.output),
-        _number(outcome.confidence, "confidence", least=0.0, most=1.0),
-        round(latency * 1000),
-        int(has_failed),
-        (outcome.error or "reported as failed") if has_failed else None,
-        _number(outcome.cost, "cost", least=0.0),
+        at=at,
+        version=_version(kept, outcome),
+        revision=_revision(kept, outcome),
+        role=_LIVE,
+        arm_reason=kept.table.strategy,
+        unit=outcome.unit,
+        segment=None,
+        input=None,
+        output=None if has_failed else canonical(outcome.output),
+        confidence=_number(outcome.confidence, "confidence", least=0.0, most=1.0),
+        latency_us=0 if latency is None else round(latency * 1000),
+        status=int(has_failed),
+        error=(outcome.error or "reported as failed") if has_failed else None,
+        cost=_number(outcome.cost, "cost", least=0.0),
+        is_call=latency is not None,
     )
 
 

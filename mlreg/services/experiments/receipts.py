@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,12 @@ def past_looks(rows: list[ReceiptRow]) -> list[PastLook]:
     return [_load(_result(row)["look"]) for row in rows if row.kind == "look"]
 
 
-def recorded(row: ReceiptRow) -> RecordedLook:
+def recorded_looks(rows: Sequence[ReceiptRow]) -> tuple[RecordedLook, ...]:
+    """The looks that counted, the oldest first."""
+    return tuple(_recorded(row) for row in rows if row.kind == "look")
+
+
+def _recorded(row: ReceiptRow) -> RecordedLook:
     """A look for reading."""
     stored = _result(row)
     look = stored["look"] or {}

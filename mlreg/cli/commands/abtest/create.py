@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import chain
 from typing import Annotated
 
 import typer
@@ -204,4 +203,4 @@ def create(
 
 def _words(texts: list[str] | None) -> list[str]:
     """Options that can be repeated, and hold several parts between commas."""
-    return list(chain.from_iterable(text.split(",") for text in texts or ()))
+    return [part.strip() for text in texts or () for part in text.split(",")]
