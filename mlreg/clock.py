@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from mlreg.errors import InvalidInput
 
-MICROSECOND = 1_000_000
-HOUR = 3600 * MICROSECOND
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 
 Clock = Callable[[], int]

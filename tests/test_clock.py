@@ -29,7 +29,7 @@ def test_an_instant_survives_the_store_to_the_microsecond(instant: datetime):
 
 
 def test_an_instant_without_a_zone_is_taken_as_utc():
-    assert to_micros(datetime(1970, 1, 1, 0, 0, 1)) == clock.MICROSECOND
+    assert to_micros(datetime(1970, 1, 1, 0, 0, 1)) == clock.SECOND
 
 
 def test_instants_are_written_in_utc_with_a_z():
@@ -38,7 +38,7 @@ def test_instants_are_written_in_utc_with_a_z():
 
 
 def test_now_is_the_present():
-    assert abs(clock.now() - to_micros(datetime.now(UTC))) < 10 * clock.MICROSECOND
+    assert abs(clock.now() - to_micros(datetime.now(UTC))) < 10 * clock.SECOND
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 from mlreg.stats import codes
 from mlreg.stats.checks import check_fraction
@@ -21,6 +22,8 @@ from mlreg.stats.roots import bisect
 SLOTS = 10
 MAX_SLOTS = 20
 AGAIN = 0.01
+# How much of the level a look at full information may spend that comes too early to be final.
+OVERRUN = 0.9
 
 Spending = Callable[[float, float], float]
 """From information (0 to 1) and one side's alpha to the alpha spent on that side by then."""
@@ -50,6 +53,7 @@ class LookPlan:
         alpha_spent: Cumulative two-sided alpha with this look.
         is_decision_point: Whether the look opens a new slot and so may stop the experiment.
         is_final: Whether it spends all that is left.
+        is_closed: Whether the final look has been taken, by this look or before.
         looks: Information of all decision points so far, this one included if it is one: what
             the next call wants as `previous`.
     """
@@ -60,6 +64,7 @@ class LookPlan:
     alpha_spent: float
     is_decision_point: bool
     is_final: bool
+    is_closed: bool
     looks: tuple[float, ...]
 
 
@@ -76,24 +81,27 @@ def boundaries(
     alpha: float = 0.05,
     sides: int = 2,
     spending: Spending = obrien_fleming_spending,
-    is_last_final: bool = False,
+    is_last_final: bool | None = None,
 ) -> Boundaries:
     """Critical values at the given looks; a two-sided design spends alpha / 2 on each side.
 
     Args:
-        fractions: Information at each look, increasing, as parts of the planned information. The
-            last may exceed 1.
+        fractions: Information at each look, increasing, as parts of the planned information. It
+            may exceed 1 before the final look, where that is not allowed to come as early; such a
+            look spends no more than one at `OVERRUN`.
         alpha: Level over all looks together.
         sides: 1 or 2.
         spending: Spending function of one side.
-        is_last_final: Spend everything at the last look even if it comes before t = 1.
+        is_last_final: Whether the last look spends everything; None: if it comes at t = 1 or later.
 
     Raises:
         ValueError: For fractions that do not increase from above 0, or bad alpha or sides.
     """
     _check_design(fractions, alpha, sides)
     side_alpha = alpha / sides
-    spent = [spending(min(1.0, t), side_alpha) for t in fractions]
+    if is_last_final is None:
+        is_last_final = bool(fractions) and fractions[-1] >= 1
+    spent = list(accumulate((spending(_time(t), side_alpha) for t in fractions), max))
     if is_last_final and spent:
         spent[-1] = side_alpha
     walk, z = Walk.start(), []
@@ -113,20 +121,25 @@ def plan_look(
     slots: int = SLOTS,
     alpha: float = 0.05,
     is_deadline: bool = False,
+    may_end: bool = True,
 ) -> LookPlan:
     """Decide whether a peek at this moment is a decision point, and what it would take.
 
     A peek becomes a look when the information first passes a new slot k / slots; skipped slots
     cost nothing. The look at full information, or at the deadline declared before the start,
-    spends all that is left. Do not ask again after that one.
+    spends all that is left. Do not ask again after that one, but for the `closed_plan`.
 
     Args:
-        previous: Information at the decision points so far (`looks` of the last plan).
-        information: Units now / planned units; may exceed 1 at the last look. At the deadline it
-            may be less than at the look before, which is then taken again with what is left.
+        previous: Information at the decision points so far (`looks` of the last plan), none of
+            which was final.
+        information: Part of the planned information that has arrived; may exceed 1. At the final
+            look it may be less than at the look before, which is then taken again with what is
+            left.
         slots: Number of slots of the design, at most 20.
         alpha: Two-sided level of the design.
         is_deadline: Whether the declared deadline has come.
+        may_end: Whether the final look may be taken yet; full information then opens the last slot
+            but one.
 
     Raises:
         ValueError: For a bad number of slots, alpha, or previous looks that do not increase.
@@ -135,24 +148,25 @@ def plan_look(
         raise ValueError(f"slots must lie between 1 and {MAX_SLOTS}, got {slots!r}")
     _check_design(previous, alpha, 2)
     last = previous[-1] if previous else 0.0
-    if is_deadline and information <= last < 1:
+    is_final = may_end and (is_deadline or max(information, last) >= 1)
+    if is_final and information <= last:
         # The last look once more, with the alpha that is left: as if a little had come, which errs
         # on the safe side and keeps the recursion short.
         information = last + AGAIN
-    is_open = last < 1 and information > last
-    is_final = is_open and (is_deadline or information >= 1)
-    is_decision = is_final or (is_open and _slot(information, slots) > _slot(last, slots))
+    slot = slots if is_final else min(slots - 1, _slot(information, slots))
+    is_decision = information > last and slot > min(slots - 1, _slot(last, slots))
     looks = (*previous, information) if is_decision else tuple(previous)
     # Between decision points the interval of the last boundary is shown; it decides nothing.
     shown = looks or ((information,) if information > 0 else ())
     design = boundaries(shown, alpha=alpha, is_last_final=is_final) if shown else None
     return LookPlan(
-        number=_slot(information, slots),
+        number=slot,
         information=information,
         boundary=design.z[-1] if design else None,
         alpha_spent=design.alpha_spent[-1] if design and looks else 0.0,
         is_decision_point=is_decision,
         is_final=is_final,
+        is_closed=is_final,
         looks=looks,
     )
 
@@ -169,6 +183,7 @@ def closed_plan(
         alpha_spent=design.alpha_spent[-1] if design.z else 0.0,
         is_decision_point=False,
         is_final=False,
+        is_closed=True,
         looks=tuple(previous),
     )
 
@@ -204,7 +219,9 @@ def look(evidence: Evidence, plan: LookPlan, *, previous_p: float = 1.0) -> Look
     )
 
 
-def repeated_p_value(z: float, looks: Sequence[float], *, is_last_final: bool = False) -> float:
+def repeated_p_value(
+    z: float, looks: Sequence[float], *, is_last_final: bool | None = None
+) -> float:
     """Smallest two-sided alpha whose design would stop at the last of these looks with this z.
 
     Jennison & Turnbull (2000), section 9.5. Its minimum over the looks is valid at any of them.
@@ -286,6 +303,11 @@ def _critical(walk: Walk, t: float, increment: float, *, two_sided: bool) -> flo
 
 def _increments(cumulative: Sequence[float]) -> list[float]:
     return [now - before for before, now in zip([0.0, *cumulative], cumulative, strict=False)]
+
+
+def _time(t: float) -> float:
+    """The time of the spending function at a look that is not final."""
+    return t if t < 1 else OVERRUN
 
 
 def _slot(information: float, slots: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlreg.clock import DAY
@@ -341,6 +343,61 @@ def test_a_rollback_is_always_possible_and_stops_the_experiment(
     rolled = registry.traffic.rollback("sentiment")
     assert [arm.weight for arm in rolled.live] == [8000, 2000]
     assert registry.experiments.get("t").state == "stopped"
+
+
+@pytest.mark.parametrize("success", [0, 1, "false", "no", [], 0.0])
+def test_a_success_that_is_no_truth_value_is_refused(tested: Registry, success: Any):
+    create(tested)
+    tested.experiments.start("t")
+    with pytest.raises(InvalidInput, match="success must be true or false"):
+        tested.experiments.record("t", variant="control", output=1, success=success)
+
+
+def test_numbers_and_truth_values_of_numpy_are_taken(tested: Registry):
+    create(tested)
+    tested.experiments.start("t")
+    given = {"success": np.bool_(True), "latency_ms": np.float32(12.5), "cost": np.int64(3),
+             "correct": np.bool_(False), "values": {"stars": np.int32(4)}}  # fmt: skip
+    key = tested.experiments.record("t", variant="control", **given)
+    row = tested.predictions.get(key)
+    assert (row.status, row.latency_ms, row.cost, row.correct) == ("ok", 12.5, 3.0, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5, "an answer must be an object"),
+        ({"variant": "control", "values": [1]}, "values must be an object"),
+        ({"variant": "control", "output": np.zeros(2)}, "cannot be written as JSON"),
+    ],
+)
+def test_what_is_no_answer_is_refused(tested: Registry, given: Any, said: str):
+    create(tested)
+    tested.experiments.start("t")
+    with pytest.raises(InvalidInput, match=said):
+        tested.experiments.record_many("t", [given])
+
+
+def test_the_decorator_finds_the_user_among_all_keywords_and_waits_for_coroutines(
+    tested: Registry,
+):
+    create(tested, strategy="sticky")
+    tested.experiments.start("t")
+
+    @tested.experiments.decorate("t")
+    async def answer(text: str, model: str = "", **more: Any) -> dict[str, str]:
+        return {"model": model}
+
+    arms = {asyncio.run(answer("hello", user="anna"))["model"] for _ in range(8)}
+    assert arms == {f"m@{tested.experiments.assign('t', unit='anna').version}"}
+
+
+def test_a_function_that_hides_who_asks_is_refused_where_users_are_split(tested: Registry):
+    create(tested, strategy="sticky")
+    with pytest.raises(InvalidInput, match="has no argument `who`"):
+        tested.experiments.decorate("t", unit="who")(lambda text, model="": {})
+    create(tested, "free", strategy="random")
+    tested.experiments.decorate("free", unit="who")(lambda text, model="": {})
 
 
 def test_the_decorator_routes_the_model_and_marks_the_answer(tested: Registry):

@@ -184,15 +184,18 @@ def test_harm_needs_no_slot_of_the_plan(tested: Registry, clock: Clock, mode: An
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("extra", "state"), [(-1.0, True), (0.95, None), (3.0, False)])
-def test_after_the_final_look_nothing_changes(
+def test_after_the_final_look_no_guardrail_is_kept_that_was_not(
     tested: Registry, clock: Clock, mode: Any, extra: float, state: bool | None
 ):
     begin(tested, clock, ["value:wait:down <= +1"], mode=mode, max_duration="7d")
     ended = look(tested, losing("a", 200, extra))
     assert (ended.is_final, ended.guardrails[0].passed) == (True, state)
-    for part, later in enumerate((-9.0, 9.0, 9.0)):
-        found = look(tested, losing(f"late{part}", 200, later))
+    for part in range(3):
+        found = look(tested, losing(f"late{part}", 200, -9.0))
         assert (found.verdict, found.guardrails[0].passed) == (ended.verdict, state)
+    for part in range(9):
+        found = look(tested, losing(f"later{part}", 200, 9.0))
+    assert (found.verdict, found.guardrails[0].passed) == ("rollback", False)
 
 
 # --- latencies that nobody reported ---------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlreg.clock import DAY, HOUR, MICROSECOND, to_micros
+from mlreg.clock import DAY, HOUR, SECOND, to_micros
 from mlreg.entities.reports import PerformanceReport, VersionPerformance
 from mlreg.errors import Inconclusive, InvalidInput, NotFound
 from mlreg.metrics import BY_NAME
@@ -55,7 +55,7 @@ def filled(sentiment: Registry, clock: Clock) -> list[tuple[Entry, int | None, f
     start = clock.at - SPAN
     times = sorted(start + rng.randrange(SPAN) for _ in range(ROWS))
     # Commit order and time agree but for a moment.
-    times = [at + rng.randrange(2 * MICROSECOND) - MICROSECOND for at in times]
+    times = [at + rng.randrange(2 * SECOND) - SECOND for at in times]
     rows, feedback = [], []
     for key, at in enumerate(times, start=1):
         row = entry(

@@ -113,18 +113,40 @@ def test_a_test_that_has_all_its_information_is_over_for_good(tested: Registry, 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("last", "said_then", "winner"), ENDS)
-def test_a_deadline_before_the_third_day_waits_for_it_and_for_nothing_else(
+def test_a_deadline_before_the_third_day_is_due_on_the_third_day(
     tested: Registry, clock: Clock, mode: Any, last: Any, said_then: str, winner: str | None
 ):
     begin(tested, clock, mode=mode, days=1, max_duration="1d")
-    ended = look(tested, answers("a", *last))
-    assert ended.is_final
-    assert ended.verdict == ("rollback" if last == WORSE else "invalid")
-    clock.at += 3 * DAY
+    early = look(tested, answers("a", *last))
+    assert not early.is_final
+    assert early.verdict == ("rollback" if last == WORSE else "invalid")
+    clock.at += 2 * DAY
+    ended = look(tested, answers("b", *last))
+    assert (ended.verdict, ended.winner, ended.is_final) == (said_then, winner, True)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gain_of_the_first_hour_that_turns_into_a_loss_is_not_shipped(
+    tested: Registry, clock: Clock, mode: Any
+):
+    """All the information that was planned has come by then, yet the test goes on."""
+    begin(tested, clock, mode=mode, days=1 / 24)
+    first = look(tested, answers("a", (520, 1000), (640, 1000)))
+    assert (first.verdict, first.is_final) == ("invalid", False)
     for part in range(3):
-        later = BETTER if last == WORSE else WORSE
-        again = look(tested, answers(f"late{part}", *later) if part else ())
-        assert (again.verdict, again.winner) == (said_then, winner)
+        clock.at += DAY
+        found = look(tested, answers(f"b{part}", (640, 1000), (400, 1000)))
+    assert (found.verdict, found.winner) in [("stop_futile", None), ("rollback", None),
+                                             ("continue", None)]  # fmt: skip
+    assert found.primary.diff_ci is not None
+    assert max(found.primary.diff_ci) < 0
+
+
+def test_harm_in_the_first_hour_is_rolled_back_even_after_all_information_has_come(
+    tested: Registry, clock: Clock
+):
+    begin(tested, clock, days=1 / 24)
+    assert look(tested, answers("a", (640, 1000), (400, 1000))).verdict == "rollback"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -159,7 +181,9 @@ def test_a_test_that_ended_without_a_verdict_gets_none_later(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("last", "later"), [(BETTER, WORSE), (WORSE, BETTER)])
+@pytest.mark.parametrize(
+    ("last", "later"), [(WORSE, BETTER), (EQUAL, BETTER), (EQUAL, WORSE), (BETTER, EQUAL)]
+)
 def test_what_comes_after_the_end_turns_nothing_round(
     tested: Registry, clock: Clock, mode: Any, last: Any, later: Any
 ):
@@ -168,6 +192,18 @@ def test_what_comes_after_the_end_turns_nothing_round(
     for part in range(5):
         again = look(tested, answers(f"late{part}", *later))
     assert (again.verdict, again.winner) == (ended.verdict, ended.winner)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_winner_that_is_worse_after_the_end_is_not_shipped(
+    tested: Registry, clock: Clock, mode: Any
+):
+    begin(tested, clock, mode=mode, max_duration="7d")
+    assert look(tested, answers("a", *BETTER)).winner == "2.0.0"
+    for part in range(5):
+        again = look(tested, answers(f"late{part}", *WORSE))
+    assert (again.verdict, again.winner) == ("stop_futile", None)
+    assert "2.0.0 was better at an earlier look and is worse by now" in again.recommendation
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -15,7 +15,13 @@ from mlreg.stats.evidence import (
     estimate_evidence,
     proportion_evidence,
 )
-from mlreg.stats.group_sequential import boundaries, equal_looks, plan_look, repeated_p_value
+from mlreg.stats.group_sequential import (
+    boundaries,
+    closed_plan,
+    equal_looks,
+    plan_look,
+    repeated_p_value,
+)
 from mlreg.stats.random_walk import crossing_probabilities
 from tests.stats.support import alphas, known
 
@@ -171,8 +177,25 @@ def test_a_peek_becomes_a_look_only_in_a_new_slot():
 def test_there_is_no_look_before_the_first_slot_and_none_after_the_last():
     assert not plan_look((), 0.05).is_decision_point
     assert plan_look((), 0.0).boundary is None
-    assert not plan_look((0.5, 1.0), 1.2).is_decision_point
     assert plan_look((0.5,), 1.2).is_final
+    assert not closed_plan((0.5, 1.0), 1.2).is_decision_point
+
+
+def test_full_information_that_comes_too_early_opens_the_last_slot_but_one():
+    early = plan_look((0.5,), 1.4, may_end=False)
+    assert (early.is_decision_point, early.is_final, early.number) == (True, False, 9)
+    assert early.alpha_spent < 0.05
+    assert not plan_look(early.looks, 1.8, may_end=False).is_decision_point
+    last = plan_look(early.looks, 2.8)
+    assert (last.is_final, last.alpha_spent) == (True, pytest.approx(0.05))
+    again = plan_look(early.looks, 1.1)  # less than before, as where labels are corrected
+    assert again.is_final
+
+
+@pytest.mark.parametrize("looks", [(0.5, 1.4, 2.8), (1.4, 1.41), (0.95, 3.0, 9.0)])
+def test_looks_after_full_information_spend_no_more_than_alpha(looks):
+    above, below = crossing_probabilities(looks, boundaries(looks).z)
+    assert sum(above) + sum(below) == pytest.approx(0.05, abs=1e-6)
 
 
 def test_skipped_slots_cost_nothing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlreg.clock import DAY, MICROSECOND, format_duration
+from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate
 from mlreg.entities.experiments import Design
 from mlreg.services.evidence import format_p
@@ -18,7 +18,7 @@ from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.store.measures import COVERAGE, RIPE_COVERAGE
 
-WEEK = 7 * DAY // MICROSECOND  # seconds
+WEEK = 7 * DAY // SECOND  # seconds
 ALARM = 0.001
 
 # What a unit must have beside a prediction, to count for a metric.
@@ -27,7 +27,7 @@ _KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
 
 def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
-    seconds = (observed.at - observed.started_at) / MICROSECOND
+    seconds = (observed.at - observed.started_at) / SECOND
     lasted = f"it has run for {format_duration(seconds)}"
     found = [
         _srm(observed),

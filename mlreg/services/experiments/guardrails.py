@@ -88,18 +88,19 @@ def _is_kept(
     Kept: the treatment is on the right side of the margin at a one-sided 2.5 %. Broken: on the
     wrong side at 1 %; a recorded break stands. Both hold at every look at once. With a plan of
     looks the first is asked only at those that count; between them, and after the last of all, the
-    last one's answer stands.
+    last one's answer stands until a break is seen.
     """
     earlier = None if past is None or number >= len(past.kept) else past.kept[number]
-    if past is not None and (past.is_final or earlier is False):
-        return earlier
+    if earlier is False:
+        return False
     z = _distance(seen, guardrail)
     if z is None or min(arm.n_units for arm in seen.arms) < MIN_UNITS:
         return earlier
     n, tuning = seen.evidence.n, design.tuning_units
     if -z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA):
         return False
-    if plan is not None and not plan.is_decision_point:
+    is_over = past is not None and past.is_final
+    if is_over or (plan is not None and not plan.is_decision_point):
         return earlier
     is_shown = z >= boundary
     if plan is None:  # shown at one moment is shown for good
@@ -112,7 +113,7 @@ def _planned_boundary(plan: LookPlan) -> float:
     if not plan.looks:
         return math.inf
     # At the level of guardrails, which is not shared among treatments.
-    return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_final).z[-1]
+    return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_closed).z[-1]
 
 
 def _distance(seen: Seen, guardrail: Guardrail) -> float | None:

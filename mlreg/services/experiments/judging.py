@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlreg.clock import DAY, from_micros
+from mlreg.clock import DAY, SECOND, from_micros
 from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
 from mlreg.entities.experiments import Design, Recommendation
 from mlreg.services.experiments.evaluating import (
@@ -63,7 +63,8 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         for i, s in enumerate(seen)
     ]
     crossed = _crossings(design, looks, last)
-    is_final = is_over or bool(plan and plan.is_final) or _deadline_passed(design, observed)
+    is_due = _has_run_enough(design, observed) and _deadline_passed(design, observed)
+    is_final = is_over or bool(plan and plan.is_final) or is_due
     units = min((s.evidence.n for s in seen if s.evidence.z is not None), default=0)
     guards = guardrails(design, observed, plan, last)
     kept = tuple(guard.passed for guard in guards)
@@ -135,12 +136,18 @@ def _plan(
         slots=design.slots,
         alpha=design.alpha_used,
         is_deadline=_deadline_passed(design, observed),
+        may_end=_has_run_enough(design, observed),
     )
+
+
+def _has_run_enough(design: Design, observed: Observed) -> bool:
+    """Whether a verdict may be final: what came later would count for nothing."""
+    return observed.at - observed.started_at >= design.min_run_seconds * SECOND
 
 
 def _deadline_passed(design: Design, observed: Observed) -> bool:
     limit = design.max_duration_seconds
-    return limit is not None and observed.at - observed.started_at >= limit * 1e6
+    return limit is not None and observed.at - observed.started_at >= limit * SECOND
 
 
 def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> tuple[int, ...]:

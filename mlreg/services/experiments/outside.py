@@ -166,28 +166,55 @@ class Outside(Looking):
         """Route the argument `model` of a function whose argument `unit` names the user.
 
         The function gets `model` as `name@version` and must return a mapping; the answer has
-        `_ab_test` beside it, with `test_id`, `variant` and `version`.
+        `_ab_test` beside it, with `test_id`, `variant` and `version`. It may be a coroutine.
+
+        Raises:
+            InvalidInput: It has no such argument, or its answer is no mapping.
         """
 
-        def wrap(function: Callable[..., Mapping[str, Any]]) -> Callable[..., dict[str, Any]]:
-            signature = inspect.signature(function)
+        def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+            name, signature = function.__name__, inspect.signature(function)
+            takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
             if "model" not in signature.parameters:
-                raise InvalidInput(f"{function.__name__} has no argument `model` to route")
+                raise InvalidInput(f"{name} has no argument `model` to route")
+            if unit not in signature.parameters and not takes_any and self._splits_users(test_id):
+                raise InvalidInput(
+                    f"{name} has no argument `{unit}`, and {safe(test_id)} splits users",
+                    hint="name the one that has the user: decorate(test_id, unit=...)",
+                )
+
+            def route(*args: Any, **kwargs: Any) -> tuple[inspect.BoundArguments, Assignment]:
+                given = signature.bind_partial(*args, **kwargs)
+                who = given.arguments.get(unit, given.kwargs.get(unit))
+                assignment = self.assign(test_id, unit=None if who is None else str(who))
+                given.arguments["model"] = assignment.ref
+                return given, assignment
+
+            def marked(answer: object, assignment: Assignment) -> dict[str, Any]:
+                if not isinstance(answer, Mapping):
+                    raise InvalidInput(f"{name} must return a mapping to be marked")
+                return {**answer, "_ab_test": assignment.label}
+
+            if inspect.iscoroutinefunction(function):
+
+                @functools.wraps(function)
+                async def later(*args: Any, **kwargs: Any) -> dict[str, Any]:
+                    given, assignment = route(*args, **kwargs)
+                    return marked(await function(*given.args, **given.kwargs), assignment)
+
+                return later
 
             @functools.wraps(function)
             def routed(*args: Any, **kwargs: Any) -> dict[str, Any]:
-                given = signature.bind_partial(*args, **kwargs)
-                who = given.arguments.get(unit)
-                assignment = self.assign(test_id, unit=None if who is None else str(who))
-                given.arguments["model"] = assignment.ref
-                answer = function(*given.args, **given.kwargs)
-                if not isinstance(answer, Mapping):
-                    raise InvalidInput(f"{function.__name__} must return a mapping to be marked")
-                return {**answer, "_ab_test": assignment.label}
+                given, assignment = route(*args, **kwargs)
+                return marked(function(*given.args, **given.kwargs), assignment)
 
             return routed
 
         return wrap
+
+    def _splits_users(self, test_id: str) -> bool:
+        return self.get(test_id).design.unit == "user"
 
     def _kept(self, test_id: str) -> _Kept:
         store = self._context.store
@@ -240,6 +267,8 @@ def _check_unit(unit: str | None) -> None:
 def _outcome(given: Outcome | Mapping[str, Any]) -> Outcome:
     if isinstance(given, Outcome):
         return given
+    if not isinstance(given, Mapping):
+        raise InvalidInput("an answer must be an object with the fields of one")
     unknown = set(given) - _OUTCOME_KEYS
     if unknown:
         raise InvalidInput(f"an answer has no field {safe(sorted(map(str, unknown))[0])}")
@@ -248,8 +277,9 @@ def _outcome(given: Outcome | Mapping[str, Any]) -> Outcome:
 
 def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
     _check_unit(outcome.unit)
-    has_failed = outcome.error is not None or outcome.success is False
-    if outcome.error is not None and outcome.success:
+    success = _truth(outcome.success, "success")
+    has_failed = outcome.error is not None or success is False
+    if outcome.error is not None and success:
         raise InvalidInput("an answer with an error cannot be a success")
     if outcome.error is not None:
         check_text(outcome.error, "error")
@@ -263,7 +293,7 @@ def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
         unit=outcome.unit,
         segment=None,
         input=None,
-        output=None if has_failed else canonical(outcome.output),
+        output=None if has_failed else _json(outcome.output),
         confidence=_number(outcome.confidence, "confidence", least=0.0, most=1.0),
         latency_us=0 if latency is None else round(latency * 1000),
         status=int(has_failed),
@@ -302,6 +332,8 @@ def _number(
 ) -> float | None:
     if value is None:
         return None
+    if not isinstance(value, int | float):
+        value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidInput(f"{name} must be a finite number, not {safe(str(value))}")
     if not least <= value <= most:
@@ -309,17 +341,37 @@ def _number(
     return float(value)
 
 
+def _truth(value: object, name: str) -> bool | None:
+    value = value if value is None else _plain(value)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidInput(f"{name} must be true or false, not {safe(str(value))}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A single number or truth value of NumPy as Python's own: model code often has no other."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _json(output: object) -> str:
+    try:
+        return canonical(output)
+    except (TypeError, ValueError):
+        raise InvalidInput("the output cannot be written as JSON") from None
+
+
 def _has_feedback(outcome: Outcome) -> bool:
     return outcome.label is not None or outcome.correct is not None or bool(outcome.values)
 
 
 def _feedback(prediction_id: int, outcome: Outcome) -> list[Feedback]:
+    if not isinstance(outcome.values, Mapping):
+        raise InvalidInput("values must be an object of names and numbers")
     found = [
-        Feedback(prediction_id=prediction_id, name=name, value=value)
+        Feedback(prediction_id=prediction_id, name=name, value=_plain(value))
         for name, value in outcome.values.items()
     ]
-    if outcome.label is not None or outcome.correct is not None:
-        found.append(
-            Feedback(prediction_id=prediction_id, label=outcome.label, correct=outcome.correct)
-        )
+    label, correct = _plain(outcome.label), _truth(outcome.correct, "correct")
+    if label is not None or correct is not None:
+        found.append(Feedback(prediction_id=prediction_id, label=label, correct=correct))
     return [checked(entry) for entry in found]

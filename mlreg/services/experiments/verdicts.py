@@ -124,10 +124,9 @@ def verdict(findings: Findings) -> Verdict:
 
     A fault comes first: its numbers mean nothing. Then harm, which needs no more evidence than
     its alarm. Then what keeps the rest waiting; a winner last. After the final look its verdict
-    stands: only a fault, and the least time to run, may still hold it back.
+    stands, unless a fault is found, a guardrail breaks, or its winner is worse by now.
     """
-    ended = findings.standing.ending if findings.standing is not None else None
-    found = ended or ruling(findings)
+    found = _standing(findings) or ruling(findings)
     if found.verdict in ("rollback", "invalid"):
         return _faulty(findings) or found
     return _faulty(findings) or _too_soon(findings) or found
@@ -142,6 +141,20 @@ def ruling(findings: Findings) -> Verdict:
         or _ending(findings)
         or Verdict("continue", None, f"Go on: {_open_reason(findings)}.")
     )
+
+
+def _standing(findings: Findings) -> Verdict | None:
+    """The verdict of the final look, if that has been taken and still holds."""
+    ended = findings.standing.ending if findings.standing is not None else None
+    if ended is None:
+        return None
+    concerned = [
+        i for i, found in enumerate(findings.primaries) if ended.winner in (None, found.version)
+    ]
+    if all(any(guard.passed is False for guard in findings.guards(i)) for i in concerned):
+        return None
+    is_worse = ended.winner is not None and findings.has_reversed(concerned[0])
+    return None if is_worse else ended
 
 
 def _faulty(findings: Findings) -> Verdict | None:
