@@ -205,7 +205,7 @@ class Versions:
         with self._context.store.write() as tx:
             before = self._context.version(tx, ref)
             if not restore:
-                _check_idle(before, "archive")
+                _check_idle(tx, before, "archive")
             if restore is (before.status != "archived"):
                 return before
             tx.versions.archive(before.key, None if restore else self._context.clock())
@@ -222,7 +222,7 @@ class Versions:
         """
         with self._context.store.write() as tx:
             version = self._context.version(tx, ref)
-            _check_idle(version, "delete")
+            _check_idle(tx, version, "delete")
             children = tx.versions.children(version.key)
             if children:
                 raise Conflict(f"{version.ref} is the parent of {', '.join(children[:5])}")
@@ -359,11 +359,22 @@ def _check_bare(version: Version) -> None:
         )
 
 
-def _check_idle(version: Version, verb: str) -> None:
+def _check_idle(tx: Transaction, version: Version, verb: str) -> None:
+    """Refuse a version that has traffic, or will have it again when an experiment ends."""
+    holder = tx.traffic.holder(version.model_key)
+    first = f"end the experiment first: mlreg abtest stop {safe(holder)}" if holder else ""
     if version.status in ("active", "testing"):
         raise Conflict(
             f"{version.ref} is {version.status} and cannot be {verb}d",
-            hint=f"take it out of the traffic first: mlreg deactivate {version.ref}",
+            hint=first or f"take it out of the traffic first: mlreg deactivate {version.ref}",
+        )
+    if holder is None:
+        return
+    number = tx.experiments.get(holder).revision_before
+    before = tx.traffic.find(tx.models.get(version.name), number) if number else None
+    if before and any(arm.version_key == version.key for arm in before.live):
+        raise Conflict(
+            f"{version.ref} serves again when {safe(holder)} ends and cannot be {verb}d", hint=first
         )
 
 

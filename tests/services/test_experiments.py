@@ -66,6 +66,7 @@ def feed(registry: Registry, count: int, rates: dict[str, float], seed: int = 0,
         ({"strategy": "best"}, InvalidInput, "strategy must be one of"),
         ({"guardrails": ["p95_latency_ms >= +10%"]}, InvalidInput, "guards the wrong side"),
         ({"guardrails": ["p95 slow"]}, InvalidInput, "is not a guardrail"),
+        ({"guardrails": ["p95_latency_ms <= 10%"]}, InvalidInput, "which is no percentage"),
         ({"guardrails": ["error_rate <= +1.5"]}, InvalidInput, "can never be broken"),
         ({"guardrails": ["accuracy >= 1.2"]}, InvalidInput, "or never be kept"),
         ({"guardrails": ["accuracy >= -100%"]}, InvalidInput, "can never be broken"),
@@ -101,6 +102,22 @@ def test_states_that_do_not_allow_a_change_are_conflicts(tested: Registry):
         tested.experiments.start("other")
     with pytest.raises(NotFound, match="no experiment none"):
         tested.experiments.get("none")
+
+
+@pytest.mark.parametrize("verb", ["archive", "delete"])
+def test_what_serves_again_after_an_experiment_is_neither_archived_nor_deleted(
+    tested: Registry, verb: str
+):
+    tested.traffic.activate("m@3.0.0")
+    create(tested)
+    tested.experiments.start("t")
+    for version, said in (("3.0.0", "serves again when t ends"), ("2.0.0", "is testing")):
+        with pytest.raises(Conflict, match=said) as caught:
+            getattr(tested.versions, verb)(f"m@{version}")
+        assert "mlreg abtest stop t" in caught.value.hint
+    getattr(tested.versions, verb)("m@4.0.0")
+    tested.experiments.stop("t")
+    assert [arm.version for arm in tested.traffic.current("m").live] == ["3.0.0"]
 
 
 def test_an_archived_version_cannot_start(tested: Registry):

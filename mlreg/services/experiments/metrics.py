@@ -82,6 +82,12 @@ def parse_guardrail(text: str, *, is_value: IsKnown) -> Guardrail:
     if (sign == "<=") is not (metric.direction == "down"):
         word = "lower" if metric.direction == "down" else "higher"
         raise InvalidInput(f"{safe(text)} guards the wrong side: {name} is better when {word}")
+    if percent and not plus and metric.unit != "share":
+        way = "+" if sign == "<=" else "-"
+        raise InvalidInput(
+            f"{safe(text)} limits {name} itself, which is no percentage",
+            hint=f"with a sign it is relative to the control: {name} {sign} {way}{digits}%",
+        )
     bound = float(f"{plus}{digits}") / (100 if percent else 1)
     kind: Bound = "limit" if not plus else "relative" if percent else "absolute"
     if kind != "limit" and (bound <= 0 if sign == "<=" else bound >= 0):
