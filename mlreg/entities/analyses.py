@@ -285,12 +285,13 @@ class ReceiptCheck:
     """One stored verdict, computed again.
 
     Attributes:
-        kind: `design`, `look` or `conclusion`.
+        kind: `design`, `look` or `conclusion`; `trail` is whether they are the ones that the audit
+            trail has, and the experiment's state the one that they led to.
         slot: Of a look; None otherwise.
         agrees: None where another version of the engine made it, whose rules are not known here.
     """
 
-    kind: Literal["design", "look", "conclusion"]
+    kind: Literal["design", "look", "conclusion", "trail"]
     slot: int | None
     agrees: bool | None
     detail: str

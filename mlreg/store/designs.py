@@ -6,11 +6,22 @@ import json
 from typing import Any
 
 from mlreg.entities.experiments import Design, Guardrail, TestMetric, Variant
+from mlreg.errors import StoreDamaged
 
 
 def load_design(text: str) -> Design:
-    """Read the stored form of a design."""
-    stored: dict[str, Any] = json.loads(text)
+    """Read the stored form of a design.
+
+    Raises:
+        StoreDamaged: It is none.
+    """
+    try:
+        return _loaded(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise StoreDamaged("the design of an experiment cannot be read") from None
+
+
+def _loaded(stored: dict[str, Any]) -> Design:
     stored["variants"] = tuple(_variant(variant) for variant in stored["variants"])
     stored["metric"] = TestMetric(**stored["metric"])
     stored["secondary"] = tuple(TestMetric(**metric) for metric in stored["secondary"])

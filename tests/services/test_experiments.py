@@ -23,6 +23,7 @@ from mlreg.errors import (
     InvalidInput,
     NotFound,
     RevisionMoved,
+    StoreDamaged,
 )
 from mlreg.jsonable import canonical
 from mlreg.registry import Registry
@@ -282,6 +283,57 @@ def test_two_looks_at_one_moment_are_recorded_once(tested: Registry, clock: Cloc
     assert sum(analysis.recorded_slot is not None for analysis in found) == 1
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "delete from experiment_receipts where kind = 'look'",
+            "of the audit trail has no receipt",
+        ),
+        ("delete from experiment_receipts where kind = 'conclusion'", "has no receipt"),
+        ("delete from experiment_receipts", "has no receipt"),
+        (
+            "update experiment_receipts set at = at - 1 where kind = 'look'",
+            "is not the one of the audit trail",
+        ),
+        (
+            "update experiment_receipts set slot = 9 where kind = 'look'",
+            "of the audit trail has no receipt",
+        ),
+        ("update experiments set verdict = 'ship'", "which its receipts do not say"),
+        ("update experiments set winner = '2.0.0'", "which its receipts do not say"),
+        ("update experiments set ended_at = ended_at + 1", "which its receipts do not say"),
+        ("update experiments set state = 'stopped', verdict = null", "receipts do not say"),
+    ],
+)
+def test_a_tampered_history_is_found(
+    tested: Registry, clock: Clock, tmp_path: Path, statement: str, said: str
+):
+    create(tested, strategy="sticky", mde=0.05)
+    tested.experiments.start("t")
+    clock.at += 4 * DAY
+    feed(tested, 1000, {"control": 0.7, "treatment": 0.7})
+    tested.experiments.analyze("t")
+    tested.experiments.conclude("t", force=True, change=Change(reason="enough"))
+    assert tested.experiments.verify("t").agrees
+    with raw(tmp_path / ".mlreg") as connection:
+        drop_triggers(connection)
+        connection.execute(statement)
+    found = tested.experiments.verify("t")
+    (trail,) = (check for check in found.checks if check.kind == "trail")
+    assert not trail.agrees
+    assert said in trail.detail
+
+
+def test_a_design_that_cannot_be_read_is_damage(tested: Registry, tmp_path: Path):
+    create(tested)
+    with raw(tmp_path / ".mlreg") as connection:
+        drop_triggers(connection)
+        connection.execute("update experiments set design = '{}'")
+    with pytest.raises(StoreDamaged, match="design of an experiment cannot be read"):
+        tested.experiments.get("t")
+
+
 @pytest.mark.parametrize("verb", ["stop", "conclude"])
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_an_end_that_expects_another_revision_is_refused(
@@ -475,5 +527,5 @@ def test_a_receipt_of_another_engine_is_not_called_wrong(
     tested.experiments.analyze("t")
     monkeypatch.setattr("mlreg.services.experiments.receipts.ENGINE", "next")
     found = tested.experiments.verify("t")
-    assert [check.agrees for check in found.checks] == [True, None]
+    assert [check.agrees for check in found.checks] == [True, True, None]
     assert found.agrees

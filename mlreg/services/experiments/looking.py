@@ -128,13 +128,18 @@ class Looking(Lifecycle):
             )  # fmt: skip
 
     def verify(self, test_id: str) -> Verification:
-        """Compute every stored verdict again, from its receipt and from the log."""
-        from mlreg.services.experiments.receipts import check_design, check_receipt
+        """Compute every stored verdict again, from its receipt and from the log.
+
+        That the audit trail itself is whole, `audit.verify` tells.
+        """
+        from mlreg.services.experiments.receipts import check_design, check_receipt, check_trail
 
         with self._context.store.read() as tx:
             experiment = _started(tx, test_id)
             checks = [check_design(tx.experiments.design_text(experiment.key), experiment)]
             rows = tx.experiments.receipts(experiment.key)
+            events = tx.events.list(model_key=experiment.model_key)
+            checks.append(check_trail(experiment, rows, events))
             what = wanted(experiment.design)
             with tx.experiments.folds.aside(experiment.key, what) as fold_to:
                 checks += [check_receipt(tx, experiment, row, fold_to) for row in rows]
@@ -219,13 +224,13 @@ class Looking(Lifecycle):
     def _store(
         self, tx: Transaction, experiment: Experiment, content: dict[str, Any], at: int
     ) -> None:
-        from mlreg.services.experiments.receipts import row
+        from mlreg.services.experiments.receipts import EVENT, row
 
         stored = row(content, at)
         if tx.experiments.add_receipt(experiment.key, stored):
             verdict = content["result"]["verdict"]
             after = {"slot": stored.slot, "digest": stored.digest, "verdict": verdict}
-            action = f"abtest {stored.kind}"
+            action = f"{EVENT}{stored.kind}"
             self.tell(tx, action, experiment, _NO_CHANGE, at, before=None, after=after)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from mlreg.clock import from_micros
+from mlreg.clock import from_micros, to_micros
 from mlreg.entities.analyses import ReceiptCheck, RecordedLook
 from mlreg.entities.experiments import Experiment
 from mlreg.jsonable import canonical
@@ -19,11 +19,15 @@ from mlreg.store.experiment_folds import Marks
 from mlreg.store.experiments import ReceiptRow
 
 if TYPE_CHECKING:
+    from mlreg.entities.audit import Event
     from mlreg.store.store import Transaction
 
 # Raised whenever the same sums may give another verdict, so that old receipts say which rules
 # they were made by.
 ENGINE = "2"
+
+# The audit trail has an event of this name and the kind for each receipt.
+EVENT = "abtest "
 
 _FOREVER = 2**62
 _ROUNDING = 1e-9
@@ -91,6 +95,46 @@ def check_design(text: str, experiment: Experiment) -> ReceiptCheck:
     agrees = hashlib.sha256(text.encode()).hexdigest() == experiment.fingerprint
     detail = "the design has its fingerprint" if agrees else "the design has been changed"
     return ReceiptCheck(kind="design", slot=None, agrees=agrees, detail=detail)
+
+
+def check_trail(
+    experiment: Experiment, rows: Sequence[ReceiptRow], events: Sequence[Event]
+) -> ReceiptCheck:
+    """Whether the receipts are those that the audit trail tells of, and the state is theirs."""
+    stored = {(row.kind, row.slot): (row.digest, row.at) for row in rows}
+    told = {
+        (event.action.removeprefix(EVENT), event.after["slot"]): (
+            event.after["digest"],
+            to_micros(event.time),
+        )
+        for event in events
+        if event.object == experiment.test_id
+        and event.action in (f"{EVENT}look", f"{EVENT}conclusion")
+        and isinstance(event.after, dict)
+    }
+    for kind, slot in sorted(stored.keys() | told.keys()):
+        name, key = f"the {kind} {slot or ''}".rstrip(), (kind, slot)
+        if key not in stored:
+            return _trail(f"{name} of the audit trail has no receipt")
+        if stored[key] != told.get(key):
+            return _trail(f"{name} is not the one of the audit trail")
+    ended = [row for row in rows if row.kind == "conclusion"]
+    if [_end(row) for row in ended] != [_state(experiment)] * (experiment.state == "concluded"):
+        return _trail(f"the experiment is {experiment.state}, which its receipts do not say")
+    return _trail(None)
+
+
+def _trail(problem: str | None) -> ReceiptCheck:
+    detail = problem or "the receipts are those of the audit trail"
+    return ReceiptCheck(kind="trail", slot=None, agrees=problem is None, detail=detail)
+
+
+def _end(row: ReceiptRow) -> tuple[object, ...]:
+    return _result(row)["verdict"], json.loads(row.receipt)["winner"], from_micros(row.at)
+
+
+def _state(experiment: Experiment) -> tuple[object, ...]:
+    return experiment.verdict, experiment.winner, experiment.ended_at
 
 
 def check_receipt(
