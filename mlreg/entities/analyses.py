@@ -64,6 +64,8 @@ class MetricResult:
         se: Behind the interval: the larger of the arms' own and of what equal arms would have.
         lift_undefined: Why there is no lift; None where there is one.
         p_value: Valid under the mode; None while it must not be read.
+        running_min_p: The smallest so far, which is what is valid at every look at once; of a
+            metric that is only shown, the present one.
         p_adjusted: For secondary metrics, by Benjamini and Hochberg.
         design_effect: How many times users inflate the variance.
         conditional_power: The chance that the test still ends with a win.
@@ -91,6 +93,7 @@ class MetricResult:
     se: float | None
     statistic: float | None
     p_value: float | None
+    running_min_p: float | None
     p_adjusted: float | None = None
     adjustment: str | None = None
     lift: float | None = None
@@ -234,6 +237,7 @@ class Analysis:
             significance or without `min_effect`.
         is_decision_point: Whether this look was one that may decide; others only show.
         recorded_slot: The slot in which it was recorded; None for a peek between two slots.
+        failed_gates: Those that hold a verdict back.
         assumptions: What the numbers rest on, in sentences.
     """
 
@@ -251,6 +255,7 @@ class Analysis:
     secondary: tuple[MetricResult, ...]
     guardrails: tuple[MetricResult, ...]
     gates: tuple[Gate, ...]
+    failed_gates: tuple[Gate, ...]
     looks: tuple[RecordedLook, ...]
     phases: tuple[PhaseResult, ...]
     exposure: Exposure
@@ -273,11 +278,6 @@ class Analysis:
     def is_faulty(self) -> bool:
         """Whether a gate says that the numbers cannot be trusted, and not just not yet."""
         return any(gate.effect == "invalid" for gate in self.failed_gates)
-
-    @property
-    def failed_gates(self) -> tuple[Gate, ...]:
-        """The gates that hold a verdict back."""
-        return tuple(g for g in self.gates if not g.passed and g.effect != "warn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -211,6 +211,7 @@ def look(evidence: Evidence, plan: LookPlan, *, previous_p: float = 1.0) -> Look
         ci_lower=limits.low if limits else None,
         ci_upper=limits.high if limits else None,
         p_value=p,
+        slot=plan.number,
         information=plan.information,
         alpha_spent=plan.alpha_spent,
         is_decision_point=z is not None,
@@ -315,7 +316,7 @@ def _slot(information: float, slots: int) -> int:
 
 
 def _caveats(plan: LookPlan, is_crossed: bool) -> tuple[str, ...]:
-    if plan.is_final:
+    if plan.is_closed:
         return ()
     return (codes.EARLY_STOP_BIAS,) if is_crossed else (codes.NOT_FINAL,)
 

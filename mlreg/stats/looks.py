@@ -16,6 +16,7 @@ class Look:
         ci_lower: Lower limit, valid at every look at once.
         ci_upper: Upper limit, valid at every look at once.
         p_value: Smallest p-value so far, valid under the mode; hand it in at the next look.
+        slot: Which of the planned looks it falls into; None in always-valid mode.
         information: Fraction of the planned information; None in always-valid mode.
         alpha_spent: Two-sided alpha used up with this look; None in always-valid mode.
         is_decision_point: Whether this look may stop the experiment.
@@ -28,6 +29,7 @@ class Look:
     ci_lower: float | None
     ci_upper: float | None
     p_value: float
+    slot: int | None = None
     information: float | None = None
     alpha_spent: float | None = None
     is_decision_point: bool

@@ -58,6 +58,7 @@ RESULT = MetricResult(
     statistic=2.8,
     look=LookState(k=3, of=10, t=0.3, boundary=3.9, alpha_spent=0.0, is_decision_point=True),
     p_value=0.00001,
+    running_min_p=0.00001,
     verdict="better_practical",
     sentence="",
 )
@@ -107,6 +108,7 @@ ANALYSIS = Analysis(
         Gate(gate="run_time", passed=False, effect="warn", detail="less than a week"),
         Gate(gate="labels", passed=False, effect="invalid", detail="30 % against 60 %"),
     ),
+    failed_gates=(),
     looks=(LOOK, replace(LOOK, slot=5, z=4.5, boundary=2.97, is_crossed=True, verdict="ship")),
     phases=(),
     exposure=Exposure(units=2000, unkeyed=0, double_exposed=3, excluded=2),

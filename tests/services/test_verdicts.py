@@ -364,8 +364,8 @@ def measured(direction: Any, *, diff: float, passed: bool | None = None) -> Metr
         metric="success_rate", role="primary", direction=direction, unit="share",
         variant="treatment", version="2.0.0", method="delta", mode="always-valid", alpha_used=0.05,
         level=0.95, control=arm, treatment=arm, diff=diff, diff_ci=(diff - 0.02, diff + 0.02),
-        se=0.01, statistic=None, p_value=None, look=state, verdict="", sentence="as seen",
-        margin="a guardrail", passed=passed,
+        se=0.01, statistic=None, p_value=None, running_min_p=None, look=state, verdict="",
+        sentence="as seen", margin="a guardrail", passed=passed,
     )  # fmt: skip
 
 

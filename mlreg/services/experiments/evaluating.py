@@ -109,6 +109,7 @@ def result(
     lift = _lift(seen, look)
     lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
     is_hidden = design.mode == "fixed" and not look.is_decision_point
+    p = None if is_hidden or look.z is None else look.p_value
     se, min_effect = seen.evidence.se, design.min_effect if role == "primary" else None
     verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
     to_find = design_drift(alpha=design.alpha_used, power=design.power) * inflation(design) ** 0.5
@@ -129,7 +130,8 @@ def result(
         diff_ci=_limits(interval),
         se=_finite(se),
         statistic=None if is_hidden else _finite(look.z),
-        p_value=None if is_hidden or look.z is None else look.p_value,
+        p_value=p,
+        running_min_p=p,
         lift=lift.value,
         lift_ci=lift_limits,
         lift_undefined=_why_no_lift(seen) if lift_limits is None else None,
@@ -140,7 +142,7 @@ def result(
         mde_at_n=None if se is None else to_find * se,
         min_effect=min_effect,
         verdict=str(verdict),
-        sentence=_sentence(metric, seen, interval),
+        sentence=described(metric, seen, interval),
         warnings=tuple(dict.fromkeys(look.warnings)),
     )
 
@@ -148,7 +150,7 @@ def result(
 def _state(design: Design, look: Look) -> LookState:
     t = _finite(look.information)
     return LookState(
-        k=None if t is None else min(design.slots, int(t * design.slots)),
+        k=look.slot,
         of=None if t is None else design.slots,
         t=t,
         boundary=_finite(look.boundary),
@@ -249,7 +251,7 @@ def _limits(interval: Interval | None) -> tuple[float, float] | None:
     return interval.low, interval.high
 
 
-def _sentence(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
+def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
     control, treatment = (show(metric, arm.value) for arm in seen.arms)
     gap = show(metric, _finite(seen.evidence.estimate), signed=True)
     text = f"{metric.name} {control} → {treatment}, difference {gap}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.services.experiments.evaluating import Seen, at_any_time
+from mlreg.services.experiments.evaluating import Seen, at_any_time, described
 from mlreg.services.experiments.observing import Observed
 from mlreg.services.experiments.verdicts import PastLook
 from mlreg.stats import always_valid
@@ -17,6 +17,7 @@ from mlreg.stats.group_sequential import LookPlan, boundaries
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 from mlreg.stats.noninferiority import restricted_rates
 from mlreg.stats.phases import Averaged, Contrast
+from mlreg.stats.results import Interval
 
 HARM_ALPHA = 0.01
 
@@ -64,8 +65,14 @@ def _guarded(
     kept = _is_kept(design, seen, guardrail, boundary, plan, past, number)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
-        interval = shown.diff - half, shown.diff + half
-        shown = replace(shown, diff_ci=interval, level=1 - 2 * KEPT_ALPHA)
+        interval = Interval(shown.diff - half, shown.diff + half)
+        shown = replace(
+            shown,
+            diff_ci=(interval.low, interval.high),
+            level=1 - 2 * KEPT_ALPHA,
+            look=replace(shown.look, boundary=boundary),
+            sentence=described(guardrail.metric, seen, interval),
+        )
     return replace(
         shown,
         margin=guardrail.text,

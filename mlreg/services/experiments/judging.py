@@ -86,7 +86,8 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         standing=None if is_recorded else last,
     )
     found = verdict(findings)
-    needed = _units_needed(design, observed, information)
+    is_open = not is_final and found.verdict in ("continue", "invalid")
+    needed = _units_needed(design, observed, information) if is_open else None
     leading = findings.leading(found.winner)
     return Judged(
         verdict=found.verdict,
@@ -251,6 +252,8 @@ def _warnings(observed: Observed, findings: Findings) -> tuple[str, ...]:
     by_gate = {"srm": codes.SRM, "label_coverage": codes.COVERAGE}
     found = [code for primary in findings.primaries for code in primary.warnings]
     found += [by_gate[gate.gate] for gate in findings.failed("invalid")]
+    if any(findings.crossed) and not findings.is_final:
+        found = [codes.EARLY_STOP_BIAS, *(code for code in found if code != codes.NOT_FINAL)]
     if len(observed.phases) > 1:
         found.append(codes.WEIGHTS_CHANGED)
     if any(findings.has_reversed(i) for i in range(len(findings.primaries))):

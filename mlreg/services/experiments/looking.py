@@ -294,6 +294,7 @@ def _analysis(
         secondary=judged.secondary,
         guardrails=judged.guardrails,
         gates=judged.gates,
+        failed_gates=tuple(g for g in judged.gates if not g.passed and g.effect != "warn"),
         looks=recorded_looks(rows),
         phases=judged.phases,
         exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
