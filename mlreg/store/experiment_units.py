@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mlreg.store.connection import Connection
 from mlreg.store.experiment_folds import TAKES_PART
-from mlreg.store.measures import VALUE, VALUES_TABLE, measure_of
+from mlreg.store.measures import VALUES_TABLE, measure_of, value_name
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.
 TORN = """
@@ -120,7 +120,7 @@ class ExperimentUnits:
 
     def sums(self, experiment: int, metric: str) -> dict[Cell, Sums]:
         """A metric's sums by revision and version; torn users are left out."""
-        values = {"experiment": experiment, "name": metric.removeprefix(VALUE)}
+        values = {"experiment": experiment, "name": value_name(metric)}
         found: dict[Cell, Sums] = {}
         for row in self._connection.execute(_statement(SUMS, metric), values):
             cell, (n, y, k, yy, kk, yk, square) = (row[0], row[1]), row[3:]
@@ -142,7 +142,7 @@ class ExperimentUnits:
         """
         values = {
             "experiment": experiment,
-            "name": metric.removeprefix(VALUE),
+            "name": value_name(metric),
             "cells": json.dumps(list(cells)),
         }
         row = self._connection.execute(_statement(SPREAD, metric), values).fetchone()

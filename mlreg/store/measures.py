@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from mlreg.entities.experiments import Design
+    from mlreg.entities.experiments import Design, TestMetric
 
 VALUE = "value:"
 COVERAGE = "label_coverage"
 RIPE_COVERAGE = "ripe_label_coverage"
+COST_COVERAGE = "cost_coverage"
+VALUE_COVERAGE = "value_coverage:"
+ANSWERED = "success_rate"
 UNITS_TABLE, VALUES_TABLE = "experiment_units", "experiment_values"
 
 # The rows of a batch share one latency, which is one observation.
@@ -54,9 +57,9 @@ class Measure(NamedTuple):
     table: str = UNITS_TABLE
 
 
-_ANSWERED = "(requests - failed)"
+_ANSWERS = "(requests - failed)"
 MEASURES = {
-    "success_rate": Measure(_ANSWERED, "requests", _ANSWERED),
+    ANSWERED: Measure(_ANSWERS, "requests", _ANSWERS),
     "error_rate": Measure("failed", "requests", "failed"),
     "accuracy": Measure("correct", "judged", "correct"),
     COVERAGE: Measure("labelled", "requests", "labelled"),
@@ -71,21 +74,49 @@ MEASURES = {
         "confidence", "confident", "confidence2", ("confident", "confidence", "confidence2")
     ),
     "cost_per_request": Measure("cost", "priced", "cost2", ("priced", "cost", "cost2")),
+    COST_COVERAGE: Measure("priced", "requests", "priced", ("priced",)),
 }
 NAMED_VALUE = Measure("total", "known", "total2", table=VALUES_TABLE)
+# Units without the value have no row of their own among the values.
+WITH_VALUE = """(
+    select u.*, coalesce(v.known, 0) as known
+    from experiment_units u left join experiment_values v
+        on v.experiment = u.experiment and v.name = :name and v.unit = u.unit
+            and v.revision = u.revision and v.version = u.version
+)"""
+NAMED_COVERAGE = Measure("known", "requests", "known", table=WITH_VALUE)
 
 
 def measure_of(name: str) -> Measure:
     """The measure of a metric's name."""
+    if name.startswith(VALUE_COVERAGE):
+        return NAMED_COVERAGE
     return NAMED_VALUE if name.startswith(VALUE) else MEASURES[name]
 
 
+def value_name(measure: str) -> str:
+    """The feedback value that a measure is about; empty where it is about none."""
+    return measure.partition(":")[2]
+
+
+def coverage_of(metric: TestMetric, design: Design) -> str | None:
+    """The measure of how many predictions a metric is known of; None if it is of all of them."""
+    if metric.name == "accuracy":
+        return RIPE_COVERAGE if design.label_window_seconds else COVERAGE
+    if metric.name.startswith(VALUE):
+        return VALUE_COVERAGE + value_name(metric.name)
+    if metric.name == "cost_per_request":
+        return COST_COVERAGE
+    if metric.unit == "ms" or metric.name == "avg_confidence":
+        return ANSWERED  # a failure has neither
+    return None
+
+
 def measured(design: Design) -> list[str]:
-    """The measures that the verdict of a design needs."""
-    found = dict.fromkeys(metric.name for metric in design.metrics)
-    if "accuracy" in found:
-        found[RIPE_COVERAGE if design.label_window_seconds else COVERAGE] = None
-    return list(found)
+    """The measures that a look needs."""
+    coverages = [coverage_of(metric, design) for metric in design.metrics]
+    names = [*(metric.name for metric in design.metrics), *filter(None, coverages)]
+    return list(dict.fromkeys(names))
 
 
 class Wanted(NamedTuple):
@@ -113,7 +144,7 @@ def wanted(design: Design) -> Wanted:
     return Wanted(
         by_user=design.unit == "user",
         columns=tuple(dict.fromkeys((*ALWAYS, *columns))),
-        names=tuple(sorted(n.removeprefix(VALUE) for n in names if n.startswith(VALUE))),
+        names=tuple(sorted(value_name(n) for n in names if n.startswith(VALUE))),
         quantiles={m.name: m.quantile for m in design.metrics if m.quantile is not None},
         window=round(design.label_window_seconds * 1e6) if RIPE_COVERAGE in names else 0,
     )

@@ -49,7 +49,7 @@ def failing(count: int, *failed: int) -> Rows:
     """Users of one answer each, of whom so many of each arm get none."""
     return [
         {"unit": f"{variant}-{i}", "variant": variant, "output": 1, "success": i >= bad,
-         "confidence": 0.5 + i % 7 / 100}
+         "confidence": 0.5 + i % 7 / 100, "values": {"calm": i % 7}}
         for variant, bad in zip(ARMS, failed, strict=True)
         for i in range(count)
     ]  # fmt: skip
@@ -124,7 +124,7 @@ def test_where_nothing_fails_a_guardrail_is_kept_once_there_are_users_enough(
 def test_a_share_is_kept_broken_or_not_known(
     tested: Registry, clock: Clock, guardrail: str, failed: Sequence[int], state: bool | None
 ):
-    begin(tested, clock, [guardrail], metric="avg_confidence", mode="always-valid", mde=0.01)
+    begin(tested, clock, [guardrail], metric="value:calm", mode="always-valid", mde=0.01)
     found = look(tested, failing(1000, *failed))
     assert found.guardrails[0].passed is state
     word = {True: "kept", None: "not known yet", False: "broken"}[state]

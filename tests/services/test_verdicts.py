@@ -13,6 +13,7 @@ from mlreg.entities.experiments import Design, TestMetric, Variant
 from mlreg.errors import CheckFailed, Inconclusive
 from mlreg.registry import Registry
 from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
+from mlreg.stats import codes
 from tests.support import Clock
 
 HOUR = DAY // 24
@@ -598,6 +599,59 @@ def test_an_arm_that_is_labelled_less_makes_accuracy_no_comparison(
     assert found.failed_gates[0] == coverage(found)
     assert found.recommendation.startswith("Invalid: labels came for ")
     assert "coverage" in found.warnings
+
+
+def rated(part: str, counts: tuple[int, int], told: tuple[int, int]) -> Rows:
+    """Users of one answer each, of whom so many of each arm give it stars, the same in both."""
+    return [
+        {"unit": f"{part}-{variant}-{i}", "variant": variant, "output": 1,
+         "values": {"stars": 1 + i % 5} if i < known else {}}
+        for variant, count, known in zip(ARMS[2], counts, told, strict=True)
+        for i in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["value:stars", "cost_per_request"])
+def test_an_arm_that_reports_less_makes_a_value_no_comparison(
+    tested: Registry, clock: Clock, metric: str
+):
+    begin(tested, clock, metric=metric, mode="always-valid", mde=None, baseline=None)
+    rows = rated("a", (1500, 1500), (1500, 1000))
+    for row in rows:
+        row["cost"] = row["values"].get("stars")
+    found = look(tested, rows)
+    (failed,) = found.failed_gates
+    assert (found.verdict, failed.effect) == ("invalid", "invalid")
+    assert "came for 100.0% and 66.7% of the predictions" in failed.detail
+    assert codes.COVERAGE in found.warnings
+
+
+def waiting(slow: tuple[int, int], lost: tuple[bool, bool]) -> Rows:
+    """Users of one answer each, whose slow answers are lost where they run into a timeout."""
+    return [
+        {"unit": f"{variant}-{i}", "variant": variant, "output": 1,
+         "error": "timeout" if cut and i < late else None,
+         "latency_ms": 100 + i % 9 if i < late else 10 + i % 9}
+        for variant, late, cut in zip(ARMS[2], slow, lost, strict=True)
+        for i in range(1000)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lost", "guardrails", "said"),
+    [
+        ((False, True), (), "invalid"),
+        ((True, False), (), "invalid"),
+        ((False, True), ("error_rate <= +0.02",), "rollback"),
+        ((False, False), (), "continue"),
+    ],
+)
+def test_an_arm_that_loses_its_slow_answers_is_not_the_faster_one(
+    tested: Registry, clock: Clock, lost: Any, guardrails: Any, said: str
+):
+    begin(tested, clock, metric="avg_latency_ms", guardrails=guardrails, mode="always-valid",
+          mde=None, baseline=None)  # fmt: skip
+    assert look(tested, waiting((250, 250), lost)).verdict == said
 
 
 @pytest.mark.parametrize(

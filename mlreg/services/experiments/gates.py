@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlreg.clock import DAY, SECOND, format_duration
-from mlreg.entities.analyses import Gate
+from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
 from mlreg.services.evidence import format_p
 from mlreg.services.experiments.evaluating import Seen, least_units, ratios
@@ -16,10 +16,27 @@ from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
 from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
-from mlreg.store.measures import COVERAGE, RIPE_COVERAGE
+from mlreg.store.measures import (
+    ANSWERED,
+    COST_COVERAGE,
+    COVERAGE,
+    RIPE_COVERAGE,
+    coverage_of,
+    value_name,
+)
 
 WEEK = 7 * DAY // SECOND  # seconds
 ALARM = 0.001
+# Latencies are known of answers alone: who fails this much more often may have lost the slow ones.
+LOST = 0.01
+
+_GATES = {RIPE_COVERAGE: COVERAGE, ANSWERED: "answered"}
+_ARRIVED = {
+    COVERAGE: "labels",
+    RIPE_COVERAGE: "labels",
+    COST_COVERAGE: "costs",
+    ANSWERED: "answers",
+}
 
 # What a unit must have beside a prediction, to count for a metric.
 _KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
@@ -31,7 +48,7 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
     lasted = f"it has run for {format_duration(seconds)}"
     found = [
         _srm(observed),
-        _coverage(design, observed),
+        *_coverages(design, observed),
         _units(design, seen),
         _events(design, seen),
         Gate(
@@ -77,27 +94,37 @@ def _srm(observed: Observed) -> Gate:
     )
 
 
-def _coverage(design: Design, observed: Observed) -> Gate | None:
-    """Whether labels arrive as often for each arm, within phases and so at equal ages."""
-    name = RIPE_COVERAGE if design.label_window_seconds else COVERAGE
-    if name not in observed.sums:
-        return None
+def _coverages(design: Design, observed: Observed) -> list[Gate]:
+    """Whether what the metrics rest on arrives as often for each arm, within phases."""
+    decides = [design.metric, *(guard.metric for guard in design.guardrails)]
+    needed = {coverage_of(metric, design) for metric in decides}
+    names = dict.fromkeys(coverage_of(metric, design) for metric in design.metrics)
+    return [
+        _coverage(design, observed, name, is_needed=name in needed)
+        for name in names
+        if name is not None
+    ]
+
+
+def _coverage(design: Design, observed: Observed, name: str, *, is_needed: bool) -> Gate:
     places = range(1, len(design.variants))
     found = [ratios(observed, name, place, is_share=True)[0] for place in places]
     p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
-    due = "predictions whose label is due" if design.label_window_seconds else "predictions"
-    needs_labels = any(
-        metric.name == "accuracy"
-        for metric in (design.metric, *(guard.metric for guard in design.guardrails))
-    )
+    is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
+    due = " whose label is due" if name == RIPE_COVERAGE else ""
     return Gate(
-        gate="label_coverage",
-        passed=p >= ALARM / len(design.treatments),
-        effect="invalid" if needs_labels else "warn",
-        detail=f"labels came for {rates[0]:.1%} and {rates[1]:.1%} of the {due}"
-        f" of control and treatment ({format_p(p)})",
+        gate=_GATES.get(name, name),
+        passed=p >= ALARM / len(design.treatments) or is_small,
+        effect=_effect(name, rates) if is_needed else "warn",
+        detail=f"{_ARRIVED.get(name) or value_name(name)} came for {rates[0]:.1%} and "
+        f"{rates[1]:.1%} of the predictions{due} of control and treatment ({format_p(p)})",
     )
+
+
+def _effect(name: str, rates: Sequence[float]) -> GateEffect:
+    """A treatment that fails more often than the control cannot win, but it may well be harmful."""
+    return "wait" if name == ANSWERED and rates[1] < rates[0] else "invalid"
 
 
 def _coverage_p(design: Design, arms: Averaged) -> float:

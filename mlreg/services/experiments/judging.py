@@ -249,9 +249,10 @@ def _days(observed: Observed, needed: int | None) -> float | None:
 
 
 def _warnings(observed: Observed, findings: Findings) -> tuple[str, ...]:
-    by_gate = {"srm": codes.SRM, "label_coverage": codes.COVERAGE}
     found = [code for primary in findings.primaries for code in primary.warnings]
-    found += [by_gate[gate.gate] for gate in findings.failed("invalid")]
+    found += [
+        codes.SRM if gate.gate == "srm" else codes.COVERAGE for gate in findings.failed("invalid")
+    ]
     if any(findings.crossed) and not findings.is_final:
         found = [codes.EARLY_STOP_BIAS, *(code for code in found if code != codes.NOT_FINAL)]
     if len(observed.phases) > 1:
