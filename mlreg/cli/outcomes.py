@@ -41,6 +41,8 @@ def record_stream(session: Session, test_id: str) -> None:
                 test_id, outcomes(origin), progress=progress.advance
             )
         session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))
+        if recorded < total:
+            session.note(f"{total - recorded:,} had been recorded before")
 
 
 @contextmanager

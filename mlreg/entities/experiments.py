@@ -278,6 +278,7 @@ class Outcome:
         variant: `control`, `treatment`, … or give `version`.
         revision: Of the assignment; None for the one in force.
         success: False for a failure that has no message; `error` says more.
+        request_id: Recorded once, however often it is sent.
     """
 
     unit: str | None = None
@@ -293,3 +294,4 @@ class Outcome:
     label: str | int | float | bool | None = None
     correct: bool | None = None
     values: Mapping[str, float] = field(default_factory=dict)
+    request_id: str | None = None

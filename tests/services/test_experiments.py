@@ -414,6 +414,19 @@ def test_a_rollback_is_always_possible_and_stops_the_experiment(
     assert registry.experiments.get("t").state == "stopped"
 
 
+def test_an_answer_with_a_request_id_is_recorded_once(tested: Registry):
+    create(tested, strategy="sticky")
+    tested.experiments.start("t")
+    rows = [{"unit": f"u{i}", "variant": "control", "output": i, "correct": True,
+             "request_id": f"r{i % 2500}"} for i in range(2500)]  # fmt: skip
+    assert tested.experiments.record_many("t", rows[:1200]) == 1200
+    assert tested.experiments.record_many("t", [*rows, *rows[:10]]) == 1300
+    assert tested.experiments.record("t", **rows[7]) == 8
+    assert len(tested.predictions.log(limit=9999)) == 2500
+    with pytest.raises(Conflict, match="r7 was used for another answer"):
+        tested.experiments.record("t", **rows[7] | {"output": 3})
+
+
 @pytest.mark.parametrize("success", [0, 1, "false", "no", [], 0.0])
 def test_a_success_that_is_no_truth_value_is_refused(tested: Registry, success: Any):
     create(tested)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.entities.experiments import Assignment, Experiment, Outcome
 from mlreg.entities.predictions import ROLES, Feedback, FeedbackReceipt, Scalar
-from mlreg.errors import InvalidInput, NotFound
+from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.routing import Table, choose, table_of
@@ -25,12 +25,20 @@ from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from mlreg.store.connection import Stamp
+    from mlreg.store.store import Transaction
 
 CHUNK = 1000
 
 _LONGEST = 256
 _LIVE = ROLES.index("live")
 _OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
+
+
+class _Logged(NamedTuple):
+    """The predictions of a chunk, and how many of them are new."""
+
+    ids: list[int]
+    new: int
 
 
 class _Kept(NamedTuple):
@@ -89,19 +97,22 @@ class Outside(Looking):
         label: Scalar | None = None,
         correct: bool | None = None,
         values: Mapping[str, float] | None = None,
+        request_id: str | None = None,
     ) -> int:
         """Log one answer that was given elsewhere; returns the prediction's id.
 
+        An answer with the `request_id` of an earlier one is that one, and is not logged again.
+
         Raises:
             InvalidInput: A value is wrong; nothing is logged.
-            Conflict: The experiment is not running.
+            Conflict: The experiment is not running, or the request id was another answer's.
         """
         outcome = Outcome(
             unit=unit, variant=variant, version=version, revision=revision, output=output,
             confidence=confidence, latency_ms=latency_ms, cost=cost, error=error, success=success,
-            label=label, correct=correct, values=values or {},
+            label=label, correct=correct, values=values or {}, request_id=request_id,
         )  # fmt: skip
-        return self._record_chunk(test_id, [outcome])[0]
+        return self._record_chunk(test_id, [outcome]).ids[0]
 
     def record_many(
         self,
@@ -110,14 +121,17 @@ class Outside(Looking):
         *,
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Log many answers, a thousand in a transaction; returns how many.
+        """Log many answers, a thousand in a transaction; returns how many were new.
+
+        What is interrupted half-way can be sent again where each answer has a `request_id`.
 
         Raises:
             InvalidInput: An answer is wrong; its chunk is not logged, the ones before are.
+            Conflict: The experiment is not running, or a request id was another answer's.
         """
-        stream, count = iter(outcomes), 0
-        while chunk := [_outcome(given) for given in islice(stream, CHUNK)]:
-            count += len(self._record_chunk(test_id, chunk))
+        count = 0
+        for chunk in _chunks(map(_outcome, outcomes)):
+            count += self._record_chunk(test_id, chunk).new
             if progress:
                 progress(len(chunk))
         return count
@@ -132,8 +146,9 @@ class Outside(Looking):
 
         def check(outcome: Outcome) -> None:
             _entry(kept, outcome, at)
-            if _has_feedback(outcome):
-                _feedback(1, outcome)
+            _feedback(1, outcome)
+            if outcome.request_id is not None:
+                _digest(kept, outcome)
 
         return check
 
@@ -237,24 +252,78 @@ class Outside(Looking):
         cache[test_id] = kept
         return kept
 
-    def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> range:
+    def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> _Logged:
         kept = self._kept(test_id)
         at = self._context.clock()
         entries = [_entry(kept, outcome, at) for outcome in chunk]
-        said = [(i, o) for i, o in enumerate(chunk) if _has_feedback(o)]
-        for i, outcome in said:
-            _feedback(i + 1, outcome)  # refuse what is wrong before anything is written
+        said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
+        digests = [
+            _digest(kept, outcome) if outcome.request_id is not None else "" for outcome in chunk
+        ]
         feedback = FeedbackService(self._context)
         with self._context.store.write(durable=False) as tx:
             running(tx, test_id)
-            ids = tx.predictions.append_many(entries)
-            rows = [entry for i, o in said for entry in _feedback(ids[i], o)]
+            known = _known(tx, kept, chunk, digests)
+            fresh = [i for i in range(len(chunk)) if i not in known]
+            if not fresh:
+                return _Logged([known[i] for i in range(len(chunk))], 0)
+            ids = tx.predictions.append_many([entries[i] for i in fresh])
+            for i, key in zip(fresh, ids, strict=True):
+                known[i] = key
+                request = chunk[i].request_id
+                if request is not None:
+                    tx.predictions.remember_request(kept.model_key, request, key, digests[i])
+            rows = [replace(entry, prediction_id=known[i]) for i in fresh for entry in said[i]]
             if rows:
                 feedback.record_in(tx, rows, None)
             if ids[-1] // EVERY != (ids[0] - 1) // EVERY:
                 tx.summaries.fold(limit=10 * EVERY)
                 tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
-        return ids
+        return _Logged([known[i] for i in range(len(chunk))], len(fresh))
+
+
+def _chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Cut after a thousand, and before a request id that the chunk has already."""
+    chunk: list[Outcome] = []
+    requests: set[str | None] = set()
+    for outcome in outcomes:
+        if len(chunk) == CHUNK or outcome.request_id in requests:
+            yield chunk
+            chunk, requests = [], set()
+        chunk.append(outcome)
+        if outcome.request_id is not None:
+            requests.add(outcome.request_id)
+    if chunk:
+        yield chunk
+
+
+def _known(
+    tx: Transaction, kept: _Kept, chunk: Sequence[Outcome], digests: Sequence[str]
+) -> dict[int, int]:
+    """The predictions of outcomes that were logged before, by their place.
+
+    Raises:
+        Conflict: A request id was another answer's.
+    """
+    found = {}
+    for place, outcome in enumerate(chunk):
+        if outcome.request_id is None:
+            continue
+        earlier = tx.predictions.find_request(kept.model_key, outcome.request_id)
+        if earlier is None:
+            continue
+        if earlier[1] != digests[place]:
+            raise Conflict(f"the request id {safe(outcome.request_id)} was used for another answer")
+        found[place] = earlier[0]
+    return found
+
+
+def _digest(kept: _Kept, outcome: Outcome) -> str:
+    """What tells the answer of a request id from another; the phase may change between retries."""
+    check_text(outcome.request_id, "request id", longest=_LONGEST)
+    said = {name: _plain(getattr(outcome, name)) for name in _OUTCOME_KEYS - {"revision"}}
+    said["values"] = {name: _plain(value) for name, value in outcome.values.items()}
+    return hashlib.sha256(f"{kept.experiment.salt} {_json(said)}".encode()).hexdigest()
 
 
 def _check_unit(unit: str | None) -> None:
@@ -358,10 +427,6 @@ def _json(output: object) -> str:
         return canonical(output)
     except (TypeError, ValueError):
         raise InvalidInput("the output cannot be written as JSON") from None
-
-
-def _has_feedback(outcome: Outcome) -> bool:
-    return outcome.label is not None or outcome.correct is not None or bool(outcome.values)
 
 
 def _feedback(prediction_id: int, outcome: Outcome) -> list[Feedback]:

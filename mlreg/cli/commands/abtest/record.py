@@ -79,12 +79,17 @@ def record(
     ] = None,
     correct: CorrectOption = None,
     value: ValueOption = None,
+    request_id: Annotated[
+        str | None,
+        typer.Option("--request-id", metavar="ID", help="Sent again, it is recorded once."),
+    ] = None,
 ) -> None:
     """Log an answer that a program of your own gave as part of a test.
 
     The printed id takes feedback later. With - many are read from stdin: one JSON object a line
     with the options' names as keys (user, variant, success, latency_ms, values, …). If any line
-    cannot be read, none is recorded.
+    cannot be read, none is recorded. Where lines have a request_id, what was interrupted can be
+    sent again: none is recorded twice.
 
     $ mlreg abtest record tone --user u17 --variant treatment --success --latency-ms 12.5
     $ mlreg abtest record tone - < outcomes.jsonl
@@ -103,6 +108,7 @@ def record(
         "label": label,
         "correct": correct,
         "values": pairs(value, number) or None,
+        "request_id": request_id,
     }
     given = {name: item for name, item in said.items() if item is not None}
     if source is not None:
