@@ -183,6 +183,8 @@ def _check(design: Design) -> None:
     _check_asked(design)
     _inside("alpha", design.alpha)
     _inside("power", design.power)
+    if design.power <= design.alpha:
+        raise InvalidInput("power must be above alpha: by chance alone a test finds as much")
     for name in ("ratio", "design_effect", "units_per_day", "sd", "units"):
         value = getattr(design, name)
         if value is not None and not 0 < value < MAX_UNITS:

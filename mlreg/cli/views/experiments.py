@@ -37,7 +37,7 @@ def _(found: Experiment) -> Iterable[Block]:
 
 def arms(found: Experiment) -> Table:
     """Who takes part, with the share at the start and now."""
-    now = found.phases[-1].weights if found.phases else ()
+    now = found.phases[-1].weights if found.state == "running" else ()
     rows = [
         (
             variant.variant,

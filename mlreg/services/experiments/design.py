@@ -30,6 +30,7 @@ from mlreg.services.experiments.history import History
 from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
 from mlreg.services.experiments.sizing import plan_size
 from mlreg.services.splits import basis_points
+from mlreg.stats.evidence import MIN_UNITS
 
 CANARY_START = 1000  # basis points
 DEFAULT_TUNING = 10_000  # units, where no size is planned
@@ -129,7 +130,7 @@ def make_design(
         power=float(wish.power),
         mde=mde,
         min_effect=min_effect,
-        min_samples=wish.min_samples,
+        min_samples=max(MIN_UNITS, wish.min_samples),
         min_run_seconds=_seconds(wish.min_run) or LEAST_RUN,
         max_duration_seconds=_seconds(wish.max_duration),
         label_window_seconds=_seconds(wish.label_window) or 0.0,
@@ -233,6 +234,8 @@ def _check_numbers(wish: Wish, mde: float | None, min_effect: float | None) -> N
     for name, fraction in (("alpha", wish.alpha), ("power", wish.power)):
         if not 0 < fraction < 1:
             raise InvalidInput(f"{name} must lie strictly between 0 and 1, not at {fraction}")
+    if wish.power <= wish.alpha:
+        raise InvalidInput("power must be above alpha: by chance alone a test finds as much")
     for name, amount in (("mde", mde), ("min_effect", min_effect)):
         if amount is not None and not (amount > 0 and math.isfinite(amount)):
             raise InvalidInput(f"{name} must be a finite number above 0, not {amount}")

@@ -228,6 +228,9 @@ def _ending(findings: Findings) -> Verdict | None:
 
 def _open_reason(findings: Findings) -> str:
     best = findings.leading()
+    ahead = [i for i, sign in enumerate(findings.crossed) if sign > 0]
+    if ahead and findings.crossed[best] <= 0:  # what keeps a better one back says more
+        best = max(ahead, key=lambda i: findings.gains[i] or 0.0)
     found = findings.primaries[best]
     if findings.has_reversed(best):
         was, now = ("better", "worse") if findings.crossed[best] > 0 else ("worse", "better")

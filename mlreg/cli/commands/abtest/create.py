@@ -121,7 +121,7 @@ def create(
             "--min-samples",
             metavar="N",
             parser=parser(whole_number),
-            help="Units that each arm needs before the first test.",
+            help="Units that each arm needs before the first test, at least 100.",
         ),
     ] = 100,
     min_run: Annotated[
