@@ -186,6 +186,7 @@ class PhaseResult:
     """One phase of an experiment on the primary metric, treatments parallel to the design's.
 
     Attributes:
+        weights: In percent, the control first.
         units: Randomised units of each arm, the control first.
         srm_p_value: Of the sequential check of the split.
     """

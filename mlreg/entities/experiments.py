@@ -106,7 +106,7 @@ class Design:
         max_duration_seconds: After it the last look is due; None for no deadline.
         label_window_seconds: Age at which a prediction's label is due; 0 if any age counts.
         baseline: The control's expected value, for the planned size.
-        planned_units: Units of both arms that the design asks for; None when not known.
+        planned_units: Units of all arms that the design asks for; None when not known.
         planned_information: 1 / se² of the difference with which the test is complete; None
             without an `mde`.
         final_boundary: Critical |z| of the last of the planned looks; None where none is planned.

@@ -21,8 +21,7 @@ from typing import NamedTuple
 from mlreg.entities.predictions import Feedback
 from mlreg.entities.selftests import Check, SelfTest, Sign
 from mlreg.registry import Registry, init_registry
-from mlreg.selftest.experiments import PEEKS as LOOKS
-from mlreg.selftest.experiments import Found, Setting, simulate
+from mlreg.selftest.experiments import PEEKS, Found, Setting, simulate
 from mlreg.services.answers import Request
 from mlreg.services.planning import Design, plan
 from mlreg.stats import always_valid, group_sequential
@@ -45,7 +44,7 @@ EFFECT = TREATMENT_RATE - CONTROL_RATE
 SLACK = 4
 RARE = 1 / 30_000
 # The naive rule must be seen to fail, or the simulation could not see a failure at all.
-NAIVE = 0.20
+CAUGHT = 0.20
 
 _MODEL = "selftest"
 _ALL = 10**6
@@ -101,7 +100,7 @@ def run(*, is_quick: bool = False, seed: int = SEED, progress: Progress | None =
         seed=seed,
         users=len(users),
         runs=runs,
-        looks=LOOKS,
+        looks=PEEKS,
         seconds=perf_counter() - started,
         checks=tuple(checks),
     )
@@ -227,7 +226,7 @@ def _experiments(runs: int, seed: int, progress: Progress) -> Iterator[Check]:
             progress(1)
     false, true = (sum(one.crossed for one in group) for group in found)
     wrong = sum(not one.agrees for group in found for one in group)
-    detail = f"of {runs} whole experiments without effect, {LOOKS} peeks each"
+    detail = f"of {runs} whole experiments without effect, {PEEKS} peeks each"
     most = next(k for k in range(runs + 1) if binomial_tail(k, runs, ALPHA) < RARE)
     yield _counted("false winners, analyze", false, "<=", most, detail)
     sure = [k for k in range(1, runs + 1) if binomial_cdf(k - 1, runs, POWER) < RARE]
@@ -256,10 +255,10 @@ def _error_rates(
     sizes = _sizes(sequence)
     null = _stopped(rules, sizes, random, (_rare, _rare), runs, progress)
     real = _stopped(rules, sizes, random, (_rare, _less_rare), runs, progress)
-    yield _rate("false winners, naive rule", null["naive"], ">=", NAIVE, "is caught when it peeks")
+    yield _rate("false winners, naive rule", null["naive"], ">=", CAUGHT, "is caught when it peeks")
     level = ALPHA + SLACK * math.sqrt(ALPHA * (1 - ALPHA) / runs)
     for mode in ("group-sequential", "always-valid"):
-        detail = f"of {runs:,} tests without effect, {LOOKS} peeks each"
+        detail = f"of {runs:,} tests without effect, {PEEKS} peeks each"
         yield _rate(f"false winners, {mode}", null[mode], "<=", level, detail)
     least = POWER - SLACK * math.sqrt(POWER * (1 - POWER) / runs)
     detail = f"of {runs:,} tests with the planned effect are found"
@@ -272,7 +271,7 @@ def _rate(check: str, share: float, sign: Sign, bound: float, detail: str) -> Ch
 
 def _sizes(sequence: Sequence[bool]) -> list[tuple[int, int]]:
     """New units of control and treatment at each look."""
-    ends = [round(look * len(sequence) / LOOKS) for look in range(LOOKS + 1)]
+    ends = [round(look * len(sequence) / PEEKS) for look in range(PEEKS + 1)]
     treated = [sum(sequence[first:last]) for first, last in pairwise(ends)]
     return [(b - a - t, t) for (a, b), t in zip(pairwise(ends), treated, strict=True)]
 
@@ -326,8 +325,8 @@ def _naive(look: int, table: Table) -> bool:  # noqa: ARG001  # a rule like the 
 def _group_sequential(total: int) -> Rule:
     boundaries: list[float | None] = []
     passed: tuple[float, ...] = ()
-    for look in range(1, LOOKS + 1):
-        step = group_sequential.plan_look(passed, round(look * total / LOOKS) / total)
+    for look in range(1, PEEKS + 1):
+        step = group_sequential.plan_look(passed, round(look * total / PEEKS) / total)
         passed = step.looks
         boundaries.append(step.boundary if step.is_decision_point else None)
 

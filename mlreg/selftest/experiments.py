@@ -13,12 +13,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 from mlreg.clock import DAY, now
+from mlreg.entities.experiments import Mode
 from mlreg.registry import Registry, init_registry
 from mlreg.stats.distributions import normal_upper
 from mlreg.stats.proportions import pooled_z
 
 PEEKS = 100
-NAIVE = normal_upper(0.025)
+CRITICAL = normal_upper(0.025)
 _MINUTE = DAY // 24 // 60
 
 
@@ -36,7 +37,7 @@ class Setting(NamedTuple):
     rate: float
     split: float
     units: int
-    mode: str
+    mode: Mode
     mde: float
     returning: int = 0
     effect: float = 0.0
@@ -105,7 +106,7 @@ def _experiment(
         treatments=["m@2.0.0"],
         strategy="sticky",
         split=setting.split,
-        mode=setting.mode,  # type: ignore[arg-type]  # one of the modes
+        mode=setting.mode,
         mde=setting.mde,
         baseline=setting.rate,
     )
@@ -130,7 +131,7 @@ def _experiment(
         z = pooled_z(hits["control"], sizes["control"], hits["treatment"], sizes["treatment"])
         crossed |= look.statistical_significance
         decided |= look.verdict in ("ship", "rollback")
-        naive |= z is not None and abs(z) >= NAIVE
+        naive |= z is not None and abs(z) >= CRITICAL
         if crossed and setting.effect:
             break
     agrees = experiments.verify(test_id).agrees

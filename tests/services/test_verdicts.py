@@ -329,15 +329,8 @@ def test_a_treatment_that_was_worse_and_is_better_by_now_is_neither_shipped_nor_
     assert found.verdict == ("continue" if mode == "always-valid" else "stop_futile")
     assert found.winner is None
     assert "reversed" in found.warnings
-
-
-def test_a_treatment_that_is_better_by_now_is_said_to_have_been_worse(
-    tested: Registry, clock: Clock
-):
-    begin(tested, clock, mode="always-valid")
-    look(tested, answers("a", *WORSE))
-    found = look(tested, answers("b", (100, 500), (500, 500)))
-    assert "2.0.0 was worse at an earlier look and is better by now" in found.recommendation
+    if mode == "always-valid":
+        assert "2.0.0 was worse at an earlier look and is better by now" in found.recommendation
 
 
 def test_a_smaller_gain_than_before_is_no_reversal(tested: Registry, clock: Clock):

@@ -1,4 +1,4 @@
-"""Verdicts, non-inferiority and phases: what the numbers allow one to say."""
+"""Verdicts and non-inferiority: what the numbers allow one to say."""
 
 import math
 

@@ -24,6 +24,8 @@ from mlreg.store.summaries import EVERY
 from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
+    from mlreg.services.context import Context
+    from mlreg.services.traffic import Traffic
     from mlreg.store.connection import Stamp
     from mlreg.store.store import Transaction
 
@@ -54,6 +56,10 @@ class _Kept(NamedTuple):
 
 class Outside(Looking):
     """Assigns units and takes in what other programs answered."""
+
+    def __init__(self, context: Context, traffic: Traffic) -> None:
+        super().__init__(context, traffic)
+        self._assignments: dict[str, _Kept] = {}
 
     def assign(self, test_id: str, unit: str | None = None) -> Assignment:
         """Which arm answers a unit; a sticky experiment gives a unit the same arm each time.
@@ -233,8 +239,7 @@ class Outside(Looking):
 
     def _kept(self, test_id: str) -> _Kept:
         store = self._context.store
-        cache: dict[str, _Kept] = self.__dict__.setdefault("_assignments", {})
-        kept = cache.get(test_id)
+        kept = self._assignments.get(test_id)
         if kept and kept.generation == store.generation and kept.stamp == store.stamp():
             return kept
         generation, stamp = store.generation, store.stamp()
@@ -249,7 +254,7 @@ class Outside(Looking):
             for name in (v.variant, v.version, v.model_id)
         }
         kept = _Kept(experiment, table_of(revision), model.key, versions, generation, stamp)
-        cache[test_id] = kept
+        self._assignments[test_id] = kept
         return kept
 
     def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> _Logged:

@@ -16,7 +16,7 @@ class Size(NamedTuple):
 
     Attributes:
         information: 1 / se² of the difference that the mode and the power ask for.
-        units: Of all arms, if each makes one request; None where the spread is not known.
+        units: Of all arms, if each user makes one request; None where the spread is not known.
         tuning: Units of a balanced test with as much information as one comparison of this.
         final_boundary: The |z| of the last of the planned looks.
     """
