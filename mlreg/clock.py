@@ -19,6 +19,7 @@ Moment = int | datetime | timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LENGTHS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?[smhdw])+")
 _PART = re.compile(r"([0-9.]+)([smhdw])")
 _INSTANT = re.compile(
@@ -77,11 +78,9 @@ def parse_duration(text: str) -> timedelta:
 
 def format_duration(seconds: float) -> str:
     """A length of time for people, never rounded up: `3 days`, `1.5 hours`, `12 minutes`."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            amount = f"{seconds * 10 // size / 10:g}"
-            return f"{amount} {unit}" if amount == "1" else f"{amount} {unit}s"
-    return f"{seconds // 1:g} seconds"
+    unit, size = next((unit for unit in _LENGTHS if seconds >= unit[1]), _LENGTHS[-1])
+    amount = f"{seconds * 10 // size / 10 if size > 1 else seconds // 1:g}"
+    return f"{amount} {unit}" if amount == "1" else f"{amount} {unit}s"
 
 
 def parse_moment(text: str, *, now: int) -> int:

@@ -62,6 +62,7 @@ def test_a_duration_is_a_sum_of_numbers_with_units(text: str, length: timedelta)
     ("seconds", "said"),
     [
         (0, "0 seconds"),
+        (1.9, "1 second"),
         (59.9, "59 seconds"),
         (60, "1 minute"),
         (3599, "59.9 minutes"),

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from mlreg.clock import DAY
-from mlreg.entities.analyses import Analysis, MetricResult
+from mlreg.entities.analyses import MetricResult
 from mlreg.registry import Registry
 from mlreg.services.answers import Request
+from tests.services.experimenting import MODES, Rows, look
 from tests.support import Clock
 
 ARMS = ("control", "treatment")
-MODES = ("group-sequential", "always-valid")
-Rows = list[dict[str, Any]]
 
 
 def begin(registry: Registry, clock: Clock, guardrails: Sequence[str], **wishes: Any) -> None:
@@ -30,14 +29,6 @@ def begin(registry: Registry, clock: Clock, guardrails: Sequence[str], **wishes:
     )
     registry.experiments.start("t")
     clock.at += 8 * DAY
-
-
-def look(registry: Registry, rows: Sequence[dict[str, Any]] = ()) -> Analysis:
-    """Record what was answered and analyze it; every stored verdict follows from the log."""
-    registry.experiments.record_many("t", rows)
-    found = registry.experiments.analyze("t")
-    assert registry.experiments.verify("t").agrees
-    return found
 
 
 def states(registry: Registry, rows: Sequence[dict[str, Any]] = ()) -> list[bool | None]:

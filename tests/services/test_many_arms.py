@@ -13,11 +13,11 @@ import pytest
 from mlreg.clock import DAY
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.registry import Registry
+from tests.services.experimenting import Rows, look
 from tests.support import Clock
 
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
 ARMS = ("control", "treatment-1", "treatment-2")
-Rows = list[dict[str, Any]]
 
 
 def create(registry: Registry, treatments: int = 2, **wishes: Any):
@@ -41,14 +41,6 @@ def users(count: int, rates: Sequence[float], seed: int = 0) -> Rows:
          "success": bool(draw[i] < rates[i % len(rates)])}
         for i in range(count)
     ]  # fmt: skip
-
-
-def look(registry: Registry, rows: Sequence[dict[str, Any]] = ()):
-    """Record what was answered and analyze it; every stored verdict follows from the log."""
-    registry.experiments.record_many("t", rows)
-    found = registry.experiments.analyze("t")
-    assert registry.experiments.verify("t").agrees
-    return found
 
 
 # --- designs -------------------------------------------------------------------------------------
@@ -173,8 +165,9 @@ def test_each_comparison_has_its_part_of_alpha(
         else:
             expected = first_look_boundary(result.look.t, alpha / treatments)
         assert result.look.boundary == pytest.approx(expected, rel=1e-4)
-        half = result.look.boundary * result.se
-        limits = (result.diff - half, result.diff + half)
+        assert None not in (result.diff, result.se)
+        half = (result.look.boundary or 0.0) * (result.se or 0.0)
+        limits = ((result.diff or 0.0) - half, (result.diff or 0.0) + half)
         assert result.diff_ci == pytest.approx(limits)
 
 
@@ -295,7 +288,7 @@ def test_a_winner_that_was_recorded_stays_one_when_the_world_turns(tested: Regis
     later = look(tested, users(3000, (0.6, 0.2, 0.6), seed=2))
     assert (first.winner, later.winner) == ("2.0.0", "2.0.0")
     assert later.looks[0] == first.looks[0]
-    assert later.primary.diff < 0
+    assert (later.primary.diff or 0.0) < 0
 
 
 # --- requests as units ---------------------------------------------------------------------------

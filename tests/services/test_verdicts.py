@@ -14,13 +14,12 @@ from mlreg.errors import CheckFailed, Inconclusive
 from mlreg.registry import Registry
 from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
 from mlreg.stats import codes
+from tests.services.experimenting import MODES, Rows, look
 from tests.support import Clock
 
 HOUR = DAY // 24
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
 ARMS = {2: ("control", "treatment"), 3: ("control", "treatment-1", "treatment-2")}
-MODES = ("group-sequential", "always-valid")
-Rows = list[dict[str, Any]]
 
 
 def begin(
@@ -44,15 +43,6 @@ def answers(part: str, *arms: tuple[int, int]) -> Rows:
         for variant, (good, count) in zip(ARMS[len(arms)], arms, strict=True)
         for i in range(count)
     ]
-
-
-def look(registry: Registry, rows: Sequence[dict[str, Any]] = ()) -> Analysis:
-    """Record what was answered and analyze it; every stored verdict follows from the log."""
-    registry.experiments.record_many("t", rows)
-    found = registry.experiments.analyze("t")
-    assert registry.experiments.verify("t").agrees
-    assert found.winner in (None, found.primary.version)
-    return found
 
 
 def said(found: Analysis) -> tuple[object, ...]:
