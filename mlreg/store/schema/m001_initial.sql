@@ -141,8 +141,7 @@ create table predictions (
     error text,
     cost real,
     -- 0: answered in the call of the row before. The rows of a batch have one latency, which is
-    -- one observation and not as many as there are rows. Also 0, with a latency of 0, where nobody
-    -- measured it.
+    -- one observation and not as many as there are rows.
     is_call integer not null default 1 check (is_call in (0, 1)),
     check ((status = 0) = (error is null) and (status = 0) = (output is not null))
 ) strict;
