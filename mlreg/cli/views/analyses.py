@@ -61,7 +61,8 @@ def _(analysis: Analysis) -> Iterable[Block]:
 
 def _exposed(analysis: Analysis) -> str:
     exposure = analysis.exposure
-    said = f"{count(exposure.units)} {analysis.unit}s until {when(analysis.computed_at)} UTC"
+    units = f"{count(exposure.units)} {analysis.unit}{'' if exposure.units == 1 else 's'}"
+    said = f"{units} until {when(analysis.computed_at)} UTC"
     if exposure.double_exposed:
         said += f"; {count(exposure.double_exposed)} met more than one arm"
         said += f", {count(exposure.excluded)} of them are left out"
