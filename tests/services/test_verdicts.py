@@ -13,27 +13,10 @@ from mlreg.entities.experiments import Design, TestMetric, Variant
 from mlreg.errors import CheckFailed, Inconclusive
 from mlreg.registry import Registry
 from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
-from mlreg.stats import codes
-from tests.services.experimenting import MODES, Rows, look
+from tests.services.experimenting import ARMS, MODES, VERSIONS, Rows, begin, look
 from tests.support import Clock
 
 HOUR = DAY // 24
-VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
-ARMS = {2: ("control", "treatment"), 3: ("control", "treatment-1", "treatment-2")}
-
-
-def begin(
-    registry: Registry, clock: Clock, treatments: int = 1, *, days: float = 8, **wishes: Any
-) -> None:
-    """Start an experiment, and let days go by.
-
-    With the rates around a half, each 41 users of an arm are a tenth of the planned information.
-    """
-    given = {"strategy": "sticky", "mde": 0.1, "baseline": 0.5, **wishes}
-    refs = [f"m@{version}" for version in VERSIONS[1 : treatments + 1]]
-    registry.experiments.create("t", control="m@1.0.0", treatments=refs, **given)
-    registry.experiments.start("t")
-    clock.at += round(days * DAY)
 
 
 def answers(part: str, *arms: tuple[int, int]) -> Rows:
@@ -534,141 +517,6 @@ def test_the_winner_leads_whatever_the_others_show(
     found = look(tested, rows)
     assert (found.verdict, found.winner, found.primary.version) == ("ship", winner, winner)
     assert tested.experiments.conclude("t", promote_winner=True).primary.version == winner
-
-
-# --- labels --------------------------------------------------------------------------------------
-
-
-def labelled(part: str, *arms: tuple[int, int]) -> Rows:
-    """One answer for each user: of each arm how many have a label, and of how many."""
-    return [
-        {"unit": f"{part}-{variant}-{i}", "variant": variant, "output": 1,
-         "correct": i % 2 == 0 if i < known else None}
-        for variant, (known, count) in zip(ARMS[2], arms, strict=True)
-        for i in range(count)
-    ]  # fmt: skip
-
-
-def coverage(found: Analysis) -> Gate:
-    """The gate of the labels."""
-    return next(gate for gate in found.gates if gate.gate == "label_coverage")
-
-
-def test_late_labels_of_a_canary_that_grows_are_no_alarm(tested: Registry, clock: Clock):
-    """The old phase is labelled and mostly the control's; the young one is hardly labelled."""
-    begin(tested, clock, strategy="canary", metric="accuracy")
-    look(tested, labelled("a", (1710, 1800), (190, 200)))
-    tested.experiments.step("t", to=50)
-    found = look(tested, labelled("b", (100, 1000), (100, 1000)))
-    assert coverage(found).passed
-    assert found.failed_gates == ()
-
-
-@pytest.mark.parametrize(
-    "arms",
-    [
-        ((450, 500), (300, 500)),
-        ((300, 500), (450, 500)),
-        ((500, 500), (0, 500)),
-        ((0, 500), (500, 500)),
-    ],
-)
-def test_an_arm_that_is_labelled_less_makes_accuracy_no_comparison(
-    tested: Registry, clock: Clock, arms: Any
-):
-    begin(tested, clock, metric="accuracy")
-    found = look(tested, labelled("a", *arms))
-    assert (found.verdict, found.winner) == ("invalid", None)
-    assert found.failed_gates[0] == coverage(found)
-    assert found.recommendation.startswith("Invalid: labels came for ")
-    assert "coverage" in found.warnings
-
-
-def rated(part: str, counts: tuple[int, int], told: tuple[int, int]) -> Rows:
-    """Users of one answer each, of whom so many of each arm give it stars, the same in both."""
-    return [
-        {"unit": f"{part}-{variant}-{i}", "variant": variant, "output": 1,
-         "values": {"stars": 1 + i % 5} if i < known else {}}
-        for variant, count, known in zip(ARMS[2], counts, told, strict=True)
-        for i in range(count)
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("metric", ["value:stars", "cost_per_request"])
-def test_an_arm_that_reports_less_makes_a_value_no_comparison(
-    tested: Registry, clock: Clock, metric: str
-):
-    begin(tested, clock, metric=metric, mode="always-valid", mde=None, baseline=None)
-    rows = rated("a", (1500, 1500), (1500, 1000))
-    for row in rows:
-        row["cost"] = row["values"].get("stars")
-    found = look(tested, rows)
-    (failed,) = found.failed_gates
-    assert (found.verdict, failed.effect) == ("invalid", "invalid")
-    assert "came for 100.0% and 66.7% of the predictions" in failed.detail
-    assert codes.COVERAGE in found.warnings
-
-
-def waiting(slow: tuple[int, int], lost: tuple[bool, bool]) -> Rows:
-    """Users of one answer each, whose slow answers are lost where they run into a timeout."""
-    return [
-        {"unit": f"{variant}-{i}", "variant": variant, "output": 1,
-         "error": "timeout" if cut and i < late else None,
-         "latency_ms": 100 + i % 9 if i < late else 10 + i % 9}
-        for variant, late, cut in zip(ARMS[2], slow, lost, strict=True)
-        for i in range(1000)
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("lost", "guardrails", "said"),
-    [
-        ((False, True), (), "invalid"),
-        ((True, False), (), "invalid"),
-        ((False, True), ("error_rate <= +0.02",), "rollback"),
-        ((False, False), (), "continue"),
-    ],
-)
-def test_an_arm_that_loses_its_slow_answers_is_not_the_faster_one(
-    tested: Registry, clock: Clock, lost: Any, guardrails: Any, said: str
-):
-    begin(tested, clock, metric="avg_latency_ms", guardrails=guardrails, mode="always-valid",
-          mde=None, baseline=None)  # fmt: skip
-    assert look(tested, waiting((250, 250), lost)).verdict == said
-
-
-@pytest.mark.parametrize(
-    ("wishes", "effect"),
-    [
-        ({"secondary": ["accuracy"]}, "warn"),
-        ({"guardrails": ["accuracy >= -0.1"]}, "invalid"),
-        ({}, None),
-    ],
-)
-def test_labels_hold_back_what_rests_on_them_and_nothing_else(
-    tested: Registry, clock: Clock, wishes: dict[str, Any], effect: str | None
-):
-    begin(tested, clock, metric="avg_confidence", **wishes)
-    rows = labelled("a", (450, 500), (300, 500))
-    for i, row in enumerate(rows):
-        row["confidence"] = 0.5 + i % 7 / 100
-    found = look(tested, rows)
-    gates = [gate for gate in found.gates if gate.gate == "label_coverage"]
-    assert [(gate.passed, gate.effect) for gate in gates] == ([(False, effect)] if effect else [])
-    assert (found.verdict == "invalid") is (effect == "invalid")
-
-
-@pytest.mark.parametrize(("window", "passed"), [(None, False), ("1h", True)])
-def test_a_label_that_is_not_due_yet_is_not_missed(
-    tested: Registry, clock: Clock, window: str | None, *, passed: bool
-):
-    begin(tested, clock, metric="accuracy", label_window=window)
-    tested.experiments.record_many("t", labelled("old", (450, 500), (450, 500)))
-    clock.at += 2 * HOUR
-    found = look(tested, labelled("young", (450, 500), (100, 500)))
-    assert coverage(found).passed is passed
-    clock.at += 2 * HOUR
-    assert not coverage(look(tested)).passed
 
 
 # --- directions ----------------------------------------------------------------------------------

@@ -44,8 +44,7 @@ _KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
 
 def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
-    seconds = (observed.at - observed.started_at) / SECOND
-    lasted = f"it has run for {format_duration(seconds)}"
+    lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
         _srm(observed),
         *_coverages(design, observed),
@@ -53,13 +52,13 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
         _events(design, seen),
         Gate(
             gate=RUN_TIME,
-            passed=seconds >= design.min_run_seconds,
+            passed=observed.has_run(design),
             effect="wait",
             detail=f"{lasted}; a verdict needs {format_duration(design.min_run_seconds)}",
         ),
         Gate(
             gate="full_week",
-            passed=seconds >= WEEK,
+            passed=observed.seconds >= WEEK,
             effect="warn",
             detail=f"{lasted}; a whole week shows what week-ends do",
         ),

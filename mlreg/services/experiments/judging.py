@@ -63,7 +63,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         for i, s in enumerate(seen)
     ]
     crossed = _crossings(design, looks, last)
-    is_due = _has_run_enough(design, observed) and _deadline_passed(design, observed)
+    is_due = observed.has_run(design) and _deadline_passed(design, observed)
     is_final = is_over or bool(plan and plan.is_final) or is_due
     units = min((s.evidence.n for s in seen if s.evidence.z is not None), default=0)
     guards = guardrails(design, observed, plan, last)
@@ -137,18 +137,13 @@ def _plan(
         slots=design.slots,
         alpha=design.alpha_used,
         is_deadline=_deadline_passed(design, observed),
-        may_end=_has_run_enough(design, observed),
+        may_end=observed.has_run(design),
     )
-
-
-def _has_run_enough(design: Design, observed: Observed) -> bool:
-    """Whether a verdict may be final: what came later would count for nothing."""
-    return observed.at - observed.started_at >= design.min_run_seconds * SECOND
 
 
 def _deadline_passed(design: Design, observed: Observed) -> bool:
     limit = design.max_duration_seconds
-    return limit is not None and observed.at - observed.started_at >= limit * SECOND
+    return limit is not None and observed.seconds >= limit
 
 
 def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> tuple[int, ...]:
@@ -242,10 +237,10 @@ def _units_needed(design: Design, observed: Observed, information: float) -> int
 
 
 def _days(observed: Observed, needed: int | None) -> float | None:
-    elapsed = (observed.at - observed.started_at) / DAY
-    if needed is None or not observed.units or elapsed <= 0:
+    days = observed.seconds * SECOND / DAY
+    if needed is None or not observed.units or days <= 0:
         return None
-    return needed / (observed.units / elapsed)
+    return needed / (observed.units / days)
 
 
 def _warnings(observed: Observed, findings: Findings) -> tuple[str, ...]:

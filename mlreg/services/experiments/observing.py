@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlreg.clock import to_micros
-from mlreg.entities.experiments import Experiment
+from mlreg.clock import SECOND, to_micros
+from mlreg.entities.experiments import Design, Experiment
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
@@ -72,6 +72,15 @@ class Observed:
     def units(self) -> int:
         """Users, and requests without one."""
         return self.exposure[0] + self.exposure[1]
+
+    @property
+    def seconds(self) -> float:
+        """How long the experiment has run."""
+        return (self.at - self.started_at) / SECOND
+
+    def has_run(self, design: Design) -> bool:
+        """Whether the least time to run is over, before which nothing is final."""
+        return self.seconds >= design.min_run_seconds
 
 
 def observe(
