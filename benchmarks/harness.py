@@ -96,6 +96,7 @@ def ratio(
 def process(*command: str | Path, folder: Path) -> Case:
     """A case that runs a whole process; one that fails ends the benchmark."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLREG_")}
+    environment["XDG_CONFIG_HOME"] = str(folder / ".config")  # not that of whoever measures
     arguments = [str(part) for part in command]
 
     def run() -> None:

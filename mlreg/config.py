@@ -1,4 +1,7 @@
-"""Where the registry is, and its settings: flag, MLREG_* environment, file, default."""
+"""Where the registry is, and its settings: MLREG_* environment, its file, the user's, default.
+
+What weakens safety is the user's alone to say: a registry may come from somebody else.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from mlreg import files, user
 from mlreg.errors import InvalidInput, RegistryNotFound
 from mlreg.names import safe
 
@@ -15,12 +19,25 @@ FOLDER = ".mlreg"
 DATABASE = "registry.db"
 OBJECTS = "objects"
 FILE = "config.toml"
+# What decides which code runs and what is believed; looked at before any of it is read.
+VITAL = (FILE, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OBJECTS)
+HIDDEN = "(not shown)"
 
 Value = str | float | int | bool
+# How far a registry's file is heard: always; as far as it is stricter than what the user's own
+# file says; or not at all.
+Say = Literal["free", "stricter", "none"]
 
 
 class Setting(NamedTuple):
-    """One setting: what it is for, its default, and what values it takes."""
+    """One setting: what it is for, its default, and what values it takes.
+
+    Attributes:
+        choices: The words that it may be, the strictest last.
+        least: The smallest number, or the fewest characters of a text that is not empty.
+        say: How far a registry's file is heard.
+        is_secret: Whether its value is never shown.
+    """
 
     name: str
     default: Value
@@ -28,6 +45,8 @@ class Setting(NamedTuple):
     choices: tuple[str, ...] = ()
     least: float = 0
     most: float = float("inf")
+    say: Say = "free"
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -46,11 +65,20 @@ class Setting(NamedTuple):
             value = None
         if value is None or (self.choices and value not in self.choices):
             wanted = " or ".join(self.choices) or f"a {type(self.default).__name__}"
+        elif isinstance(value, str) and 0 < len(value) < self.least:
+            wanted = f"at least {self.least:g} characters long"
         elif isinstance(value, int | float) and not self.least <= value <= self.most:
             wanted = f"between {self.least:g} and {self.most:g}"
         else:
             return value
-        raise InvalidInput(f"{self.name} from {origin} must be {wanted}, not {safe(str(raw))}")
+        shown = HIDDEN if self.is_secret else safe(str(raw))
+        raise InvalidInput(f"{self.name} from {origin} must be {wanted}, not {shown}")
+
+    def is_looser(self, value: Value, than: Value) -> bool:
+        """Whether a value lets through more than another one."""
+        if isinstance(value, str):
+            return self.choices.index(value) < self.choices.index(str(than))
+        return value > float(than)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -61,16 +89,48 @@ SETTINGS: tuple[Setting, ...] = (
         "all",
         "what the log keeps of an input: the whole, a keyed hash, or nothing",
         choices=("all", "hashed", "none"),
+        say="stricter",
     ),
-    Setting("timeout", 30.0, "seconds that a model may take for an answer", least=0.1, most=86400),
-    Setting("load_timeout", 60.0, "seconds that a model may take to load", least=0.1, most=86400),
-    Setting("memory_limit_mb", 4096, "address space of the process that runs a model", least=256),
-    Setting("max_artifact_mb", 2048, "the largest artifact that is taken in", least=1),
+    Setting(
+        "timeout",
+        30.0,
+        "seconds that a model may take for an answer",
+        least=0.1,
+        most=86400,
+        say="stricter",
+    ),
+    Setting(
+        "load_timeout",
+        60.0,
+        "seconds that a model may take to load",
+        least=0.1,
+        most=86400,
+        say="stricter",
+    ),
+    Setting(
+        "memory_limit_mb",
+        4096,
+        "address space of the process that runs a model",
+        least=256,
+        say="stricter",
+    ),
+    Setting(
+        "max_artifact_mb", 2048, "the largest artifact that is taken in", least=1, say="stricter"
+    ),
     Setting("busy_timeout", 15.0, "seconds to wait for other writers", least=0, most=3600),
     Setting(
         "allow_shared",
         False,
         "accept a registry that others on this machine can write: they can then run code as you",
+        say="none",
+    ),
+    Setting(
+        "hash_key",
+        "",
+        "secret of those who share hashed inputs; empty: one made from your own key",
+        least=16,
+        say="none",
+        is_secret=True,
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -87,11 +147,22 @@ class ConfigEntry:
     help: str
 
 
-class Settings:
-    """The values in force, with their origins."""
+# Values by the setting's name, each with its origin.
+Found = dict[str, tuple[Value, str]]
 
-    def __init__(self, values: Mapping[str, tuple[Value, str]]) -> None:
+
+class Settings:
+    """The values in force, with their origins.
+
+    Attributes:
+        unheard: Settings that the registry's file names and has no say in.
+    """
+
+    def __init__(
+        self, values: Mapping[str, tuple[Value, str]], *, unheard: tuple[str, ...] = ()
+    ) -> None:
         self._values = {s.name: (s.default, "default") for s in SETTINGS} | dict(values)
+        self.unheard = unheard
 
     def text(self, name: str) -> str:
         """A setting that is text."""
@@ -106,47 +177,113 @@ class Settings:
         return bool(self._values[name][0])
 
     def entries(self) -> list[ConfigEntry]:
-        """All settings in their order."""
+        """All settings in their order; a secret is not shown."""
         return [
             ConfigEntry(
                 name=setting.name,
-                value=self._values[setting.name][0],
-                origin=self._values[setting.name][1],
+                value=HIDDEN if setting.is_secret and value else value,
+                origin=origin,
                 default=setting.default,
                 help=setting.help,
             )
             for setting in SETTINGS
+            for value, origin in (self._values[setting.name],)
         ]
 
 
-def load_settings(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of the registry in `folder`.
+def load_settings(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the registry in `folder`; with None those of the user alone.
+
+    Whether the registry is the user's is looked at before anything in it is read.
 
     Raises:
-        InvalidInput: A value is wrong, or the file names a setting that does not exist.
+        InvalidInput: A value is wrong, or a file names a setting that does not exist.
+        ArtifactUntrusted: Other users could change the registry, and that was not allowed.
     """
-    found = {
-        name: (BY_NAME[name].parse(raw, FILE), FILE) for name, raw in _read_file(folder).items()
-    }
-    for setting in SETTINGS:
-        raw = environ.get(setting.variable)
-        if raw:
-            found[setting.name] = (setting.parse(raw, setting.variable), setting.variable)
-    return Settings(found)
+    own, said = _from_user(), _from_environment(environ)
+    if folder is None:
+        return Settings(own | said)
+    if not Settings(own | said).flag("allow_shared"):
+        from mlreg.ownership import check_own
+
+        check_own(folder, VITAL)
+    theirs = _parsed(_read_file(folder / FILE), FILE)
+    unheard = tuple(name for name, (value, _) in theirs.items() if _has_no_say(name, value))
+    if unheard:
+        _warn_unheard(folder / FILE, unheard)
+    heard = {name: found for name, found in theirs.items() if _is_heard(name, found[0], own)}
+    return Settings(own | heard | said, unheard=unheard)
 
 
-def _read_file(folder: Path) -> dict[str, object]:
-    path = folder / FILE
-    if not path.exists():
+def _from_user() -> Found:
+    place = user.folder()
+    if place is None:
         return {}
+    path = place / FILE
+    try:
+        data = user.read(path)
+        found = {} if data is None else _parsed(_parse_file(path, data), safe(str(path)))
+        if any(BY_NAME[name].is_secret for name in found):
+            user.read(path, files.OTHERS_READ)
+    except files.Unusable as problem:
+        raise InvalidInput(
+            f"your settings {safe(str(path))} {problem}",
+            hint=f"make the file yours and run: chmod 600 {safe(str(path))}",
+        ) from None
+    return found
+
+
+def _from_environment(environ: Mapping[str, str]) -> Found:
+    given = ((setting, environ.get(setting.variable)) for setting in SETTINGS)
+    return {s.name: (s.parse(raw, s.variable), s.variable) for s, raw in given if raw}
+
+
+def _has_no_say(name: str, value: Value) -> bool:
+    return BY_NAME[name].say == "none" and value != BY_NAME[name].default
+
+
+def _is_heard(name: str, value: Value, own: Found) -> bool:
+    """Whether what the registry's file says is in force, before what the user's says."""
+    setting = BY_NAME[name]
+    if setting.say == "none":
+        return False
+    return setting.say == "free" or name not in own or not setting.is_looser(value, own[name][0])
+
+
+def _warn_unheard(path: Path, names: tuple[str, ...]) -> None:
+    import warnings
+
+    from mlreg.errors import MlregWarning
+
+    warnings.warn(
+        f"{safe(str(path))} sets {', '.join(names)}, which no registry can say for itself; it is "
+        f"ignored. If you want it, run: mlreg config {names[0]} VALUE; then take the line out",
+        MlregWarning,
+        stacklevel=3,
+    )
+
+
+def _parsed(stored: Mapping[str, object], origin: str) -> Found:
+    return {name: (BY_NAME[name].parse(raw, origin), origin) for name, raw in stored.items()}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        data = files.read_small(path)
+    except files.Unusable as problem:
+        raise InvalidInput(f"{safe(str(path))} {problem}") from None
+    return {} if data is None else _parse_file(path, data)
+
+
+def _parse_file(path: Path, data: bytes) -> dict[str, Any]:
     import tomllib
 
     try:
-        stored = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from None
+        stored = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{safe(str(path))} cannot be read: {error}") from None
     for name in stored:
-        find_setting(name, hint=f"it stands in {path}")
+        find_setting(name, hint=f"it stands in {safe(str(path))}")
     return stored
 
 
@@ -159,22 +296,6 @@ def find_setting(name: str, *, hint: str = "see: mlreg config") -> Setting:
     if name not in BY_NAME:
         raise InvalidInput(f"there is no setting {safe(name)}", hint=hint)
     return BY_NAME[name]
-
-
-def write_setting(folder: Path, name: str, raw: str | None) -> None:
-    """Set a value in the registry's file, or with None take it out; comments stay as they are."""
-    import tomlkit
-
-    setting = find_setting(name)
-    path = folder / FILE
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-    if raw is None:
-        document.pop(name, None)
-    else:
-        document[name] = setting.parse(raw, "the command line")
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(tomlkit.dumps(document), "utf-8")
-    fresh.replace(path)
 
 
 def find_registry(named: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:

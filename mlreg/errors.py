@@ -105,6 +105,18 @@ class ArtifactUntrusted(ArtifactError):
     code = "artifact_untrusted"
 
 
+class TrustNotAccepted(ArtifactUntrusted):
+    """The version may run any code, by trust that this user has not given or accepted."""
+
+    code = "trust_not_accepted"
+
+
+class KeyUnusable(ArtifactError):
+    """The user's own key, or the list of whom they trust, is damaged, exposed or has no place."""
+
+    code = "key_unusable"
+
+
 class ArtifactUnloadable(ArtifactError):
     """The bytes are not a model, or cannot be loaded here."""
 

@@ -12,14 +12,14 @@ with mlreg.open() as registry:
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.errors import AlreadyExists, ArtifactUntrusted, InvalidInput, StoreReadOnly
+from mlreg.errors import AlreadyExists, InvalidInput, StoreError
+from mlreg.files import disk_errors
 from mlreg.names import safe
 from mlreg.services.context import Context, system_user
 from mlreg.store.store import Store
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mlreg.services.predictions import Predictions
     from mlreg.services.routes import Routes
     from mlreg.services.traffic import Traffic
+    from mlreg.services.trust import Trust
     from mlreg.services.versions import Versions
 
 
@@ -57,8 +58,6 @@ class Registry:
     ) -> None:
         self.folder = folder
         self.settings = config.load_settings(folder)
-        if not self.settings.flag("allow_shared"):
-            _check_private(folder)
         objects = ObjectStore(
             folder / config.OBJECTS, allow_shared=self.settings.flag("allow_shared")
         )
@@ -121,6 +120,13 @@ class Registry:
         return Experiments(self._context, self.traffic)
 
     @cached_property
+    def trust(self) -> Trust:
+        """See and decide which versions may run any code."""
+        from mlreg.services.trust import Trust
+
+        return Trust(self._context)
+
+    @cached_property
     def audit(self) -> Audit:
         """Read the audit trail."""
         from mlreg.services.audit import Audit
@@ -150,16 +156,6 @@ class Registry:
         self.close()
 
 
-def _check_private(folder: Path) -> None:
-    """Refuse a registry that others on this machine could fill with code to run as this user."""
-    status = folder.stat()
-    if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
-        raise ArtifactUntrusted(
-            f"other users could change the registry {folder}: it is theirs or they can write to it",
-            hint=f"make it yours and run: chmod go-w {folder}; or set MLREG_ALLOW_SHARED=true",
-        )
-
-
 def open_registry(
     path: str | Path | None = None, *, actor: str | None = None, runner: Runner | None = None
 ) -> Registry:
@@ -186,29 +182,33 @@ def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Regist
     import shutil
     import tempfile
 
-    parent = Path(path).absolute()
+    parent = _absolute(Path(path))
     folder = parent / config.FOLDER
     if _exists(folder):
         raise AlreadyExists(f"there is a registry in {parent}")
-    try:
+    with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
         # Built aside and renamed, so that nobody ever sees half a registry.
         fresh = Path(tempfile.mkdtemp(prefix=f"{config.FOLDER}-new-", dir=parent))
-    except OSError as error:
-        raise StoreReadOnly(f"{parent} cannot be written: {error.strerror}") from None
     try:
-        _fill(fresh, actor or os.environ.get("MLREG_ACTOR") or system_user())
-        fresh.rename(folder)
-    except FileExistsError:
-        raise AlreadyExists(f"there is a registry in {parent}") from None
-    except OSError as error:
+        with disk_errors(folder):
+            _fill(fresh, actor or config.load_settings(None).text("actor") or system_user())
+            fresh.rename(folder)
+    except StoreError:
         if folder.exists():  # another init was faster
             raise AlreadyExists(f"there is a registry in {parent}") from None
-        raise StoreReadOnly(f"{folder} cannot be made: {error.strerror}") from None
+        raise
     finally:
         if fresh.exists():
             shutil.rmtree(fresh, ignore_errors=True)
     return open_registry(folder, actor=actor)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise StoreError("the working directory has been deleted") from None
 
 
 def _exists(folder: Path) -> bool:

@@ -63,6 +63,7 @@ def run(command: list[str], folder: Path) -> None:
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith(("MLREG_", "PYTHONPATH"))
     }
+    environment["XDG_CONFIG_HOME"] = str(folder / ".config")
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlreg import user
 from mlreg.registry import Registry, init_registry
 
 if TYPE_CHECKING:
@@ -26,12 +27,23 @@ CUSTOMERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once a session, before any test, must not reach the user's own key either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of whoever runs the tests must not reach them."""
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's own folder, for each test anew; their real settings must not reach the tests."""
     for name in list(os.environ):
         if name.startswith("MLREG_"):
             monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    return home / user.FOLDER
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -108,6 +108,7 @@ def run(text: str, folder: Path) -> str:
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
         "HOME": str(folder),
+        "XDG_CONFIG_HOME": "",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }

@@ -14,8 +14,8 @@ from mlreg.config import (
     SETTINGS,
     find_registry,
     load_settings,
-    write_setting,
 )
+from mlreg.editing import edit_setting
 from mlreg.errors import InvalidInput, RegistryNotFound
 from mlreg.registry import init_registry
 
@@ -87,26 +87,25 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(
 
 def test_writing_a_setting_keeps_the_comments(tmp_path: Path):
     (tmp_path / FILE).write_text('# ours\nmodel = "churn"  # the main one\n')
-    write_setting(tmp_path, "timeout", "12")
-    write_setting(tmp_path, "allow_shared", "yes")
+    edit_setting(tmp_path, "timeout", "12").write()
+    edit_setting(tmp_path, "log_inputs", "none").write()
     text = (tmp_path / FILE).read_text()
     assert "# ours" in text
     assert "# the main one" in text
     settings = load_settings(tmp_path, {})
-    assert (settings.number("timeout"), settings.flag("allow_shared")) == (12.0, True)
+    assert (settings.number("timeout"), settings.text("log_inputs")) == (12.0, "none")
 
 
 def test_a_setting_can_be_taken_out(tmp_path: Path):
-    write_setting(tmp_path, "model", "churn")
-    write_setting(tmp_path, "model", None)
-    write_setting(tmp_path, "model", None)
+    for value in ("churn", None, None):
+        edit_setting(tmp_path, "model", value).write()
     assert load_settings(tmp_path, {}).text("model") == ""
 
 
 @pytest.mark.parametrize(("name", "raw"), [("nonsense", "1"), ("timeout", "soon")])
 def test_a_bad_setting_is_not_written(tmp_path: Path, name: str, raw: str):
     with pytest.raises(InvalidInput):
-        write_setting(tmp_path, name, raw)
+        edit_setting(tmp_path, name, raw)
     assert not list(tmp_path.iterdir())
 
 

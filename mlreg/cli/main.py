@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
+import warnings
+from contextlib import suppress
+from typing import Any, NoReturn
 
 
 def main() -> NoReturn:
@@ -13,6 +15,7 @@ def main() -> NoReturn:
     _occupy_standard_streams()
     _make_text_writable()
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _warn
     from mlreg.cli.app import command
 
     _leave(command().run(_arguments()))
@@ -43,6 +46,12 @@ def _make_text_writable() -> None:
     # In the C locale a name such as 模型 is shown by escapes instead of ending the command.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    # Where in the code it arose is of no use to whoever reads it.
+    with suppress(OSError, ValueError):
+        print("warning:", message, file=sys.stderr, flush=True)  # noqa: T201  # not a result
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -32,7 +32,9 @@ class Shell:
         self._capture = capture
         # The user's settings name other registries and other models.
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MLREG_")}
-        self._environment = kept | {"PATH": search_path()}
+        # Their own configuration, which need not be there, is of the demo's folder.
+        own = {"PATH": search_path(), "XDG_CONFIG_HOME": str(folder.absolute() / ".config")}
+        self._environment = kept | own
 
     def run(self, command: str) -> Outcome:
         """Run one command line."""
