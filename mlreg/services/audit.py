@@ -13,13 +13,14 @@ class Audit:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def events(self, *, model: str | None = None, since: Moment = 0) -> list[Event]:
+    def events(self, *, model: str | None = None, since: Moment | None = None) -> list[Event]:
         """Events in the order in which they happened.
 
         Args:
             model: Only those of this model.
-            since: An instant, how long ago (a timedelta), or microseconds since 1970.
+            since: An instant, how long ago (a timedelta), or microseconds since 1970; None: all.
         """
         with self._context.store.read() as tx:
             key = tx.models.get(model).key if model else None
-            return tx.events.list(model_key=key, since=moment(since, now=self._context.clock()))
+            start = None if since is None else moment(since, now=self._context.clock())
+            return tx.events.list(model_key=key, since=start)

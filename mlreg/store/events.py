@@ -21,7 +21,8 @@ IN_ORDER = SELECT + " order by e.seq"
 FILTERED = (
     SELECT
     + """
-    where (:model is null or e.model = :model) and e.at >= :since order by e.seq
+    where (:model is null or e.model = :model) and (:since is null or e.at >= :since)
+    order by e.seq
 """
 )
 LAST = "select seq, hash from events order by seq desc limit 1"
@@ -101,7 +102,7 @@ class Events:
         """Revisions and versions that no event tells of."""
         return [name for (name,) in self._connection.execute(UNRECORDED)]
 
-    def list(self, *, model_key: int | None = None, since: int = 0) -> list[Event]:
+    def list(self, *, model_key: int | None = None, since: int | None = None) -> list[Event]:
         """Events in order, of one model or of all, from a time on."""
         values = {"model": model_key, "since": since}
         return [_from_row(row) for row in self._connection.execute(FILTERED, values)]

@@ -37,7 +37,7 @@ FILTER = """
         and (:model is null or v.model = :model)
         and (:version is null or p.version = :version)
         and (:errors = 0 or p.status <> 0)
-        and p.at >= :since
+        and (:since is null or p.at >= :since)
 """
 NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
@@ -154,7 +154,7 @@ class Predictions:
         model_key: int | None = None,
         version_key: int | None = None,
         errors: bool = False,
-        since: int = 0,
+        since: int | None = None,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
         """The last rows that match, the oldest of them first; with `after`, the next ones."""

@@ -17,5 +17,5 @@ def audit(session: SessionOptions, model: ModelOption = None, since: SinceOption
     $ mlreg audit --json > audit.jsonl
     """
     with session.open() as registry:
-        events = registry.audit.events(model=model, since=moment(since) or 0)
+        events = registry.audit.events(model=model, since=moment(since))
         session.emit_all(events, EventList(events=events))

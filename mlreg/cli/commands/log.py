@@ -32,7 +32,7 @@ def log(
     """
     with session.open() as registry:
         rows = registry.predictions.log(
-            model=model, version=version, errors=errors, since=moment(since) or 0, limit=limit
+            model=model, version=version, errors=errors, since=moment(since), limit=limit
         )
         if follow:
             from mlreg.cli.following import follow_log
