@@ -13,7 +13,7 @@ from mlreg.entities.versions import Signature
 
 Output = str | int | float | bool
 Input = str | dict[str, str | int | float | bool | None] | list[int | float | None]
-FailureKind = Literal["error", "timeout", "died", "shape", "artifact"]
+FailureKind = Literal["error", "timeout", "died", "shape", "artifact", "untrusted"]
 
 
 class Loadable(NamedTuple):

@@ -35,6 +35,7 @@ VERBS = (
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
+    Verb("trust", "See and decide which versions may run any code.", _LOOK_AFTER, is_group=True),
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
     Verb("selftest", "Simulate tests through the real routing and store.", _LOOK_AFTER),

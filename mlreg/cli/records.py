@@ -44,6 +44,10 @@ class EventList(Document):
     """`events` of the audit trail, the oldest first."""
 
 
+class KeyNote(Document):
+    """`key`: a public key, this user's or one that they accept or no longer do."""
+
+
 class SettingList(Document):
     """`settings` with their origins."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 InputKind = Literal["text", "record", "vector"]
 OutputKind = Literal["class", "number"]
@@ -41,6 +41,22 @@ class Signature:
     estimator: str = ""
 
 
+class Seal(NamedTuple):
+    """Who let a version run any code, signed by their key.
+
+    Attributes:
+        key: The public key.
+        signature: Of what `services.trust.statement` says, which covers the digest.
+        at: When, in microseconds since 1970.
+        actor: Who, by the name that they gave.
+    """
+
+    key: str
+    signature: str
+    at: int
+    actor: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """An immutable release of a model, with the state that is derived from traffic.
@@ -49,6 +65,7 @@ class Version:
         key: The row's integer key inside this registry; predictions refer to it.
         model_id: The public id, `model-<12 hex>`.
         traffic_percent: Its live share of the traffic now, 0 to 100.
+        trusted: Whether somebody let its artifact run any code; if that holds here, the seal says.
         request_count: Answered or failed predictions of the split; None where not asked for.
     """
 
@@ -73,6 +90,7 @@ class Version:
     created_at: datetime
     created_by: str
     request_count: int | None = None
+    seal: Seal | None = None
 
     __json__: ClassVar[tuple[str, ...]] = (
         "model_id",

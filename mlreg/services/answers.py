@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.artifacts.runner import Answer, Failure
+from mlreg.artifacts.runner import Answer, Batch, Failure
 from mlreg.entities.predictions import Prediction
-from mlreg.errors import ArtifactError, Conflict, MlregError, PredictionFailed
+from mlreg.errors import (
+    ArtifactError,
+    Conflict,
+    MlregError,
+    PredictionFailed,
+    TrustNotAccepted,
+)
 from mlreg.inputs import Input
 from mlreg.jsonable import encode_plain
 from mlreg.names import safe
@@ -46,18 +52,34 @@ class Assigned(NamedTuple):
 
 
 class Token(NamedTuple):
-    """What makes two requests the same: the caller's id, and the input's digest to prove it."""
+    """What makes two requests the same: the caller's id, and the input's digest to prove it.
+
+    Attributes:
+        fits: Whether an earlier digest may be that of this input.
+    """
 
     model_key: int
     request_id: str
     digest: str
+    fits: Callable[[str], bool]
 
 
-def columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int, str | None]:
-    """Output, confidence, status and error as the log stores them."""
+class Refused(NamedTuple):
+    """Answers of a version that may not run here: none, and why."""
+
+    error: ArtifactError
+    number: int
+
+    def result(self) -> Batch:
+        """A failure for each input. See `Pending.result`."""
+        return Batch([Failure("untrusted", self.error.message)] * self.number, 0.0)
+
+
+def columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int]:
+    """Output, confidence and status as the log stores them."""
     if isinstance(outcome, Answer):
-        return encode_plain(outcome.output), outcome.confidence, _OK, None
-    return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR, outcome.message
+        return encode_plain(outcome.output), outcome.confidence, _OK
+    return None, None, _TIMEOUT if outcome.kind == "timeout" else _ERROR
 
 
 def prediction_of(
@@ -74,7 +96,8 @@ def prediction_of(
         revision=entry.revision,
         latency_ms=entry.latency_us / 1000,
         arm_reason=entry.arm_reason,
-        error=entry.error,
+        # Live, in full: what the log has of it may be less.
+        error=outcome.message if isinstance(outcome, Failure) else None,
     )
 
 
@@ -104,7 +127,7 @@ def known_answer(tx: Transaction, token: Token) -> Prediction | None:
     if known is None:
         return None
     prediction_id, digest = known
-    if digest != token.digest:
+    if not token.fits(digest):
         raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
     row = tx.predictions.find(prediction_id)
     if row is None:
@@ -124,6 +147,10 @@ def known_answer(tx: Transaction, token: Token) -> Prediction | None:
 
 def raised(failure: Failure, assigned: Assigned, prediction_id: int) -> MlregError:
     ref = assigned.arm.version.ref
+    if failure.kind == "untrusted":
+        return TrustNotAccepted(
+            failure.message, hint=f"see: mlreg trust list; to let it: mlreg trust accept {ref}"
+        )
     if failure.kind == "artifact":
         return ArtifactError(f"{ref}: {failure.message}", hint="run: mlreg doctor")
     return PredictionFailed(

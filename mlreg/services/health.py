@@ -30,6 +30,7 @@ class Health:
             self._audit,
             self._revisions,
             self._artifacts,
+            self._trust,
             self._objects,
             self._summaries,
         )
@@ -103,6 +104,19 @@ class Health:
         except ArtifactError as error:
             return error.message
         return None
+
+    def _trust(self) -> Iterator[Finding]:
+        from mlreg.services.trust import Trust
+
+        found = [version for version in Trust(self._context).list().versions if not version.counts]
+        broken = [f"{v.ref}: the seal does not fit" for v in found if v.standing == "broken"]
+        unheard = self._context.settings.unheard
+        doubts = [f"{v.ref} cannot run here: {v.standing}" for v in found if v.standing != "broken"]
+        doubts += [f"config.toml sets {name}, which no registry can allow" for name in unheard]
+        for doubt in doubts[:20]:
+            yield Finding(check="trust", state="warning", detail=doubt)
+        if broken or not doubts:
+            yield from _finding("trust", broken, "what may run any code has trust that counts here")
 
     def _objects(self) -> Iterator[Finding]:
         with self._context.store.read() as tx:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,11 +17,12 @@ from mlreg.errors import (
     StoreError,
 )
 from mlreg.inputs import Input, check_input, parse_input
-from mlreg.jsonable import canonical, encode_plain
+from mlreg.jsonable import canonical
 from mlreg.names import check_key, check_text
 from mlreg.routing import choose
 from mlreg.services.answers import (
     Assigned,
+    Refused,
     Request,
     Token,
     columns,
@@ -32,12 +32,14 @@ from mlreg.services.answers import (
     unread,
 )
 from mlreg.services.context import Context
+from mlreg.services.privacy import Privacy
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Signature
+    from mlreg.services.trust import Trust
 
 CHUNK = 1000
 
@@ -62,8 +64,13 @@ class Predictions:
     def __init__(self, context: Context, routes: Routes) -> None:
         self._context = context
         self._routes = routes
-        self._hashed = context.settings.text("log_inputs") == "hashed"
-        self._unlogged = context.settings.text("log_inputs") == "none"
+        self._privacy = Privacy(context.settings)
+
+    @cached_property
+    def _trust(self) -> Trust:
+        from mlreg.services.trust import Trust
+
+        return Trust(self._context)
 
     def predict(
         self,
@@ -101,7 +108,7 @@ class Predictions:
             return known
         if route.table.strategy == "round-robin" and not forced:
             assigned = self._take_turn(route, assigned, is_text=is_text)
-        batch = self._context.runner.predict(assigned.arm.loadable, [assigned.value])
+        batch = self._submit([assigned]).result()
         outcome = batch.outcomes[0]
         entry = self._entry(assigned, outcome, batch.seconds)
         if token is None or isinstance(outcome, Failure):  # what failed may be asked again
@@ -162,7 +169,7 @@ class Predictions:
         model: str | None = None,
         version: str | None = None,
         errors: bool = False,
-        since: Moment = 0,
+        since: Moment | None = None,
         limit: int = 20,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
@@ -172,7 +179,7 @@ class Predictions:
             model: Only rows of this model.
             version: Only rows of this version of it.
             errors: Only failures.
-            since: An instant, how long ago (a timedelta), or microseconds since 1970.
+            since: An instant, how long ago (a timedelta), or microseconds since 1970; None: all.
             limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
         """
@@ -187,7 +194,7 @@ class Predictions:
                 model_key=row and row.key,
                 version_key=found.key if version else None,
                 errors=errors,
-                since=moment(since, now=self._context.clock()),
+                since=None if since is None else moment(since, now=self._context.clock()),
                 after=after,
             )
 
@@ -219,11 +226,16 @@ class Predictions:
         for place, item in enumerate(ready):
             if isinstance(item, Assigned):
                 calls.setdefault(item.arm.version.key, []).append((place, item))
-        return _Chunk(ready, [(call, self._submit(call)) for call in calls.values()])
+        return _Chunk(
+            ready, [(call, self._submit([a for _, a in call])) for call in calls.values()]
+        )
 
-    def _submit(self, call: _Call) -> Pending:
-        loadable = call[0][1].arm.loadable
-        return self._context.runner.submit(loadable, [assigned.value for _, assigned in call])
+    def _submit(self, requests: list[Assigned]) -> Pending:
+        """Hand inputs of one version to the runner, unless this user does not let it run."""
+        arm = requests[0].arm
+        if arm.version.trusted and (refusal := self._trust.refusal(arm.version)):
+            return Refused(refusal, len(requests))
+        return self._context.runner.submit(arm.loadable, [request.value for request in requests])
 
     def _finish_chunk(self, chunk: _Chunk) -> Iterator[Prediction]:
         """Await the outcomes of a chunk, log them, and hand them out in the order of the inputs."""
@@ -301,7 +313,10 @@ class Predictions:
         if request_id is None:
             return None
         check_text(request_id, "request id", longest=_LONGEST_UNIT)
-        return Token(route.model.key, request_id, _digest(canonical(value), route.model.salt))
+        text, salt = canonical(value), route.model.salt
+        digest = self._privacy.request_digest(text, salt)
+        fits = partial(self._privacy.is_same_input, text=text, salt=salt)
+        return Token(route.model.key, request_id, digest, fits)
 
     def _find_answer(self, token: Token) -> Prediction | None:
         with self._context.store.read() as tx:
@@ -328,7 +343,8 @@ class Predictions:
         is_call: bool = True,
     ) -> Entry:
         request, segment = assigned.request, assigned.request.segment
-        output, confidence, status, error = columns(outcome)
+        output, confidence, status = columns(outcome)
+        error = self._privacy.logged_error(outcome) if isinstance(outcome, Failure) else None
         return Entry(
             self._context.clock(),
             assigned.arm.version.key,
@@ -337,7 +353,7 @@ class Predictions:
             assigned.reason,
             request.unit,
             canonical(segment) if segment else None,
-            self._logged_input(assigned),
+            self._privacy.logged_input(assigned.value, assigned.arm.version),
             output,
             confidence,
             max(1, round(seconds * 1e6)),  # 0 would say that nobody measured it
@@ -346,13 +362,6 @@ class Predictions:
             assigned.arm.cost,
             is_call,
         )
-
-    def _logged_input(self, assigned: Assigned) -> str | None:
-        if self._unlogged:
-            return None
-        if self._hashed:
-            return json.dumps(_digest(canonical(assigned.value), assigned.arm.version.model_id))
-        return encode_plain(assigned.value)
 
     def _fold_if_due(self, last_id: int, count: int) -> None:
         """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
@@ -374,8 +383,3 @@ def _checked(request: Request) -> Request:
         check_key(name, "segment")
         check_text(value, f"segment {name}", longest=_LONGEST_UNIT)
     return request
-
-
-def _digest(text: str, key: str) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16, key=key.encode()).hexdigest()
-    return f"blake2b:{digest}"

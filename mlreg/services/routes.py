@@ -84,12 +84,17 @@ class Routes:
         # The marks are taken before the read: a change in between is then seen next time.
         generation, stamp = self._context.store.generation, self._context.store.stamp()
         with self._context.store.read() as tx:
-            if kept and tx.traffic.number(kept.route.model.key) == kept.route.revision:
+            if kept and self._is_current(tx, kept.route):
                 route = kept.route
             else:
                 route = self._build(tx, name)
         self._kept[name] = _Kept(route, generation, stamp, present)
         return route
+
+    def _is_current(self, tx: Transaction, route: Route) -> bool:
+        # A seal can be broken without a new revision.
+        is_plain = not any(served.version.trusted for served in route.served.values())
+        return is_plain and tx.traffic.number(route.model.key) == route.revision
 
     def _build(self, tx: Transaction, name: str | None) -> Route:
         model = self._context.model(tx, name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from mlreg.entities.versions import InputKind, Signature
 from mlreg.errors import InvalidInput
 from mlreg.jsonable import jsonable
 from mlreg.names import check_key, check_text
@@ -63,3 +65,19 @@ def _plain(metadata: Mapping[str, object]) -> dict[str, object]:
         return {name: jsonable(item) for name, item in metadata.items()}
     except (TypeError, RecursionError) as error:
         raise InvalidInput(f"metadata must be plain values: {error}") from None
+
+
+def confirm(signature: Signature, kind: InputKind | None) -> Signature:
+    """The inferred signature, if it agrees with what was said.
+
+    Raises:
+        InvalidInput: It does not.
+    """
+    if kind in (None, signature.input):
+        return signature
+    is_unknown = signature.input == "vector" and signature.length is None
+    if is_unknown:  # nothing spoke for a vector, it is what is assumed: the caller knows better
+        return replace(signature, input=kind)
+    if signature.input == "record" and kind == "vector":
+        return replace(signature, input=kind, fields=(), types=(), length=len(signature.fields))
+    raise InvalidInput(f"the artifact takes a {signature.input}, not a {kind}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,13 @@ from mlreg.names import (
 )
 from mlreg.services.context import Context
 from mlreg.services.numbering import BUMPS, Bump, bumped, give_number, highest
-from mlreg.services.version_details import Details, check_details
+from mlreg.services.version_details import Details, check_details, confirm
 from mlreg.store.versions import StoredArtifact
 
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import Stored
     from mlreg.entities.reports import ModelOverview, NextVersions
+    from mlreg.services.trust import Trust
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -40,6 +42,12 @@ class Versions:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    @cached_property
+    def _trust(self) -> Trust:
+        from mlreg.services.trust import Trust
+
+        return Trust(self._context)
 
     def register(
         self,
@@ -72,7 +80,7 @@ class Versions:
             description: Text for people.
             parent: The version that this one was made from.
             input: What the model takes, where it cannot be inferred.
-            trust: Let the artifact run any code when it is loaded; recorded in the audit trail.
+            trust: Let the artifact run any code when it is loaded; sealed by this user's key.
             check: Load the artifact to prove that it is a model and to infer its signature.
             change: Why and by whom.
 
@@ -122,7 +130,7 @@ class Versions:
                 _check_bare(before)
                 self._check_object(stored)
                 tx.versions.attach(before.key, stored)
-                after = tx.versions.by_key(before.key)
+                after = self._sealed(tx, before.key, change)
                 self._record(tx, "attach", after, change, before=before, after=after)
                 return after
         except BaseException:
@@ -262,9 +270,17 @@ class Versions:
             tx.versions.insert_details(
                 key, metrics=details.metrics, metadata=details.metadata, tags=details.tags
             )
-            added = tx.versions.by_key(key)
+            added = self._sealed(tx, key, change)
             self._record(tx, "register", added, change, after=added)
             return added
+
+    def _sealed(self, tx: Transaction, key: int, change: Change) -> Version:
+        """A version that was just written; one that is trusted gets its seal."""
+        version = tx.versions.by_key(key)
+        if not version.trusted:
+            return version
+        self._trust.give(tx, version, self._context.actor_of(change))
+        return tx.versions.by_key(key)
 
     def _take_in(
         self, artifact: object, *, trust: bool, check: bool, kind: InputKind | None
@@ -272,6 +288,8 @@ class Versions:
         """Store an artifact's bytes and find out what they are."""
         if artifact is None:
             return None
+        if trust:
+            self._trust.prepare()
         stored = self._store(artifact)
         try:
             flavor, signature = "sklearn", Signature(input=kind or "text")
@@ -279,7 +297,7 @@ class Versions:
                 flavor, signature, notes = self._context.runner.inspect(
                     stored.digest, trusted=trust
                 )
-                signature = _confirm(signature, kind)
+                signature = confirm(signature, kind)
                 for note in notes:
                     warnings.warn(note, MlregWarning, stacklevel=4)
         except BaseException:
@@ -337,18 +355,6 @@ class Versions:
             before=before,
             after=after,
         )
-
-
-def _confirm(signature: Signature, kind: InputKind | None) -> Signature:
-    """The inferred signature, if it agrees with what was said."""
-    if kind in (None, signature.input):
-        return signature
-    is_unknown = signature.input == "vector" and signature.length is None
-    if is_unknown:  # nothing spoke for a vector, it is what is assumed: the caller knows better
-        return replace(signature, input=kind)
-    if signature.input == "record" and kind == "vector":
-        return replace(signature, input=kind, fields=(), types=(), length=len(signature.fields))
-    raise InvalidInput(f"the artifact takes a {signature.input}, not a {kind}")
 
 
 def _check_bare(version: Version) -> None:

@@ -43,6 +43,12 @@ def m003_ripe_labels_and_tails(db: UtilsDatabase) -> None:
     db.executescript(_sql("m003_ripe_labels_and_tails"))
 
 
+@migrations()
+def m004_seals(db: UtilsDatabase) -> None:
+    """Who let a version run any code, with a signature that proves it."""
+    db.executescript(_sql("m004_seals"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

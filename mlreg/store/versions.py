@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.traffic import WHOLE
-from mlreg.entities.versions import Signature, Status, Version
+from mlreg.entities.versions import Seal, Signature, Status, Version
 from mlreg.errors import NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
@@ -26,9 +26,10 @@ SELECT = """
         ), exists (
             select 1 from experiment_arms t join experiments e on e.key = t.experiment
             where t.version = v.key and t.place > 0 and e.state = 'running'
-        )
+        ), s.key, s.signature, s.at, s.actor
     from versions v
     join models m on m.key = v.model
+    left join seals s on s.version = v.key
     left join versions p on p.key = v.parent
     left join arms a on a.version = v.key and a.model = v.model
         and a.revision = (select max(number) from revisions r where r.model = v.model)
@@ -71,6 +72,12 @@ DELETE_ALIASES = "delete from aliases where version = :key"
 CHILDREN = """
     select version from versions where parent = :key and deleted_at is null order by precedence
 """
+SEAL = """
+    insert into seals (version, key, signature, at, actor)
+    values (:version, :key, :signature, :at, :actor)
+"""
+BREAK_SEAL = "delete from seals where version = :version"
+TRUSTED = SELECT + " and v.trusted order by m.name, v.precedence, v.key"
 OBJECT_USERS = "select count(*) from versions where digest = :digest and deleted_at is null"
 DIGESTS = """
     select v.digest, m.name || '@' || v.version, v.size_bytes from versions v
@@ -227,6 +234,18 @@ class Versions:
         """The version numbers that name this one as their parent."""
         return [number for (number,) in self._connection.execute(CHILDREN, {"key": key})]
 
+    def seal(self, key: int, seal: Seal) -> None:
+        """Keep who let a version run any code."""
+        self._connection.execute(SEAL, {"version": key, **seal._asdict()})
+
+    def break_seal(self, key: int) -> None:
+        """Forget who let a version run any code."""
+        self._connection.execute(BREAK_SEAL, {"version": key})
+
+    def trusted(self) -> list[Version]:
+        """The versions that somebody let run any code."""
+        return self._many(TRUSTED)
+
     def is_object_used(self, digest: str) -> bool:
         """Whether a version that is not deleted has this digest."""
         return bool(self._connection.execute(OBJECT_USERS, {"digest": digest}).fetchone()[0])
@@ -294,6 +313,7 @@ class Versions:
             trusted=bool(row[11]),
             created_at=from_micros(row[12]),
             created_by=row[13],
+            seal=None if row[19] is None else Seal(*row[19:23]),
         )
 
 

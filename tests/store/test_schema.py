@@ -21,6 +21,7 @@ APPLIED = {
     "m001_initial": "69d77fa11add6ba5",
     "m002_experiments": "18716e56c8ef541a",
     "m003_ripe_labels_and_tails": "a79fb191be9dd54d",
+    "m004_seals": "f10653fbf1045c13",
 }
 
 

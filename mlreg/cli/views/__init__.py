@@ -25,6 +25,8 @@ _MODULES = {
     "FeedbackReceipt": "predictions",
     "PerformanceReport": "performance",
     "EventList": "audit",
+    "TrustReport": "trust",
+    "TrustedVersion": "trust",
     "SettingList": "settings",
     "ConfigEntry": "settings",
     "Experiment": "experiments",

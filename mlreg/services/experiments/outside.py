@@ -19,6 +19,7 @@ from mlreg.routing import Table, choose, table_of
 from mlreg.services.experiments.lifecycle import running
 from mlreg.services.experiments.looking import Looking
 from mlreg.services.feedback import FeedbackService, checked
+from mlreg.services.privacy import Privacy, kind_alone
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
 from mlreg.tallies import LARGEST_MEASURE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
 CHUNK = 1000
+REPORTED = "reported as failed"
 
 _LONGEST = 256
 _LIVE = ROLES.index("live")
@@ -60,6 +62,7 @@ class Outside(Looking):
     def __init__(self, context: Context, traffic: Traffic) -> None:
         super().__init__(context, traffic)
         self._assignments: dict[str, _Kept] = {}
+        self._privacy = Privacy(context.settings)
 
     def assign(self, test_id: str, unit: str | None = None) -> Assignment:
         """Which arm answers a unit; a sticky experiment gives a unit the same arm each time.
@@ -260,6 +263,8 @@ class Outside(Looking):
     def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> _Logged:
         kept = self._kept(test_id)
         at = self._context.clock()
+        if not self._privacy.keeps_all:
+            chunk = [_without_text(outcome) for outcome in chunk]
         entries = [_entry(kept, outcome, at) for outcome in chunk]
         said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
         digests = [
@@ -349,6 +354,13 @@ def _outcome(given: Outcome | Mapping[str, Any]) -> Outcome:
     return Outcome(**given)
 
 
+def _without_text(outcome: Outcome) -> Outcome:
+    """The answer without what its error says, which may quote the input."""
+    if not isinstance(outcome.error, str) or outcome.error == REPORTED:
+        return outcome
+    return replace(outcome, error=kind_alone(outcome.error))
+
+
 def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
     _check_unit(outcome.unit)
     success = _truth(outcome.success, "success")
@@ -371,7 +383,7 @@ def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
         confidence=_number(outcome.confidence, "confidence", least=0.0, most=1.0),
         latency_us=0 if latency is None else round(latency * 1000),
         status=int(has_failed),
-        error=(outcome.error or "reported as failed") if has_failed else None,
+        error=(outcome.error or REPORTED) if has_failed else None,
         cost=_number(outcome.cost, "cost", least=0.0),
         is_call=latency is not None,
     )
