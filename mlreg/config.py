@@ -259,7 +259,7 @@ def _warn_unheard(path: Path, names: tuple[str, ...]) -> None:
         f"{safe(str(path))} sets {', '.join(names)}, which no registry can say for itself; it is "
         f"ignored. If you want it, run: mlreg config {names[0]} VALUE; then take the line out",
         MlregWarning,
-        stacklevel=3,
+        stacklevel=1,  # of one place, so that a process hears it once
     )
 
 

@@ -111,7 +111,11 @@ class Health:
         found = [version for version in Trust(self._context).list().versions if not version.counts]
         broken = [f"{v.ref}: the seal does not fit" for v in found if v.standing == "broken"]
         unheard = self._context.settings.unheard
-        doubts = [f"{v.ref} cannot run here: {v.standing}" for v in found if v.standing != "broken"]
+        doubts = [
+            f"{v.ref} cannot run here, its trust is {v.standing}: see mlreg trust list"
+            for v in found
+            if v.standing != "broken"
+        ]
         doubts += [f"config.toml sets {name}, which no registry can allow" for name in unheard]
         for doubt in doubts[:20]:
             yield Finding(check="trust", state="warning", detail=doubt)

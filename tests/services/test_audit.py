@@ -84,3 +84,19 @@ def test_order_is_by_sequence_even_when_the_clock_jumps_back(registry: Registry,
     registry.versions.register("a@2.0.0")
     assert [e.object for e in registry.audit.events(model="a")] == ["a@1.0.0", "a@2.0.0"]
     assert registry.health.check().healthy
+
+
+def test_what_was_written_while_the_clock_stood_before_1970_is_listed(
+    sentiment: Registry, clock: Clock
+):
+    clock.at = -5 * 1_000_000
+    sentiment.traffic.activate("sentiment@1.0.0")
+    sentiment.predictions.predict("great")
+    assert sentiment.audit.events()[-1].action == "activate"
+    assert len(sentiment.predictions.log()) == 1
+    assert [event.action for event in sentiment.audit.events(since=0)] == [
+        "init",
+        "register",
+        "register",
+    ]
+    assert sentiment.predictions.log(since=0) == []
