@@ -90,7 +90,7 @@ def test_trust_that_comes_in_an_archive_has_to_be_accepted(tmp_path: Path):
     assert refused.stderr.count("sets allow_shared, which no registry can say") == 1
     accepted = mlreg("trust", "accept", "mood@1.0.0", "--yes", folder=here, **mine)
     assert accepted.returncode == 0, accepted.stderr
-    answered = mlreg("predict", "great", folder=here, **mine)
+    answered = mlreg("predict", "great", "--field", "prediction", folder=here, **mine)
     assert (answered.returncode, answered.stdout) == (0, "good\n"), answered.stderr
 
 

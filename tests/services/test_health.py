@@ -36,6 +36,7 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "audit",
         "revisions",
         "artifacts",
+        "trust",
         "objects",
         "summaries",
     }
