@@ -27,23 +27,26 @@ def check_own(folder: Path, inside: Iterable[str]) -> None:
     Raises:
         ArtifactUntrusted: Something is somebody else's, or they can write to it.
     """
-    status = _look(folder, OTHERS_WRITE)
+    place = os.fspath(folder)  # text: this is on the way of each command
+    status = _look(place, OTHERS_WRITE)
     # Who cannot enter the folder cannot write to what is in it, whatever its mode says.
     mode = OTHERS_WRITE if status is None or status.st_mode & _REACH else 0
     for name in inside:
-        _look(folder / name, mode)
-    for above in Path(os.path.realpath(folder)).parents:
-        if _can_be_swapped_in(above.stat()):
-            raise _refused(folder, above, "can be written by other users", "+t")
+        _look(f"{place}/{name}", mode)
+    above, below = os.path.dirname(os.path.realpath(place)), ""
+    while above != below:
+        if _can_be_swapped_in(os.stat(above)):
+            raise _refused(place, above, "can be written by other users", "+t")
+        above, below = os.path.dirname(above), above
 
 
-def _look(path: Path, mode: int) -> os.stat_result | None:
+def _look(path: str, mode: int) -> os.stat_result | None:
     """The status of what is there, if it is ours, and so is a link that leads to it."""
     try:
-        status = path.lstat()
+        status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
             _refuse(path, stranger(status, 0))
-            status = path.stat()
+            status = os.stat(path)
             mode = OTHERS_WRITE
     except FileNotFoundError:
         return None
@@ -51,15 +54,15 @@ def _look(path: Path, mode: int) -> os.stat_result | None:
     return status
 
 
-def _refuse(path: Path, problem: str) -> None:
+def _refuse(path: str, problem: str) -> None:
     if problem:
         raise _refused(path, path, problem, "go-w")
 
 
-def _refused(what: Path, where: Path, problem: str, change: str) -> ArtifactUntrusted:
+def _refused(what: str, where: str, problem: str, change: str) -> ArtifactUntrusted:
     return ArtifactUntrusted(
-        f"other users could change the registry {safe(str(what))}: {safe(str(where))} {problem}",
-        hint=f"use one of your own, or make it yours and run: chmod {change} {safe(str(where))}; "
+        f"other users could change the registry {safe(what)}: {safe(where)} {problem}",
+        hint=f"use one of your own, or make it yours and run: chmod {change} {safe(where)}; "
         "MLREG_ALLOW_SHARED=true accepts it",
     )
 
