@@ -117,6 +117,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "max_artifact_mb", 2048, "the largest artifact that is taken in", least=1, say="stricter"
     ),
+    Setting(
+        "durability",
+        "second",
+        "what a power cut may take of the log: no answer, a second of them, or what the system has",
+        choices=("each", "second", "os"),
+    ),
     Setting("busy_timeout", 15.0, "seconds to wait for other writers", least=0, most=3600),
     Setting(
         "allow_shared",

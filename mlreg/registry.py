@@ -63,7 +63,11 @@ class Registry:
         )
         self._context = Context(
             folder=folder,
-            store=Store(folder / config.DATABASE, timeout=self.settings.number("busy_timeout")),
+            store=Store(
+                folder / config.DATABASE,
+                timeout=self.settings.number("busy_timeout"),
+                durability=self.settings.text("durability"),
+            ),
             objects=objects,
             settings=self.settings,
             clock=clock,

@@ -114,19 +114,27 @@ class SegmentRow(NamedTuple):
 
 
 class Predictions:
-    """Appends to and reads the log on one connection."""
+    """Appends to and reads the log on one connection.
+
+    Attributes:
+        added: How many rows it has ever added, those that were rolled back included.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.added = 0
 
     def append(self, entry: Entry) -> int:
         """Add one row; returns its id."""
-        return int(self._connection.execute(INSERT, entry).lastrowid or 0)
+        found = int(self._connection.execute(INSERT, entry).lastrowid or 0)
+        self.added += 1
+        return found
 
     def append_many(self, entries: list[Entry]) -> range:
         """Add rows; returns their ids, which are consecutive under the write lock."""
         # Plain tuples are bound a fifth faster than named ones.
         self._connection.executemany(INSERT, map(tuple, entries))
+        self.added += len(entries)
         last = int(self._connection.execute("select last_insert_rowid()").fetchone()[0])
         return range(last - len(entries) + 1, last + 1)
 

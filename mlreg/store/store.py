@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.errors import StoreDamaged, StoreTooNew
 from mlreg.store.connection import Connection, Database, Stamp
+from mlreg.store.durability import LogSync
 
 if TYPE_CHECKING:
     from mlreg.store.events import Events
@@ -62,6 +63,12 @@ class Transaction:
 
         return Predictions(self.connection)
 
+    @property
+    def logged(self) -> int:
+        """How many rows have ever been added to the log through this object."""
+        used: Predictions | None = self.__dict__.get("predictions")
+        return used.added if used is not None else 0
+
     @cached_property
     def feedback(self) -> FeedbackTrail:
         """The trail of feedback."""
@@ -94,13 +101,29 @@ class Transaction:
 class Store:
     """Opens a registry's database and hands out transactions.
 
+    Args:
+        path: The database's file.
+        timeout: Seconds to wait for other writers before `StoreBusy`.
+        durability: How soon what is logged must survive a power cut: `each` row before it is
+            answered, within a `second`, or when the operating system likes (`os`).
+        create: Make a new database.
+
     Raises:
         RegistryNotFound: There is no file.
         StoreError: It is no registry, damaged, or of a newer mlreg.
     """
 
-    def __init__(self, path: Path, *, timeout: float, create: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        timeout: float,
+        durability: str = "second",
+        create: bool = False,
+    ) -> None:
         self.path = path
+        self._syncs_each = durability == "each"
+        self._sync = LogSync(path) if durability == "second" else None
         self.database = Database(path, timeout=timeout, create=create)
         self._local = threading.local()
         # Counts this process's own changes of the control plane, which a stamp does not show.
@@ -119,25 +142,36 @@ class Store:
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Transaction]:
         """A transaction that commits at the end of the block, or changes nothing."""
-        with self.database.write(durable=durable) as connection:
-            yield self._transaction(connection)
+        is_synced = durable or self._syncs_each
+        with self.database.write(durable=is_synced) as connection:
+            tx = self._transaction(connection)
+            before = tx.logged
+            yield tx
         if durable:
             self.generation += 1
+        if self._sync is not None and not is_synced and tx.logged > before:
+            self._sync.logged(tx.logged - before)
 
     def append_prediction(self, entry: Entry) -> int:
         """Log one prediction in a transaction of its own; returns its id."""
-        return self.database.alone(
+        found = self.database.alone(
             lambda connection: self._transaction(connection).predictions.append(entry),
-            durable=False,
+            durable=self._syncs_each,
         )
+        if self._sync is not None:
+            self._sync.logged(1)
+        return found
 
     def stamp(self) -> Stamp:
         """Equal to an earlier stamp while nobody but this thread's connection has committed."""
         return self.database.stamp()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what has been logged is then on the disk."""
         self.database.close()
+        # Only now: whoever closes last has the log checkpointed, and nothing is left to sync.
+        if self._sync is not None:
+            self._sync.finish()
 
     def _transaction(self, connection: Connection) -> Transaction:
         found: Transaction | None = getattr(self._local, "transaction", None)
