@@ -27,6 +27,7 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from mlreg.store.guard import Guard
 
 try:  # SQLite up to 3.51.2 can corrupt a WAL that two connections reset at one moment.
     from pysqlite3 import dbapi2 as sqlite3
@@ -59,6 +60,7 @@ class Database:
     def __init__(self, path: Path, *, timeout: float, create: bool = False) -> None:
         self.path = path
         self._timeout = timeout
+        self.guard = Guard(path)
         self._local = threading.local()
         self._opened: set[sqlite3.Connection] = set()
         self._numbers = count(1)
@@ -116,13 +118,15 @@ class Database:
         self._local.connection = connection
         self._local.durable = True
         self._local.number = next(self._numbers)
-        self._local.lease = _Lease(connection, self._opened)
+        self._local.lease = _Lease(connection, self._opened, self.guard)
+        self.guard.watch(connection)
         return connection
 
     def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
         if create:
             connection.execute(f"pragma application_id = {APPLICATION_ID}")
             connection.execute("pragma journal_mode = wal")
+            connection.execute("select 1 from sqlite_schema").fetchone()  # makes the log's files
         elif connection.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
             raise StoreDamaged(
                 f"{self.path} is not an mlreg registry", hint="name another with --registry"
@@ -156,23 +160,28 @@ class Database:
             connection = self._connection_for(durable=durable)
             self._retrying(lambda: connection.execute("begin immediate"))
             try:
+                self.guard.check_first(connection)
                 yield connection
                 connection.execute("commit")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
+            self.guard.check(connection)
 
     def alone(self, statement: Callable[[sqlite3.Connection], _T], *, durable: bool = True) -> _T:
         """Run one statement as a transaction of its own, without BEGIN and COMMIT to pay for."""
         try:
             connection = self._connection_for(durable=durable)
+            self.guard.check_first(connection)
             try:
-                return statement(connection)
+                found = statement(connection)
             except sqlite3.OperationalError as error:
                 if _primary(error) not in _BUSY:
                     raise
-            return self._retrying(lambda: statement(connection))
+                found = self._retrying(lambda: statement(connection))
+            self.guard.check(connection)
+            return found
         except sqlite3.Error as error:
             raise self._translation(error) from error
 
@@ -187,7 +196,7 @@ class Database:
         """Close the connections of all threads of this process."""
         if os.getpid() == self._pid:
             for connection in list(self._opened):
-                connection.close()
+                self.guard.close(connection)
             self._opened.clear()
             self._local = threading.local()
 
@@ -228,6 +237,8 @@ class Database:
                 hint="the folder itself must be writable: WAL keeps two files beside it",
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if self._opened:  # else it may be any file
+                self.guard.condemn(str(error))
             return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Conflict(f"the change breaks a rule of the registry: {error}")
@@ -237,16 +248,19 @@ class Database:
 class _Lease:
     """A thread's hold on its connection: kept among its locals, it goes when the thread ends."""
 
-    def __init__(self, connection: sqlite3.Connection, opened: set[sqlite3.Connection]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, opened: set[sqlite3.Connection], guard: Guard
+    ) -> None:
         self._connection = connection
         self._opened = opened
+        self._guard = guard
         self._pid = os.getpid()
         opened.add(connection)
 
     def __del__(self) -> None:
         if os.getpid() == self._pid:
             self._opened.discard(self._connection)
-            self._connection.close()
+            self._guard.close(self._connection)
 
 
 def _begin_read(connection: sqlite3.Connection) -> None:

@@ -166,6 +166,14 @@ class Store:
         """Equal to an earlier stamp while nobody but this thread's connection has committed."""
         return self.database.stamp()
 
+    def damage(self) -> str | None:
+        """Why some program found this registry damaged; nobody writes until that is cleared."""
+        return self.database.guard.marked()
+
+    def clear_damage(self) -> None:
+        """Let programs that open the registry from now on write again: it was found sound."""
+        self.database.guard.clear()
+
     def close(self) -> None:
         """Close all connections; what has been logged is then on the disk."""
         self.database.close()
