@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.clock import Clock
 from mlreg.config import Settings
+from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly
 from mlreg.names import Reference, check_text, parse_reference
 from mlreg.store.store import Store, Transaction
 
@@ -75,6 +78,25 @@ class Context:
     def version(self, tx: Transaction, ref: str | Reference) -> Version:
         """The version that a reference names."""
         return tx.versions.get(parse_reference(ref) if isinstance(ref, str) else ref)
+
+    def changing(self, change: Change) -> AbstractContextManager[Transaction]:
+        """A transaction for a change of who answers: it goes through on a full disk, too."""
+        store = self.store
+        return store.read() if change.dry_run else store.write(urgent=True)
+
+    @contextmanager
+    def folded(self) -> Iterator[Transaction]:
+        """A snapshot whose summaries cover all of the log, also where nothing can be written."""
+        try:
+            self.fold_summaries()
+        except (StoreFull, StoreReadOnly, StoreDamaged):
+            with self.store.read() as tx, tx.summaries.aside():
+                while tx.summaries.fold(limit=_PIECE):
+                    pass
+                yield tx
+            return
+        with self.store.read() as tx:
+            yield tx
 
     def fold_summaries(self) -> None:
         """Fold what the summaries do not cover yet, in pieces that let other writers through."""

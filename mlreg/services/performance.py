@@ -90,8 +90,7 @@ class Performance:
             InvalidInput: The window is empty.
         """
         window = self._window(since, until)
-        self._context.fold_summaries()
-        with self._context.store.read() as tx:
+        with self._context.folded() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
             cells = self._cells(tx, {version.key for version in versions}, window)
@@ -139,9 +138,8 @@ class Performance:
         """The live report of two versions of the same model, if both have predictions."""
         if one.model_key != other.model_key or one.key == other.key:
             return None
-        self._context.fold_summaries()
         window = self._window(None, None)
-        with self._context.store.read() as tx:
+        with self._context.folded() as tx:
             tallies = by_role(self._cells(tx, {one.key, other.key}, window))
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):

@@ -275,8 +275,7 @@ class Traffic:
             known = ", ".join(STRATEGIES)
             raise InvalidInput(f"strategy must be one of {known}, not {safe(str(strategy))}")
         reason = check_text(change.reason, "reason")
-        transaction = self._context.store.read if change.dry_run else self._context.store.write
-        with transaction() as tx:
+        with self._context.changing(change) as tx:
             model = self._model_of(tx, ref)
             now = tx.traffic.current(model)
             check_expected(now, change)

@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -20,6 +21,7 @@ from typing import TypeVar
 from mlreg.errors import (
     Conflict,
     MlregError,
+    MlregWarning,
     RegistryNotFound,
     StoreBusy,
     StoreDamaged,
@@ -28,6 +30,7 @@ from mlreg.errors import (
     StoreReadOnly,
 )
 from mlreg.store.guard import Guard
+from mlreg.store.reserve import Reserve
 
 try:  # SQLite up to 3.51.2 can corrupt a WAL that two connections reset at one moment.
     from pysqlite3 import dbapi2 as sqlite3
@@ -42,6 +45,9 @@ Connection = sqlite3.Connection
 
 _RETRY_SECONDS = (50e-6, 500e-6)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
 _T = TypeVar("_T")
 
 
@@ -61,6 +67,7 @@ class Database:
         self.path = path
         self._timeout = timeout
         self.guard = Guard(path)
+        self.reserve = Reserve(path.parent)
         self._local = threading.local()
         self._opened: set[sqlite3.Connection] = set()
         self._numbers = count(1)
@@ -80,7 +87,11 @@ class Database:
         if os.getpid() != self._pid:
             self._leave_to_parent()
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        return found if found is not None else self._connect()
+        if found is None:
+            return self._connect()
+        if self._local.refusal is not None and not found.in_transaction:
+            return self._renewed(found)
+        return found
 
     def stamp(self) -> Stamp:
         """Equal to an earlier stamp while nobody but this thread's connection has committed.
@@ -101,9 +112,30 @@ class Database:
     def _connect(self, *, create: bool = False) -> sqlite3.Connection:
         if not create:
             self._check_file()
+        refusal = None
+        try:
+            connection = self._open("mode=rwc" if create else "mode=rw", create=create)
+        except sqlite3.OperationalError as error:
+            if create or _primary(error) not in _FULL + _READ_ONLY:
+                raise
+            refusal = self._translation(error)
+            # Without room or leave to make the files beside it, the database itself can be read.
+            connection = self._open("mode=ro&immutable=1")
+            self._tell_of_rest()
+        self._local.connection = connection
+        self._local.durable = True
+        self._local.number = next(self._numbers)
+        self._local.refusal = refusal
+        self._local.since = time.monotonic()
+        self._local.lease = _Lease(connection, self._opened, self.guard)
+        if refusal is None:
+            self.guard.watch(connection)
+        return connection
+
+    def _open(self, mode: str, *, create: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             # A file that went away meanwhile must not come back empty.
-            f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+            f"{self.path.absolute().as_uri()}?{mode}",
             uri=True,
             timeout=0,
             isolation_level=None,
@@ -115,12 +147,37 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self._local.connection = connection
-        self._local.durable = True
-        self._local.number = next(self._numbers)
-        self._local.lease = _Lease(connection, self._opened, self.guard)
-        self.guard.watch(connection)
         return connection
+
+    def _renewed(self, found: sqlite3.Connection) -> sqlite3.Connection:
+        """A connection that can only read, looked at again from time to time."""
+        if time.monotonic() - self._local.since < _REFUSED_SECONDS:
+            return found
+        return self._connect()
+
+    def _tell_of_rest(self) -> None:
+        """Warn of what lies in the log, where it cannot be read; once for each place."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        if wal.exists() and wal.stat().st_size:
+            warnings.warn(
+                f"the registry {self.path} cannot be written, so it is shown as of its last"
+                f" checkpoint: what lies in {wal.name} is missing",
+                MlregWarning,
+                stacklevel=2,
+            )
+
+    def reopen(self) -> None:
+        """Try again to open for writing, if that was refused.
+
+        Raises:
+            StoreError: It is refused still.
+        """
+        with self._translated():
+            self.connection()
+            if self._local.refusal is not None:
+                self._connect()
+            if self._local.refusal is not None:
+                raise self._local.refusal
 
     def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
         if create:
@@ -187,6 +244,9 @@ class Database:
 
     def _connection_for(self, *, durable: bool) -> sqlite3.Connection:
         connection = self.connection()
+        if self._local.refusal is not None:
+            self.reopen()
+            connection = self.connection()
         if self._local.durable != durable:
             connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._local.durable = durable
@@ -228,16 +288,18 @@ class Database:
                 f"{where} is busy: another process has been writing for {self._timeout:g} s",
                 hint="try again, or raise busy_timeout in the settings",
             )
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            what = "the disk is full" if code == sqlite3.SQLITE_FULL else "a disk I/O error"
+        if code in _FULL:
+            is_full = code == sqlite3.SQLITE_FULL or self.reserve.is_short()
+            what = "the disk is full" if is_full else "a disk I/O error"
             return StoreFull(f"{where} could not be written: {what}", hint="free some space")
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        if code in _READ_ONLY:
             return StoreReadOnly(
                 f"{where} cannot be opened for writing ({error})",
                 hint="the folder itself must be writable: WAL keeps two files beside it",
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            if self._opened:  # else it may be any file
+            # Else it may be any file, or one that others write while it is read as it lies there.
+            if self._opened and getattr(self._local, "refusal", None) is None:
                 self.guard.condemn(str(error))
             return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
         if code == sqlite3.SQLITE_CONSTRAINT:

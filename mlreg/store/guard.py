@@ -12,12 +12,9 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mlreg.errors import StoreDamaged
-
-if TYPE_CHECKING:
-    from mlreg.store.connection import Connection
 
 MARKER = "damaged"
 
@@ -25,6 +22,14 @@ MARKER = "damaged"
 # again and look the same.
 _SETTLED_NS = 50_000_000
 _IDLE_SECONDS = 0.05
+
+
+class Connection(Protocol):
+    """All that is asked of a connection here."""
+
+    def close(self) -> None:
+        """Give its files up."""
+
 
 _Files = tuple[tuple[int, int] | None, ...]
 
@@ -62,7 +67,8 @@ class Guard:
 
     def check_first(self, connection: Connection) -> None:
         """Check before a write, unless the write before has just been checked."""
-        if time.monotonic() - self._seals[id(connection)].seen > _IDLE_SECONDS:
+        idle = time.monotonic() - self._seals[id(connection)].seen
+        if self._condemned or idle > _IDLE_SECONDS:
             self.check(connection)
 
     def check(self, connection: Connection) -> None:

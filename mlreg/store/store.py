@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlreg.errors import StoreDamaged, StoreTooNew
+from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew
 from mlreg.store.connection import Connection, Database, Stamp
 from mlreg.store.durability import LogSync
 
@@ -140,17 +140,35 @@ class Store:
             yield self._transaction(connection)
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Transaction]:
-        """A transaction that commits at the end of the block, or changes nothing."""
+    def write(self, *, durable: bool = True, urgent: bool = False) -> Iterator[Transaction]:
+        """A transaction that commits at the end of the block, or changes nothing.
+
+        Args:
+            durable: It survives a power cut once it has ended, and counts as a change of the
+                control plane.
+            urgent: On a full disk the reserve is given up for it.
+        """
+        if urgent:
+            self._make_room_to_open()
         is_synced = durable or self._syncs_each
         with self.database.write(durable=is_synced) as connection:
+            if urgent and self.database.reserve.is_short():
+                # Under the lock, so that nobody who logs can take the room.
+                self.database.reserve.give_up()
             tx = self._transaction(connection)
             before = tx.logged
             yield tx
         if durable:
             self.generation += 1
+            self.database.reserve.restore()
         if self._sync is not None and not is_synced and tx.logged > before:
             self._sync.logged(tx.logged - before)
+
+    def _make_room_to_open(self) -> None:
+        try:
+            self.database.reopen()
+        except StoreFull:
+            self.database.reserve.give_up()
 
     def append_prediction(self, entry: Entry) -> int:
         """Log one prediction in a transaction of its own; returns its id."""
@@ -198,7 +216,14 @@ class Store:
         if version == 0:
             raise StoreDamaged(f"{self.path} is not an mlreg registry: it has no schema")
         if version < SCHEMA_VERSION:
-            self._migrate()
+            try:
+                self._migrate()
+            except (StoreFull, StoreReadOnly) as error:
+                raise type(error)(
+                    f"{self.path} has schema {version} and must be brought to {SCHEMA_VERSION}"
+                    f" before it can be used; {error.message}",
+                    hint="open it once where it can be written",
+                ) from error
 
     def _migrate(self) -> None:
         from mlreg.store.migrations import migrate

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
@@ -85,6 +87,8 @@ COUNTS = """
     group by version
 """
 DROP = "delete from summaries"
+TABLES = ("summaries", "watermarks")
+TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
 
 
 class Cell(NamedTuple):
@@ -123,6 +127,23 @@ class Summaries:
             for grain, bucket in ((ALL_TIME, 0), (DAILY, hour * HOUR // DAY), (HOURLY, hour)):
                 self._merge(cell, grain, bucket, tally)
         return limit in (logged, judged)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let this connection alone see, and fold into, copies of the summaries.
+
+        For the length of the block, which must lie in a transaction.
+        """
+        for table in TABLES:
+            ddl: str = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
+            # A temporary table hides the one of the same name.
+            self._connection.execute("create temp table" + ddl[len("create table") :])
+            self._connection.execute(f"insert into temp.{table} select * from main.{table}")  # noqa: S608
+        try:
+            yield
+        finally:
+            for table in TABLES:
+                self._connection.execute(f"drop table temp.{table}")
 
     def rebuild(self) -> None:
         """Forget all summaries; the next fold starts from the first row."""

@@ -29,7 +29,8 @@ from pathlib import Path
 from mlreg.errors import MlregError
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store
-row, ids, error = Entry(0, 1, 1, 0, "single", None, None, "1", "2", 0.9, 400, 0, None, None), [], None
+row = Entry(0, 1, 1, 0, "single", None, None, "1", "2", 0.9, 400, 0, None, None)
+ids, error = [], None
 try:
     store = Store(Path(sys.argv[1]), timeout=5)
     for _ in range(20):
@@ -119,12 +120,11 @@ DEEDS = [
 def test_two_programs_never_get_the_same_id_after(
     deed: Callable[[Files], None], seeded: Seeded, store: Store
 ):
-    files, row, ids = Files(store), entry(seeded), []
+    files, ids = Files(store), []
     deed(files)
     other = Other(store.path)
     with pytest.raises(StoreDamaged, match="removed or replaced while it was open"):
-        while len(ids) < 20:
-            ids.append(store.append_prediction(row))
+        ids.append(store.append_prediction(entry(seeded)))
     store.close()
     third = Other(store.path)
     for program in (other, third):
@@ -149,22 +149,20 @@ def test_who_was_left_behind_does_not_delete_the_log_of_who_came_after(
     left.close()
 
 
-def damage(path: Path) -> None:
-    """Overwrite all pages but the first few."""
-    size = path.stat().st_size
-    with path.open("r+b") as file:
-        file.seek(4 * 4096)
-        file.write(bytes(size - 4 * 4096))
+def lose_a_table(store: Store) -> None:
+    """Let the schema name a page that is not there, look, and change nothing."""
+    with store.write() as tx:
+        tx.connection.execute("pragma writable_schema = on")
+        tx.connection.execute("update sqlite_schema set rootpage = 9999 where name = 'models'")
+        tx.connection.execute("pragma writable_schema = reset")
+        tx.models.names()
 
 
 def test_damage_seen_once_stops_all_writes_until_it_is_cleared(seeded: Seeded, store: Store):
     other = Store(store.path, timeout=5)
     other.append_prediction(entry(seeded))
-    with pytest.raises(StoreDamaged, match="malformed"), store.write() as tx:
-        tx.connection.execute("pragma writable_schema = on")
-        tx.connection.execute("update sqlite_schema set rootpage = 9999 where name = 'models'")
-        tx.connection.execute("pragma writable_schema = reset")
-        tx.models.names()
+    with pytest.raises(StoreDamaged, match="malformed"):
+        lose_a_table(store)
     for found in (store, other, Store(store.path, timeout=5)):
         with pytest.raises(StoreDamaged, match="nothing is written"):
             found.append_prediction(entry(seeded))
@@ -175,7 +173,7 @@ def test_damage_seen_once_stops_all_writes_until_it_is_cleared(seeded: Seeded, s
     store.clear_damage()
     assert store.damage() is None
     again = Store(store.path, timeout=5)
-    assert again.append_prediction(entry(seeded)) == 2
+    assert again.append_prediction(entry(seeded)) > 1
     again.close()
 
 

@@ -271,7 +271,7 @@ class Lifecycle:
             return tuple(tx.experiments.newest(model_key=key, state=state))
 
     def _transaction(self, change: Change) -> AbstractContextManager[Transaction]:
-        return (self._context.store.read if change.dry_run else self._context.store.write)()
+        return self._context.changing(change)
 
     def _traffic_now(self, tx: Transaction, experiment: Experiment, change: Change) -> Revision:
         """The revision in force.

@@ -1,0 +1,289 @@
+"""A disk that is full or read-only: what is there can be read, and a rollback goes through."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mlreg
+from mlreg.store.reserve import RESERVE, SIZE
+from tests.support import DATABASE
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+MLREG = [sys.executable, "-P", "-m", "mlreg"]
+NOBODY = 65534
+READS = [
+    ["list"],
+    ["show", "sentiment@1.0.0"],
+    ["history", "sentiment"],
+    ["audit"],
+    ["log"],
+    ["perf", "sentiment"],
+    ["compare", "sentiment@1.0.0", "sentiment@2.0.0"],
+    ["route", "sentiment"],
+    ["rollback", "sentiment", "--history"],
+    ["next", "sentiment"],
+    ["abtest", "list"],
+    ["abtest", "show", "trial"],
+    ["abtest", "status"],
+    ["abtest", "analyze", "trial"],
+    ["abtest", "verify", "trial"],
+    ["doctor"],
+    ["config"],
+]
+WRITES = [
+    ["predict", "great", "--model", "sentiment"],
+    ["feedback", "1", "positive"],
+    ["alias", "sentiment@1.0.0", "old"],
+    ["register", "other@1.0.0"],
+]
+STEERING = [
+    ["rollback", "sentiment"],
+    ["abtest", "stop", "trial"],
+    ["activate", "churn@1.0.0", "--traffic", "100"],
+    ["deactivate", "churn@1.0.0"],
+]
+
+
+class Said(NamedTuple):
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Place:
+    """A registry, and the command line on it, as root or as an ordinary user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, words: list[str], *, user: int | None = None, largest: int | None = None) -> Said:
+        def limit() -> None:
+            if largest is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+        done = subprocess.run(
+            [*MLREG, *words, "--json", "--registry", str(self.folder)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            user=user,
+            group=user,
+            extra_groups=[] if user is not None else None,
+            preexec_fn=limit,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def rows(self) -> list[int]:
+        """The ids in the log."""
+        said = self.run(["log", "-n", "100000"])
+        assert said.code == 0, said.err
+        return [row["prediction_id"] for row in json.loads(said.out)["predictions"]]
+
+    def fill(self) -> None:
+        """Leave not a byte."""
+        with (self.folder / "ballast").open("wb", buffering=0) as file:
+            for size in (1 << 16, 1 << 12, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    pass
+        assert os.statvfs(self.folder).f_bavail == 0
+
+    def free(self) -> None:
+        (self.folder / "ballast").unlink()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, artifacts: dict[str, Path]) -> Path:
+    """A registry with two models, an experiment that runs, predictions and labels."""
+    folder = tmp_path_factory.mktemp("template")
+    with mlreg.init(folder) as registry:
+        for number in ("1.0.0", "2.0.0"):
+            registry.versions.register(f"sentiment@{number}", artifacts["text"])
+        registry.versions.register("churn@1.0.0")
+        registry.traffic.activate("sentiment@1.0.0")
+        registry.predictions.predict("great", model="sentiment")
+        registry.experiments.create(
+            "trial", control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], mde=0.1
+        )
+        registry.experiments.start("trial")
+        for answer in [registry.predictions.predict("great", model="sentiment") for _ in range(9)]:
+            registry.feedback.record(answer.prediction_id, "positive")
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, template: Path) -> Iterator[Place]:
+    """The registry on a file system of a few megabytes."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    mount("-t", "tmpfs", "-o", "size=12m,mode=755", "none", str(mounted))
+    try:
+        shutil.copytree(template, mounted, dirs_exist_ok=True)
+        yield Place(mounted)
+    finally:
+        subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+def mount(*words: str) -> None:
+    if subprocess.run(["mount", *words], capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+
+
+def test_a_full_disk_can_be_read_refuses_the_log_and_lets_a_rollback_through(small_disk: Place):
+    reserve = small_disk.folder / ".mlreg" / RESERVE
+    assert reserve.stat().st_blocks * 512 >= SIZE
+    logged = small_disk.rows()
+    small_disk.fill()
+    for words in READS:
+        said = small_disk.run(words)
+        assert said.code == 0, f"{words}: {said.err}"
+    for words in WRITES:
+        said = small_disk.run(words)
+        assert (said.code, said.out) == (6, ""), f"{words}: {said}"
+        assert "the disk is full" in said.err
+    assert reserve.exists()
+    said = small_disk.run(STEERING[0])
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["revision"] == 3
+    assert not reserve.exists()
+    for words in READS:
+        if words[0] != "abtest":  # it was stopped by the rollback
+            assert small_disk.run(words).code == 0, words
+    assert small_disk.rows() == logged
+    small_disk.free()
+    assert small_disk.run(["predict", "great", "--model", "sentiment"]).code == 0
+    assert small_disk.run(["alias", "sentiment@1.0.0", "old"]).code == 0
+    assert reserve.stat().st_size == SIZE
+    assert small_disk.run(["doctor"]).code == 0
+
+
+@pytest.mark.parametrize("words", STEERING, ids=" ".join)
+def test_every_change_of_who_answers_goes_through_on_a_full_disk(
+    small_disk: Place, words: list[str]
+):
+    if words[0] == "deactivate":
+        assert small_disk.run(STEERING[2]).code == 0
+    small_disk.fill()
+    said = small_disk.run(words)
+    assert said.code == 0, said.err
+
+
+def test_a_change_goes_through_while_others_try_to_log_on_a_full_disk(small_disk: Place):
+    with mlreg.open(small_disk.folder) as registry:
+        before = registry.predictions.predict("great", model="sentiment").prediction_id
+        small_disk.fill()
+        told, refused = [], 0
+        for _ in range(300):
+            try:
+                told.append(registry.predictions.predict("great", model="sentiment").prediction_id)
+            except mlreg.StoreError:
+                refused += 1
+        assert refused
+        said = small_disk.run(["rollback", "sentiment"])
+        assert said.code == 0, said.err
+        small_disk.free()
+        told.append(registry.predictions.predict("great", model="sentiment").prediction_id)
+    assert set(told) <= set(small_disk.rows())
+    assert min(told) > before
+
+
+def check_read_only(place: Place, *, user: int | None = None) -> None:
+    for words in READS:
+        said = place.run(words, user=user)
+        assert said.code == 0, f"{words}: {said.err}"
+    for words in [*WRITES, *STEERING]:
+        said = place.run(words, user=user)
+        assert (said.code, said.out) == (6, ""), f"{words}: {said}"
+        assert '"store_read_only"' in said.err
+
+
+def test_a_read_only_file_system_can_be_read(small_disk: Place, tmp_path: Path):
+    frozen = tmp_path / "frozen"
+    frozen.mkdir()
+    mount("--bind", str(small_disk.folder), str(frozen))
+    try:
+        mount("-o", "remount,bind,ro", str(frozen))
+        check_read_only(Place(frozen))
+    finally:
+        subprocess.run(["umount", "-l", str(frozen)], check=True)
+
+
+@pytest.fixture
+def foreign(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The registry where everybody can come to it, and an ordinary user cannot write."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 0, 0)
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    yield Place(folder)
+    shutil.rmtree(folder)
+
+
+def test_a_registry_of_root_can_be_read_by_an_ordinary_user(foreign: Place):
+    check_read_only(foreign, user=NOBODY)
+
+
+def test_what_lies_in_the_log_of_a_registry_that_cannot_be_written_is_said_to_be_missing(
+    foreign: Place,
+):
+    database = foreign.folder / ".mlreg" / DATABASE
+    registry = mlreg.open(foreign.folder)
+    registry.predictions.predict("great", model="sentiment")
+    copies = {p: p.read_bytes() for p in database.parent.glob(f"{DATABASE}*")}
+    registry.close()
+    for path, content in copies.items():
+        path.write_bytes(content)
+    Path(f"{database}-shm").unlink()
+    said = foreign.run(["log"], user=NOBODY)
+    assert said.code == 0, said.err
+    assert "shown as of its last checkpoint" in said.err
+    assert len(json.loads(said.out)["predictions"]) == 10
+    assert len(foreign.rows()) == 11  # root can write it
+
+
+@pytest.mark.parametrize("largest", [0, 4096])
+def test_a_limit_on_the_size_of_files_stops_no_reading(
+    template: Path, largest: int, tmp_path: Path
+):
+    place = Place(tmp_path)
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    for words in READS:
+        said = place.run(words, largest=largest)
+        assert said.code == 0, f"{words}: {said.err}"
+    for words in WRITES:
+        said = place.run(words, largest=largest)
+        assert (said.code, said.out) == (6, ""), f"{words}: {said}"
+
+
+def test_an_older_registry_that_cannot_be_written_says_what_it_lacks(foreign: Place):
+    from mlreg.store.connection import sqlite3
+
+    connection = sqlite3.connect(foreign.folder / ".mlreg" / DATABASE)
+    connection.execute("pragma user_version = 2")
+    connection.close()
+    said = foreign.run(["list"], user=NOBODY)
+    assert said.code == 6
+    assert "must be brought to" in said.err
