@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -15,7 +14,7 @@ def main() -> NoReturn:
     _occupy_standard_streams()
     _make_text_writable()
     signal.signal(signal.SIGTERM, _terminate)
-    warnings.showwarning = _warn
+    warnings.showwarning = _note
     from mlreg.cli.app import command
 
     _leave(command().run(_arguments()))
@@ -48,10 +47,10 @@ def _make_text_writable() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    # Where in the code it arose is of no use to whoever reads it.
-    with suppress(OSError, ValueError):
-        print("warning:", message, file=sys.stderr, flush=True)  # noqa: T201  # not a result
+def _note(message: Warning | str, *_: object, **__: object) -> None:
+    from mlreg.cli.output import note
+
+    note(f"note: {message}")
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
 
+# What keeps a report from writing what it would fold: it can still count.
+UNWRITABLE = (StoreDamaged, StoreFull, StoreReadOnly)
+
 _LONGEST_ACTOR = 256
 _PIECE = 10_000
 
@@ -89,7 +92,7 @@ class Context:
         """A snapshot whose summaries cover all of the log, also where nothing can be written."""
         try:
             self.fold_summaries()
-        except (StoreFull, StoreReadOnly, StoreDamaged):
+        except UNWRITABLE:
             with self.store.read() as tx, tx.summaries.aside():
                 while tx.summaries.fold(limit=_PIECE):
                     pass

@@ -26,6 +26,8 @@ class Health:
             self._sqlite,
             self._schema,
             self._database,
+            self._damage,
+            self._disk,
             self._wal,
             self._audit,
             self._revisions,
@@ -66,6 +68,24 @@ class Health:
         with self._context.store.read() as tx:
             problems = integrity_problems(tx.connection)
         yield from _finding("database", problems, "pages and references are sound")
+
+    def _damage(self) -> Iterator[Finding]:
+        """What stopped all writes; where the pages are sound they may go on."""
+        reason = self._context.store.damage()
+        if reason is None:
+            yield Finding(check="damage", state="ok", detail="no program has found any")
+            return
+        with self._context.store.read() as tx:
+            problems = integrity_problems(tx.connection)
+        if not problems:
+            self._context.store.clear_damage()
+            reason = f"nothing was written since {reason}; it is sound now, so writes may go on"
+        yield Finding(check="damage", state="failed" if problems else "warning", detail=reason)
+
+    def _disk(self) -> Iterator[Finding]:
+        problem = self._context.store.disk_problem()
+        detail = problem or "there is a reserve for a rollback on a full disk"
+        yield Finding(check="disk", state="warning" if problem else "ok", detail=detail)
 
     def _wal(self) -> Iterator[Finding]:
         size = wal_bytes(self._context.store.database)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mlreg.errors import StoreDamaged
+from mlreg.errors import StoreDamaged, StoreReadOnly
 
 MARKER = "damaged"
 
@@ -115,8 +115,15 @@ class Guard:
             return None
 
     def clear(self) -> None:
-        """The registry has been found sound: programs that open it from now on may write."""
-        self._marker.unlink(missing_ok=True)
+        """The registry has been found sound: programs that open it from now on may write.
+
+        Raises:
+            StoreReadOnly: The mark cannot be taken away.
+        """
+        try:
+            self._marker.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreReadOnly(f"{self._marker} cannot be removed: {error.strerror}") from None
 
     def close(self, connection: Connection) -> None:
         """Close a connection, unless that would delete files of others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreTooNew
+from mlreg.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly, StoreTooNew
 from mlreg.store.connection import Connection, Database, Stamp
 from mlreg.store.durability import LogSync
 
@@ -191,6 +192,18 @@ class Store:
     def clear_damage(self) -> None:
         """Let programs that open the registry from now on write again: it was found sound."""
         self.database.guard.clear()
+
+    def disk_problem(self) -> str | None:
+        """Why changes fail, or might on a full disk: it cannot be written, or has no reserve."""
+        try:
+            self.database.reopen()
+        except StoreError as error:
+            return error.message
+        if not os.access(self.path, os.W_OK):
+            return f"{self.path} is read-only"
+        if not self.database.reserve.exists():
+            return "there is no reserve for a rollback on a full disk; the next change makes it"
+        return None
 
     def close(self) -> None:
         """Close all connections; what has been logged is then on the disk."""

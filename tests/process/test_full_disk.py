@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -15,13 +16,14 @@ from typing import NamedTuple
 import pytest
 
 import mlreg
+from mlreg.errors import StoreError
 from mlreg.store.reserve import RESERVE, SIZE
-from tests.support import DATABASE
+from tests.support import DATABASE, raw
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 MLREG = [sys.executable, "-P", "-m", "mlreg"]
-NOBODY = 65534
+CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
 READS = [
     ["list"],
     ["show", "sentiment@1.0.0"],
@@ -51,8 +53,11 @@ STEERING = [
     ["rollback", "sentiment"],
     ["abtest", "stop", "trial"],
     ["activate", "churn@1.0.0", "--traffic", "100"],
-    ["deactivate", "churn@1.0.0"],
+    ["deactivate", "churn@1.0.0", "--yes"],
 ]
+
+
+LIBC = ctypes.CDLL(None)
 
 
 class Said(NamedTuple):
@@ -63,16 +68,25 @@ class Said(NamedTuple):
     err: str
 
 
+def can_be_read(said: Said) -> bool:
+    """Whether a command said what it was asked; a look may say that it is too early."""
+    return said.code in (0, 11) and said.out != ""
+
+
 class Place:
-    """A registry, and the command line on it, as root or as an ordinary user."""
+    """A registry, and the command line on it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, words: list[str], *, user: int | None = None, largest: int | None = None) -> Said:
+    def run(self, words: list[str], *, largest: int | None = None, obeys: bool = False) -> Said:
+        """Run a command; with a limit for files, or as one who obeys modes even as root."""
+
         def limit() -> None:
             if largest is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+            if obeys:
+                LIBC.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
         done = subprocess.run(
             [*MLREG, *words, "--json", "--registry", str(self.folder)],
@@ -81,9 +95,6 @@ class Place:
             text=True,
             timeout=120,
             check=False,
-            user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
             preexec_fn=limit,
         )
         assert "Traceback" not in done.stderr, done.stderr
@@ -117,7 +128,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, artifacts: dict[str, Path
     with mlreg.init(folder) as registry:
         for number in ("1.0.0", "2.0.0"):
             registry.versions.register(f"sentiment@{number}", artifacts["text"])
-        registry.versions.register("churn@1.0.0")
+        registry.versions.register("churn@1.0.0", artifacts["text"])
         registry.traffic.activate("sentiment@1.0.0")
         registry.predictions.predict("great", model="sentiment")
         registry.experiments.create(
@@ -154,7 +165,7 @@ def test_a_full_disk_can_be_read_refuses_the_log_and_lets_a_rollback_through(sma
     small_disk.fill()
     for words in READS:
         said = small_disk.run(words)
-        assert said.code == 0, f"{words}: {said.err}"
+        assert can_be_read(said), f"{words}: {said.err}"
     for words in WRITES:
         said = small_disk.run(words)
         assert (said.code, said.out) == (6, ""), f"{words}: {said}"
@@ -187,14 +198,13 @@ def test_every_change_of_who_answers_goes_through_on_a_full_disk(
 
 
 def test_a_change_goes_through_while_others_try_to_log_on_a_full_disk(small_disk: Place):
+    told, refused = [], 0
     with mlreg.open(small_disk.folder) as registry:
-        before = registry.predictions.predict("great", model="sentiment").prediction_id
         small_disk.fill()
-        told, refused = [], 0
         for _ in range(300):
             try:
                 told.append(registry.predictions.predict("great", model="sentiment").prediction_id)
-            except mlreg.StoreError:
+            except StoreError:
                 refused += 1
         assert refused
         said = small_disk.run(["rollback", "sentiment"])
@@ -202,15 +212,14 @@ def test_a_change_goes_through_while_others_try_to_log_on_a_full_disk(small_disk
         small_disk.free()
         told.append(registry.predictions.predict("great", model="sentiment").prediction_id)
     assert set(told) <= set(small_disk.rows())
-    assert min(told) > before
 
 
-def check_read_only(place: Place, *, user: int | None = None) -> None:
+def check_read_only(place: Place, *, obeys: bool = False) -> None:
     for words in READS:
-        said = place.run(words, user=user)
-        assert said.code == 0, f"{words}: {said.err}"
+        said = place.run(words, obeys=obeys)
+        assert can_be_read(said), f"{words}: {said.err}"
     for words in [*WRITES, *STEERING]:
-        said = place.run(words, user=user)
+        said = place.run(words, obeys=obeys)
         assert (said.code, said.out) == (6, ""), f"{words}: {said}"
         assert '"store_read_only"' in said.err
 
@@ -227,63 +236,66 @@ def test_a_read_only_file_system_can_be_read(small_disk: Place, tmp_path: Path):
 
 
 @pytest.fixture
-def foreign(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The registry where everybody can come to it, and an ordinary user cannot write."""
-    if os.geteuid():
-        pytest.skip("only root can become another user")
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp())
-    shutil.copytree(template, folder, dirs_exist_ok=True)
-    for path in [folder, *folder.rglob("*")]:
-        os.chown(path, 0, 0)
-        path.chmod(0o755 if path.is_dir() else 0o644)
+def protected(template: Path, tmp_path: Path) -> Iterator[Place]:
+    """The registry in folders and files without the right to write."""
+    folder = tmp_path / "protected"
+    shutil.copytree(template, folder)
+    protect(folder)
     yield Place(folder)
-    shutil.rmtree(folder)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700)
 
 
-def test_a_registry_of_root_can_be_read_by_an_ordinary_user(foreign: Place):
-    check_read_only(foreign, user=NOBODY)
+def protect(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def test_a_write_protected_registry_can_be_read(protected: Place):
+    check_read_only(protected, obeys=True)
 
 
 def test_what_lies_in_the_log_of_a_registry_that_cannot_be_written_is_said_to_be_missing(
-    foreign: Place,
+    template: Path, tmp_path: Path
 ):
-    database = foreign.folder / ".mlreg" / DATABASE
-    registry = mlreg.open(foreign.folder)
+    place = Place(tmp_path / "protected")
+    shutil.copytree(template, place.folder)
+    database = place.folder / ".mlreg" / DATABASE
+    registry = mlreg.open(place.folder)
     registry.predictions.predict("great", model="sentiment")
     copies = {p: p.read_bytes() for p in database.parent.glob(f"{DATABASE}*")}
     registry.close()
     for path, content in copies.items():
         path.write_bytes(content)
     Path(f"{database}-shm").unlink()
-    said = foreign.run(["log"], user=NOBODY)
+    protect(place.folder)
+    said = place.run(["log"], obeys=True)
     assert said.code == 0, said.err
     assert "shown as of its last checkpoint" in said.err
     assert len(json.loads(said.out)["predictions"]) == 10
-    assert len(foreign.rows()) == 11  # root can write it
+    for path in [place.folder, *place.folder.rglob("*")]:
+        path.chmod(0o700)
+    assert len(place.rows()) == 11
 
 
-@pytest.mark.parametrize("largest", [0, 4096])
-def test_a_limit_on_the_size_of_files_stops_no_reading(
-    template: Path, largest: int, tmp_path: Path
-):
+def test_a_limit_on_the_size_of_files_stops_no_reading(template: Path, tmp_path: Path):
     place = Place(tmp_path)
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     for words in READS:
-        said = place.run(words, largest=largest)
-        assert said.code == 0, f"{words}: {said.err}"
+        said = place.run(words, largest=0)
+        assert can_be_read(said), f"{words}: {said.err}"
     for words in WRITES:
-        said = place.run(words, largest=largest)
+        said = place.run(words, largest=0)
         assert (said.code, said.out) == (6, ""), f"{words}: {said}"
 
 
-def test_an_older_registry_that_cannot_be_written_says_what_it_lacks(foreign: Place):
-    from mlreg.store.connection import sqlite3
-
-    connection = sqlite3.connect(foreign.folder / ".mlreg" / DATABASE)
-    connection.execute("pragma user_version = 2")
-    connection.close()
-    said = foreign.run(["list"], user=NOBODY)
+def test_an_older_registry_that_cannot_be_written_says_what_it_lacks(protected: Place):
+    database = protected.folder / ".mlreg" / DATABASE
+    database.parent.chmod(0o700)
+    database.chmod(0o600)
+    with raw(database.parent) as connection:
+        connection.execute("pragma user_version = 2")
+    protect(protected.folder)
+    said = protected.run(["list"], obeys=True)
     assert said.code == 6
     assert "must be brought to" in said.err

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import mlreg
+from mlreg.errors import StoreDamaged
 from mlreg.registry import Registry
 from mlreg.store import health as store_health
 from mlreg.store.connection import FIRST_SOUND_SQLITE
@@ -32,6 +34,8 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "sqlite",
         "schema",
         "database",
+        "damage",
+        "disk",
         "wal",
         "audit",
         "revisions",
@@ -150,3 +154,25 @@ def test_summaries_can_be_rebuilt_to_the_same_numbers(serving_registry: Registry
     assert dump(serving_registry.folder)["summaries"] == stored
     assert serving_registry.performance.report() == before
     assert findings(serving_registry)["summaries"] == ("ok", "100 predictions")
+
+
+def test_a_registry_that_was_marked_as_damaged_is_written_again_once_it_is_found_sound(
+    serving_registry: Registry,
+):
+    store = serving_registry._context.store
+    store.database.guard.condemn("a page was malformed")
+    serving_registry.close()
+    with mlreg.open(serving_registry.folder) as again:
+        with pytest.raises(StoreDamaged, match="a page was malformed"):
+            again.predictions.predict("great")
+        assert findings(again)["damage"][0] == "warning"
+        assert findings(again)["damage"][0] == "ok"
+    with mlreg.open(serving_registry.folder) as again:
+        assert again.predictions.predict("great").prediction_id
+
+
+def test_a_missing_reserve_is_told_until_the_next_change_makes_it(serving_registry: Registry):
+    (serving_registry.folder / "reserve").unlink()
+    assert findings(serving_registry)["disk"][0] == "warning"
+    serving_registry.traffic.activate("sentiment@2.0.0", percent=30)
+    assert findings(serving_registry)["disk"][0] == "ok"

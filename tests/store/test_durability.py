@@ -84,7 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_power_cut_takes_at_most_a_thousand_acknowledged_rows(
     store: Store, seeded: Seeded, disk: Disk, tmp_path: Path, batch: int
 ):
-    row, acknowledged = entry(seeded), []
+    row, acknowledged = entry(seeded), list[tuple[int, int]]()
     while (logged := len(acknowledged) * batch) < max(4 * ROWS, 3 * batch):
         if batch == 1:
             assert store.append_prediction(row) == logged + 1

@@ -11,7 +11,9 @@ from mlreg.entities.experiments import Experiment
 from mlreg.entities.traffic import Change
 from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
 from mlreg.names import check_text, safe
+from mlreg.services.context import UNWRITABLE
 from mlreg.services.experiments.lifecycle import Lifecycle, running
+from mlreg.store.experiment_folds import Marks
 from mlreg.store.measures import Wanted, wanted
 
 if TYPE_CHECKING:
@@ -43,11 +45,18 @@ class Looking(Lifecycle):
     def analyze(self, test_id: str) -> Analysis:
         """Look at an experiment; the look counts when it opens a new slot.
 
-        Others only show. Two processes that look at one moment record one look.
+        Others only show. Two processes that look at one moment record one look. Where nothing can
+        be written, each look only shows.
 
         Raises:
             Conflict: It has not been started.
         """
+        try:
+            return self._analyze(test_id)
+        except UNWRITABLE:
+            return self._look_aside(test_id)
+
+    def _analyze(self, test_id: str) -> Analysis:
         self._catch_up(test_id)
         with self._context.store.read() as tx:
             experiment = _started(tx, test_id)
@@ -178,14 +187,30 @@ class Looking(Lifecycle):
         analysis = replace(look.analysis, looks=looks, recorded_slot=counted.slot)
         return look._replace(analysis=analysis)
 
-    def _judge(self, tx: Transaction, experiment: Experiment, at: int) -> _Look:
-        """What is folded, judged after the looks so far."""
+    def _look_aside(self, test_id: str) -> Analysis:
+        """Judge the present from counts beside the tables; nothing is recorded."""
+        with self._context.folded() as tx:
+            experiment, at, folds = (
+                _started(tx, test_id),
+                self._context.clock(),
+                tx.experiments.folds,
+            )
+            what, ends = wanted(experiment.design), folds.ends()
+            marks = Marks(*ends, _ripe(tx, what, at) or 0)
+            with folds.aside(experiment.key, what) as fold_to:
+                fold_to(marks)
+                return self._judge(tx, experiment, at, marks).analysis
+
+    def _judge(
+        self, tx: Transaction, experiment: Experiment, at: int, marks: Marks | None = None
+    ) -> _Look:
+        """What is folded, or counted up to marks beside it, judged after the looks so far."""
         from mlreg.services.experiments.judging import judge_experiment
         from mlreg.services.experiments.observing import observe
         from mlreg.services.experiments.receipts import past_looks
 
         rows, folds = tx.experiments.receipts(experiment.key), tx.experiments.folds
-        past, marks = past_looks(rows), folds.marks(experiment.key)
+        past, marks = past_looks(rows), marks or folds.marks(experiment.key)
         observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
         judged = judge_experiment(experiment.design, observed, past)
         last = past[-1] if past and past[-1].is_final else None
@@ -236,8 +261,13 @@ class Looking(Lifecycle):
 
 def _fold(tx: Transaction, experiment: Experiment, what: Wanted, at: int) -> bool:
     """Fold what is new; True if rows are left."""
-    ripe = tx.predictions.first_id(at - what.window) - 1 if what.window else None
+    ripe = _ripe(tx, what, at)
     return tx.experiments.folds.fold(experiment.key, what, limit=_FOLD, ripe=ripe)
+
+
+def _ripe(tx: Transaction, what: Wanted, at: int) -> int | None:
+    """The newest id whose label is due, where labels have a window."""
+    return tx.predictions.first_id(at - what.window) - 1 if what.window else None
 
 
 def _winner(experiment: Experiment, look: _Look, *, force: bool, is_promoted: bool) -> str | None:
