@@ -5,8 +5,12 @@ pipelines and the parameters that people give them; each is pickled, and what th
 what it does with the names becomes the list. Classes come by themselves. A function comes only if
 it stands in `FUNCTIONS` below with the reason why it may: anything new stops the script.
 
-    python scripts/generate_allowlist.py            write the list
-    python scripts/generate_allowlist.py --check    fail if the list is not what would be written
+The other list says what attributes may hold besides plain data. It is written by hand, in
+`scripts/reviewed_states.py`; here it is spelt out, and compared with the source of the installed
+libraries: a look-up by name that nobody has reviewed stops the script too.
+
+    python -m scripts.generate_allowlist            write the lists
+    python -m scripts.generate_allowlist --check    fail if they are not what would be written
 """
 
 from __future__ import annotations
@@ -25,9 +29,12 @@ import sklearn
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it opens the import
 from sklearn.utils import all_estimators
 
+from mlreg.artifacts import attributes
 from mlreg.artifacts.allowlist import FILE, Name, Use, modern
+from scripts.lookups import Site, sites
+from scripts.reviewed_states import LOOKUPS, SPLATTED, STATES
 
-TARGET = Path(__file__).parents[1] / "mlreg" / "artifacts" / FILE
+FOLDER = Path(__file__).parents[1] / "mlreg" / "artifacts"
 PROTOCOLS = (2, 4, 5)
 RANK: dict[Use, int] = {"value": 0, "new": 1, "call": 2}
 
@@ -73,6 +80,8 @@ SCALARS = (
     "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "object_", "str_",
     "uint8", "uint16", "uint32", "uint64",
 )  # fmt: skip
+# What other releases of numpy and scipy call the same things.
+OTHER_RELEASES: dict[Name, Use] = {("scipy.interpolate._bsplines", "_BSpline"): "new"}
 
 
 _Unpickler: Any = pickle._Unpickler
@@ -286,7 +295,7 @@ def parameters() -> Iterator[Any]:
 def fixed() -> dict[Name, Use]:
     """Names that only ever are parameters: element types and elementwise functions."""
     names = (*SCALARS, *(key.removeprefix("numpy:") for key in UFUNCS))
-    return {("numpy", name): "value" for name in names}
+    return {("numpy", name): "value" for name in names} | OTHER_RELEASES
 
 
 # --- the list -------------------------------------------------------------------------------
@@ -311,7 +320,7 @@ def collect() -> dict[Name, Use]:
 def is_justified(module: str, name: str, use: Use) -> bool:
     """Whether it is a class, or a function whose use somebody has thought about."""
     key = f"{module}:{name}"
-    if isinstance(getattr(sys.modules[module], name), type) or key in FUNCTIONS:
+    if isinstance(getattr(sys.modules[module], name, type), type) or key in FUNCTIONS:
         return True
     return use == "value" and (key.startswith(PURE_MODULES) or key in UFUNCS)
 
@@ -326,15 +335,56 @@ def render(found: dict[Name, Use]) -> str:
     return head + "\n".join(lines) + "\n"
 
 
+# --- what attributes hold -------------------------------------------------------------------
+
+
+def render_states(found: dict[Name, Use]) -> str:
+    """The reviewed list as text, with each `*` replaced by what the allow-list has."""
+    lines = []
+    for entry in STATES:
+        listed = [one for part in entry.listed.split() for one in spelt_out(part, found)]
+        lines += [" ".join((name, entry.shape, *listed)) for name in entry.names.split()]
+    return "# By scripts/generate_allowlist.py from scripts/reviewed_states.py.\n" + "".join(
+        f"{line}\n" for line in sorted(lines)
+    )
+
+
+def spelt_out(part: str, found: dict[Name, Use]) -> list[str]:
+    """What a listed name stands for."""
+    prefix, star, call = part.partition("*")
+    if not star:
+        return [part]
+    names = sorted(":".join(name) for name in found)
+    return [name + call for name in names if name.startswith(prefix)]
+
+
+def unreviewed(places: set[Site]) -> list[str]:
+    """Places in the source that nobody has reviewed, and attributes that are not held to a shape."""
+    reviewed = {place for places in LOOKUPS.values() for place in places.split()}
+    shapes = attributes.parse(render_states({}))
+    slots = {name for name, rule in shapes.items() if rule.shape in ("only", "named")}
+    splats = {name for name, rule in shapes.items() if rule.shape == "keywords"} | set(SPLATTED)
+    known = {"lookup": reviewed, "asked": slots, "splatted": splats}
+    return sorted(
+        f"{site.kind} {site.what} in {site.place}"
+        for site in places
+        if (site.place if site.kind == "lookup" else site.what) not in known[site.kind]
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Write or check the list."""
-    text = render(collect())
+    """Write or check the lists."""
+    if strange := unreviewed(sites()):
+        raise SystemExit("review them in scripts/reviewed_states.py:\n" + "\n".join(strange))
+    found = collect()
+    texts = {FILE: render(found), attributes.FILE: render_states(found)}
     if "--check" not in arguments:
-        TARGET.write_text(text, encoding="utf-8")
-        print(f"{TARGET}: {text.count(chr(10)) - 1} names")
+        for name, text in texts.items():
+            (FOLDER / name).write_text(text, encoding="utf-8")
+            print(f"{FOLDER / name}: {text.count(chr(10)) - 1} lines")
         return 0
-    same = TARGET.read_text(encoding="utf-8") == text
-    print("the list is up to date" if same else "the list differs: run this script and review it")
+    same = all((FOLDER / name).read_text("utf-8") == text for name, text in texts.items())
+    print("the lists are up to date" if same else "the lists differ: run this script, review them")
     return not same
 
 

@@ -14,13 +14,13 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Literal
 
+from mlreg.artifacts.refusals import HINT
 from mlreg.errors import ArtifactUnloadable, ArtifactUntrusted
 from mlreg.names import safe
 
 Use = Literal["value", "new", "call"]
 Name = tuple[str, str]
 
-HINT = "register --trust if you know who made it"
 FILE = "allowed_globals.txt"
 
 # Pickles of protocol 2 and earlier spell some modules as Python 2 did; numpy 2 moved its core.

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from mlreg.artifacts.allowlist import HINT
-from mlreg.errors import ArtifactUntrusted
+from mlreg.artifacts import structures
+from mlreg.artifacts.refusals import name_of, refuse
 from mlreg.names import safe
 
 _DTYPE = re.compile(r"[<>=|]?[?biufcmMOSUV][0-9]{0,9}(\[[0-9]{0,6}[a-zA-Z]{1,7}\])?")
 _ALIGNED_STRUCT = 0x80
 _PICKLED_FLAGS = 0xFF  # numpy 2.5 has one more, for itself, which it does not pickle
 _GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
+_LONGEST_ARGUMENT = 100
+# Attributes of a class that fits set on its instances; all others would change what its code does.
+_MAY_REPLACE = {"positive"}
 
 
 class ArrayHeader:
@@ -37,18 +41,6 @@ class MemoryMap:
 
 
 MemoryMap.__module__, MemoryMap.__qualname__ = "numpy", "memmap"
-
-
-def name_of(target: object) -> str:
-    """How to call a class, function or instance in a message; runs none of its code."""
-    named = target if isinstance(target, type) or callable(target) else type(target)
-    module = getattr(named, "__module__", None) or ""
-    return safe(f"{module}.{getattr(named, '__qualname__', type(target).__name__)}")
-
-
-def refuse(what: str) -> ArtifactUntrusted:
-    """The error for a state that no honest artifact has."""
-    return ArtifactUntrusted(f"the artifact {what}, which is not allowed", hint=HINT)
 
 
 def read_array(header: ArrayHeader, source: Any) -> np.ndarray[Any, Any]:
@@ -77,9 +69,18 @@ def check_call(function: Any, args: Any) -> None:
     key = (getattr(function, "__module__", None), getattr(function, "__name__", None))
     if key in NEVER_CALLED:
         raise refuse(f"calls {name_of(function)}")
-    check = CALLS.get(function if isinstance(function, type) else key)
-    if type(args) is not tuple or (check and not check(*args)):
+    check = CALLS.get(function if isinstance(function, type) else key) or CALLS.get(key)
+    if type(args) is not tuple or not (check or _are_scalars)(*args):
         raise refuse(f"calls {name_of(function)} with strange arguments")
+
+
+def _are_scalars(*args: Any) -> bool:
+    """What is good enough for classes of numbers, such as the losses, and for a slice."""
+    return all(
+        isinstance(arg, int | float | np.number | None)
+        or (type(arg) is str and len(arg) <= _LONGEST_ARGUMENT)
+        for arg in args
+    )
 
 
 def _is_reconstruct(*args: Any) -> bool:
@@ -112,9 +113,60 @@ def _is_dtype(*args: Any) -> bool:
     return type(args[0]) is str and bool(_DTYPE.fullmatch(args[0])) and args[1:] == (False, True)
 
 
-def _is_generator(*args: Any) -> bool:
+def _is_generator_kind(*args: Any) -> bool:
+    """A generator's name or, from numpy 2 on, its class."""
     kind = args[0] if args else "MT19937"
-    return (kind if isinstance(kind, str) else getattr(kind, "__name__", "")) in _GENERATORS
+    if isinstance(kind, type):
+        return issubclass(kind, np.random.BitGenerator) and kind.__name__ in _GENERATORS
+    return type(kind) is str and kind in _GENERATORS and len(args) <= 1
+
+
+def _is_random_state(*args: Any) -> bool:
+    """A generator or its name; the second argument, of old, is what makes one of a name."""
+    kind, *maker = args or ("MT19937",)
+    made = isinstance(kind, np.random.BitGenerator) or _is_generator_kind(kind)
+    return made and (not maker or (len(maker) == 1 and _makes_generators(maker[0])))
+
+
+def _makes_generators(function: Any) -> bool:
+    from numpy.random import _pickle  # type: ignore[attr-defined]
+
+    return function is None or function is _pickle.__bit_generator_ctor
+
+
+def _is_named(*names: str) -> Callable[..., bool]:
+    """Whether the first argument is a class of one of these names, and the others are plain."""
+
+    def check(*args: Any) -> bool:
+        cls, rest = args[0], args[1:]
+        plain = all(arg is None or type(arg) is int or arg == () for arg in rest)
+        return isinstance(cls, type) and f"{cls.__module__}.{cls.__name__}" in names and plain
+
+    return check
+
+
+def _is_metric(*args: Any) -> bool:
+    from sklearn.metrics import DistanceMetric
+
+    return len(args) == 1 and isinstance(args[0], type) and issubclass(args[0], DistanceMetric)
+
+
+def _is_tree(*args: Any) -> bool:
+    features, classes, outputs = args
+    return (
+        type(features) is type(outputs) is int
+        and 0 <= features < 2**31
+        and isinstance(classes, np.ndarray)
+        and classes.dtype.kind == "i"
+        and classes.shape == (outputs,)
+        and outputs >= 1
+        and bool((classes >= 1).all() and (classes < 2**31).all())
+    )
+
+
+def _is_imputer(*args: Any) -> bool:
+    """Which column, from which others, by what estimator: looked at when all is loaded."""
+    return len(args) == 3
 
 
 def _is_bytes(*args: Any) -> bool:
@@ -140,7 +192,20 @@ CALLS: dict[object, Callable[..., bool]] = {
     ("numpy.core.multiarray", "scalar"): _is_scalar,
     ("numpy.core.numeric", "_frombuffer"): _is_frombuffer,
     ("numpy.ma.core", "_mareconstruct"): _is_masked_reconstruct,
-    ("numpy.random._pickle", "__bit_generator_ctor"): _is_generator,
+    ("numpy.random._pickle", "__bit_generator_ctor"): _is_generator_kind,
+    ("numpy.random._pickle", "__generator_ctor"): _is_random_state,
+    ("numpy.random._pickle", "__randomstate_ctor"): _is_random_state,
+    ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): _is_named(
+        "numpy.random.bit_generator.SeedSequence"
+    ),
+    ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss"): _is_named(
+        "sklearn._loss._loss.CyHalfMultinomialLoss"
+    ),
+    ("sklearn.impute._iterative", "_ImputerTriplet"): _is_imputer,
+    ("sklearn.metrics._dist_metrics", "newObj"): _is_metric,
+    ("sklearn.neighbors._ball_tree", "newObj"): _is_named("sklearn.neighbors._ball_tree.BallTree"),
+    ("sklearn.neighbors._kd_tree", "newObj"): _is_named("sklearn.neighbors._kd_tree.KDTree"),
+    ("sklearn.tree._tree", "Tree"): _is_tree,
     ("_codecs", "encode"): _is_bytes,
 }
 
@@ -163,11 +228,20 @@ def check_state(target: object, state: Any) -> None:
 
 
 def check_names(target: object, names: Iterable[Any]) -> None:
-    """Refuse attributes that stand for code: special names, and those of methods."""
+    """Refuse attributes that stand for code, or for what the class itself has decided."""
     cls = type(target)
     for name in names:
-        if isinstance(name, str) and (name.startswith("__") or callable(getattr(cls, name, None))):
+        if type(name) is not str or name.startswith("__") or _is_of_class(cls, name):
             raise refuse(f"replaces {name_of(cls)}.{safe(str(name))}")
+
+
+@cache
+def _is_of_class(cls: type, name: str) -> bool:
+    """Whether the class has it, other than as a property, which an instance cannot replace."""
+    if issubclass(cls, dict):
+        return callable(getattr(cls, name, None))
+    found = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+    return found is not None and not hasattr(found, "__set__") and name not in _MAY_REPLACE
 
 
 def _check_header(_: Any, state: Any) -> None:
@@ -176,6 +250,7 @@ def _check_header(_: Any, state: Any) -> None:
         and isinstance(state.get("dtype"), np.dtype)
         and _is_shape(state.get("shape"))
         and state.get("order") in ("C", "F")
+        and (state["dtype"].itemsize > 0 or 0 in state["shape"])
         and state.get("subclass") in (np.ndarray, MemoryMap)
         and type(state.get("numpy_array_alignment_bytes")) in (int, type(None))
     )
@@ -191,7 +266,7 @@ def _check_array(_: Any, state: Any) -> None:
     if not _is_shape(shape) or not isinstance(dtype, np.dtype):
         raise refuse("describes an array strangely")
     size = prod(shape)
-    fits = (
+    fits = (dtype.itemsize > 0 or not size) and (
         type(data) is list and len(data) == size
         if dtype.hasobject
         else type(data) is bytes and len(data) == size * dtype.itemsize
@@ -257,30 +332,6 @@ def _check_vectorizer(target: Any, state: Any) -> None:
         raise refuse(f"makes {name_of(type(target))} read files")
 
 
-def _check_tree(target: Any, state: Any) -> None:
-    """Children must be nodes further down, and features must exist: the walk has no checks."""
-    nodes = state["nodes"]
-    _check_children(nodes["left_child"], nodes["right_child"], len(nodes))
-    leaf = nodes["left_child"] == -1
-    if (nodes["feature"][~leaf] < 0).any() or (nodes["feature"][~leaf] >= target.n_features).any():
-        raise refuse("holds a tree that reads beyond its features")
-
-
-def _check_predictor(_: Any, state: Any) -> None:
-    nodes = state["nodes"]
-    inner = nodes[nodes["is_leaf"] == 0]
-    if (inner["left"] >= len(nodes)).any() or (inner["right"] >= len(nodes)).any():
-        raise refuse("holds a tree whose branches lead outside it")
-
-
-def _check_children(left: Any, right: Any, count: int) -> None:
-    own = np.arange(count)
-    for child in (left, right):
-        inner = child != -1
-        if (child[inner] >= count).any() or (child[inner] <= own[inner]).any():
-            raise refuse("holds a tree whose branches lead outside it")
-
-
 STATES: dict[type, Callable[[Any, Any], None]] = {
     ArrayHeader: _check_header,
     np.dtype: _check_dtype,
@@ -295,6 +346,10 @@ NAMED_STATES: dict[str, Callable[[Any, Any], None]] = {
     "CountVectorizer": _check_vectorizer,
     "TfidfVectorizer": _check_vectorizer,
     "HashingVectorizer": _check_vectorizer,
-    "Tree": _check_tree,
-    "TreePredictor": _check_predictor,
+    "MT19937": structures.check_mersenne,
+    "RandomState": structures.check_random_state,
+    "Philox": structures.check_philox,
+    "Tree": structures.check_tree,
+    "KDTree": structures.check_neighbours,
+    "BallTree": structures.check_neighbours,
 }

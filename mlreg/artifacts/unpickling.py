@@ -7,7 +7,8 @@ the reader here also decides what each opcode may do:
 - names are admitted by exact pair, are never dotted, and are called only where the list says so;
 - functions among them get arguments of one known shape;
 - only an object that was just made can be filled, once, and never with a method or `__special__`;
-- dtypes and arrays are checked before numpy sees their state.
+- dtypes and arrays are checked before numpy sees their state, and nobody sees them before that;
+- when all is read, each attribute holds what its line of the closed list says, else plain data.
 
 It reads joblib's arrays itself: joblib's reader would open a second, unguarded one for them.
 """
@@ -22,12 +23,17 @@ import zlib
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from mlreg.artifacts import states
-from mlreg.artifacts.allowlist import HINT, Use, admit
+import numpy as np
+
+from mlreg.artifacts import attributes, soundness, states, structures
+from mlreg.artifacts.allowlist import Use, admit, modern
 from mlreg.artifacts.flavors.outcomes import describe, from_user
+from mlreg.artifacts.refusals import HINT, name_of, refuse
 from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
 
 MAX_UNPACKED = 4 << 30
+# What is larger is not read in the caller's process unless it is trusted.
+MAX_PROVED = 256 << 20
 _MAX_RATIO, _FREE = 100, 64 << 20
 _MAX_DEPTH = 2
 
@@ -43,8 +49,25 @@ def load(data: bytes, *, trusted: bool) -> Any:
         ArtifactUntrusted: It names or does something that needs trust.
         ArtifactUnloadable: The bytes cannot be read as an object here.
     """
+    return _guarded(lambda: _load_trusted(data) if trusted else load_restricted(unpack(data)))
+
+
+def load_proved(data: bytes) -> Any:
+    """The same object, if it is shown to be harmless to the process that it is used in.
+
+    Raises:
+        NotProved: It is not shown, which says nothing about it.
+        ArtifactUntrusted: It names or does something that needs trust.
+        ArtifactUnloadable: The bytes cannot be read as an object here.
+    """
+    return _guarded(lambda: _load_proved(data))
+
+
+def _guarded(read: Callable[[], Any]) -> Any:
     try:
-        return _load_trusted(data) if trusted else load_restricted(unpack(data))
+        return read()
+    except soundness.NotProved:
+        raise
     except (ArtifactError, MemoryError):
         raise
     except (EOFError, IndexError, KeyError, pickle.UnpicklingError, UnicodeDecodeError):
@@ -62,10 +85,27 @@ def load_restricted(data: bytes) -> Any:
             "the artifact is no joblib file and no pickle of protocol 2 or later",
             hint="write it by joblib.dump(model, file)",
         )
+    return _read_whole(RestrictedUnpickler, data)
+
+
+def _load_proved(data: bytes) -> Any:
+    if len(data) > MAX_PROVED:
+        raise soundness.NotProved("large")
+    unpacked = unpack(data, MAX_PROVED)
+    if not unpacked.startswith(pickle.PROTO):
+        raise soundness.NotProved("no pickle")
+    found = _read_whole(ProvingUnpickler, unpacked)
+    soundness.prove(found)
+    return found
+
+
+def _read_whole(reader: type[RestrictedUnpickler], data: bytes) -> Any:
     file = io.BytesIO(data)
-    found = RestrictedUnpickler(file).load()
+    unpickler = reader(file)
+    found = unpickler.load()
     if file.read(1):
         raise ArtifactUntrusted("the artifact has bytes after its end", hint=HINT)
+    unpickler.check_made()
     return found
 
 
@@ -94,7 +134,7 @@ _FORMATS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 )
 
 
-def unpack(data: bytes) -> bytes:
+def unpack(data: bytes, most: int = MAX_UNPACKED) -> bytes:
     """Undo the compression that the first bytes announce, within bounds."""
     if data.startswith(b"\x04\x22\x4d\x18"):
         raise ArtifactUnloadable(
@@ -103,12 +143,12 @@ def unpack(data: bytes) -> bytes:
         )
     for prefix, decompressor in _FORMATS:
         if data.startswith(prefix):
-            return _unpack(data, decompressor())
+            return _unpack(data, decompressor(), most)
     return data
 
 
-def _unpack(data: bytes, decompressor: _Decompressor) -> bytes:
-    limit = min(MAX_UNPACKED, max(_FREE, _MAX_RATIO * len(data)))
+def _unpack(data: bytes, decompressor: _Decompressor, most: int) -> bytes:
+    limit = min(most, max(_FREE, _MAX_RATIO * len(data)))
     try:
         unpacked = decompressor.decompress(data, limit + 1)
     except (zlib.error, lzma.LZMAError, OSError) as error:
@@ -138,14 +178,27 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_Unpickler.dispatch)
 
-    def __init__(self, file: io.BytesIO, depth: int = 0) -> None:
+    def __init__(self, file: io.BytesIO, outer: RestrictedUnpickler | None = None) -> None:
         super().__init__(file)
         self._source = file
-        self._depth = depth
+        self._depth: int = outer._depth + 1 if outer else 0
         self._admitted: dict[int, tuple[object, Use]] = {}
         # By identity; the objects are kept alive so that no other can take their identity.
-        self._unfilled: dict[int, object] = {}
-        self._filled: list[object] = []
+        self._unfilled: dict[int, object] = outer._unfilled if outer else {}
+        self._filled: list[object] = outer._filled if outer else []
+
+    def check_made(self) -> None:
+        """Refuse what the objects have become: lists can be added to after they were looked at."""
+        for target in self._unfilled.values():
+            structures.check_filled(target)
+        made = [
+            target
+            for target in (*self._filled, *self._unfilled.values())
+            if not isinstance(target, np.generic | np.ndarray | np.dtype | states.ArrayHeader)
+        ]
+        attributes.check(made)
+        for target in made:
+            structures.check_structure(target)
 
     def find_class(self, module: str, name: str) -> object:
         """Admit a global."""
@@ -173,14 +226,14 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
     def load_newobj_ex(self) -> None:
         """The same with named arguments, of which there may be none."""
         if self.stack.pop():
-            raise _forbidden("makes an object with named arguments")
+            raise refuse("makes an object with named arguments")
         self.load_newobj()
 
     def load_build(self) -> None:
         """Fill an object that was just made; put an array in the place of its header."""
         state, target = self.stack[-1], self.stack[-2]
         if self._unfilled.pop(id(target), None) is None:
-            raise _forbidden("fills an object that it did not just make")
+            raise refuse("fills an object that it did not just make")
         self._filled.append(target)
         states.check_state(target, state)
         super().load_build()
@@ -210,7 +263,39 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
     def load_additems(self) -> None:
         """Add to a set."""
         self._demand_type(self.metastack[-1][-1], set)
+        _check_keys(self.stack)
         super().load_additems()
+
+    def load_frozenset(self) -> None:
+        """Make a set that stays as it is."""
+        _check_keys(self.stack)
+        super().load_frozenset()
+
+    def load_dict(self) -> None:
+        """Make a dict of what lies on the stack."""
+        _check_keys(self.stack[::2])
+        super().load_dict()
+
+    def load_get(self) -> None:
+        """Fetch an object that was made before."""
+        super().load_get()
+        self._check_fetched()
+
+    def load_binget(self) -> None:
+        """The same, by a number of one byte."""
+        super().load_binget()
+        self._check_fetched()
+
+    def load_long_binget(self) -> None:
+        """The same, by a number of four bytes."""
+        super().load_long_binget()
+        self._check_fetched()
+
+    def _check_fetched(self) -> None:
+        """Filling an array or dtype moves its memory, which must not be lent out by then."""
+        fetched = self.stack[-1]
+        if id(fetched) in self._unfilled and isinstance(fetched, np.ndarray | np.dtype):
+            raise refuse("uses an array that it has not filled")
 
     def load_bytearray8(self) -> None:
         """Read a bytearray no longer than the bytes that are left."""
@@ -222,7 +307,7 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
 
     def refuse(self) -> None:
         """Opcodes that no model needs: old instances, extension codes, persistent ids."""
-        raise _forbidden("uses an opcode that no model needs")
+        raise refuse("uses an opcode that no model needs")
 
     def _push(self, made: object) -> None:
         self._unfilled[id(made)] = made
@@ -231,17 +316,18 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
     def _demand(self, target: object, uses: set[str], verb: str) -> None:
         known = self._admitted.get(id(target))
         if known is None or known[1] not in uses:
-            raise _forbidden(f"{verb} {states.name_of(target)}")
+            raise refuse(f"{verb} {name_of(target)}")
 
     def _demand_type(self, target: object, kind: type) -> None:
         if type(target) is not kind:
-            raise _forbidden(f"adds items to {states.name_of(type(target))}")
+            raise refuse(f"adds items to {name_of(type(target))}")
 
     def _check_items(self, target: object, keys: list[object]) -> None:
+        _check_keys(keys)
         if type(target) is dict:
             return
         if id(target) not in self._unfilled or not isinstance(target, dict):
-            raise _forbidden(f"sets items of {states.name_of(type(target))}")
+            raise refuse(f"sets items of {name_of(type(target))}")
         states.check_names(target, keys)
 
     def _left(self) -> int:
@@ -251,12 +337,40 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
         if not header.dtype.hasobject:
             return states.read_array(header, self._source)
         if self._depth == _MAX_DEPTH:
-            raise _forbidden("nests arrays of objects")
-        return RestrictedUnpickler(self._source, self._depth + 1).load()
+            raise refuse("nests arrays of objects")
+        return type(self)(self._source, self).load()
 
 
-def _forbidden(what: str) -> ArtifactUntrusted:
-    return ArtifactUntrusted(f"the artifact {what}, which is not allowed", hint=HINT)
+_KEYS = {str, int, float, bool, bytes, type(None)}
+_MAX_KEY_DEPTH = 5
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Refuse keys whose hash runs code, or goes down further than the stack of C is deep."""
+    for _ in range(_MAX_KEY_DEPTH):
+        if set(map(type, keys)) <= _KEYS:
+            return
+        odd = [key for key in keys if type(key) not in _KEYS and not isinstance(key, np.generic)]
+        if not all(type(key) in (tuple, frozenset) for key in odd):
+            break
+        keys = [part for key in odd for part in key]
+    raise refuse("has keys that no model needs")
+
+
+class ProvingUnpickler(RestrictedUnpickler):
+    """Reads only what may turn out to be sound, and gives up at the first sign that it is not."""
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]]
+
+    def find_class(self, module: str, name: str) -> object:
+        """Admit one of the few globals of a model that can be proved sound."""
+        if f"{modern(module)}:{name}" not in soundness.NAMES:
+            raise soundness.NotProved(name)
+        return super().find_class(module, name)
+
+    def discard(self) -> None:
+        """What is made and thrown away costs time, and no model needs it."""
+        raise soundness.NotProved("it discards what it made")
 
 
 _HANDLERS = {
@@ -269,13 +383,21 @@ _HANDLERS = {
     pickle.SETITEM: RestrictedUnpickler.load_setitem,
     pickle.SETITEMS: RestrictedUnpickler.load_setitems,
     pickle.ADDITEMS: RestrictedUnpickler.load_additems,
+    pickle.FROZENSET: RestrictedUnpickler.load_frozenset,
+    pickle.DICT: RestrictedUnpickler.load_dict,
+    pickle.GET: RestrictedUnpickler.load_get,
+    pickle.BINGET: RestrictedUnpickler.load_binget,
+    pickle.LONG_BINGET: RestrictedUnpickler.load_long_binget,
     pickle.BYTEARRAY8: RestrictedUnpickler.load_bytearray8,
     **dict.fromkeys(
         (
             pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID,
-            pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
+            pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.DUP,
         ),
         RestrictedUnpickler.refuse,
     ),
 }  # fmt: skip
 RestrictedUnpickler.dispatch.update({code[0]: handler for code, handler in _HANDLERS.items()})
+ProvingUnpickler.dispatch = RestrictedUnpickler.dispatch | {
+    code[0]: ProvingUnpickler.discard for code in (pickle.POP, pickle.POP_MARK)
+}
