@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mlreg.artifacts.runner import Runner
+    from mlreg.artifacts.runners import Place
     from mlreg.services.audit import Audit
     from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
@@ -53,7 +54,7 @@ class Registry:
         folder: Path,
         *,
         actor: str | None = None,
-        runner: Runner | None = None,
+        runner: Runner | Place | None = None,
         clock: clock.Clock = clock.now,
     ) -> None:
         self.folder = folder
@@ -161,14 +162,19 @@ class Registry:
 
 
 def open_registry(
-    path: str | Path | None = None, *, actor: str | None = None, runner: Runner | None = None
+    path: str | Path | None = None,
+    *,
+    actor: str | None = None,
+    runner: Runner | Place | None = None,
 ) -> Registry:
     """Open a registry.
 
     Args:
         path: Its folder or the one it lies in; None: MLREG_REGISTRY, or found by walking up.
         actor: Who is recorded as the author of changes.
-        runner: What runs models; None: this process, without a time limit.
+        runner: Where models run: "inprocess" (in this process, without a limit on time or memory),
+            "worker" (in a process of their own), or None: here those that are registered as trusted
+            or are proved sound, in a process of its own the rest. Or an object that runs models.
 
     Raises:
         RegistryNotFound: There is none.

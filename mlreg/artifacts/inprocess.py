@@ -29,14 +29,33 @@ class InProcessRunner:
     Args:
         objects: Where the artifacts are.
         capacity: How many loaded models are kept; the one unused for longest goes first.
+        only_proved: Load what nobody trusts only if it is proved sound; see `takes`.
     """
 
-    def __init__(self, objects: ObjectStore, *, capacity: int = 16) -> None:
+    def __init__(
+        self, objects: ObjectStore, *, capacity: int = 16, only_proved: bool = False
+    ) -> None:
         self._objects = objects
         self._capacity = capacity
+        self._only_proved = only_proved
         self._models: OrderedDict[Key, tuple[Flavor, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+
+    def takes(self, digest: str, *, trusted: bool) -> bool:
+        """Whether the object may be loaded here; one that cannot be loaded at all may.
+
+        The error then comes from here, as it would from anywhere.
+        """
+        from mlreg.artifacts.soundness import NotProved
+
+        try:
+            self._model(digest, DEFAULT, trusted)
+        except NotProved:
+            return False
+        except ArtifactError:
+            return True
+        return True
 
     def inspect(self, digest: str, *, trusted: bool) -> Inspection:
         """Load the object and infer its signature. See `Runner.inspect`."""
@@ -71,7 +90,8 @@ class InProcessRunner:
             if found := self._cached(key):
                 return found
             kind = flavor(name)
-            loaded = kind, _load(kind, self._objects.read(digest), trusted)
+            proved = self._only_proved and not trusted
+            loaded = kind, _load(kind, self._objects.read(digest), trusted, proved)
             self._keep(key, loaded)
             return loaded
 
@@ -98,9 +118,9 @@ class _Later(NamedTuple):
         return self.runner.predict(self.model, self.inputs)
 
 
-def _load(kind: Flavor, data: bytes, trusted: bool) -> Any:
+def _load(kind: Flavor, data: bytes, trusted: bool, proved: bool) -> Any:
     try:
-        return kind.load(data, trusted=trusted)
+        return kind.load(data, trusted=trusted, proved=proved)
     except MemoryError:
         raise ArtifactUnloadable("there is not enough memory to load the artifact") from None
 

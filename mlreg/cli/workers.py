@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.artifacts.worker import WorkerRunner
+from mlreg.artifacts.runners import make_worker
 from mlreg.config import OBJECTS, find_registry, load_settings
 
 if TYPE_CHECKING:
@@ -17,12 +17,8 @@ def open_with_worker(path: Path | None, *, actor: str | None) -> Registry:
     """Open a registry whose models run in a process of their own, within limits."""
     folder = find_registry(path)
     settings = load_settings(folder)
-    runner = WorkerRunner(
-        ObjectStore(folder / OBJECTS, allow_shared=settings.flag("allow_shared")),
-        timeout_seconds=settings.number("timeout"),
-        load_timeout_seconds=settings.number("load_timeout"),
-        memory_limit_bytes=int(settings.number("memory_limit_mb")) << 20,
-    )
+    objects = ObjectStore(folder / OBJECTS, allow_shared=settings.flag("allow_shared"))
+    runner = make_worker(objects, settings)
     # It imports scikit-learn while this process opens the registry.
     runner.start()
     try:

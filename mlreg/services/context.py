@@ -18,6 +18,7 @@ from mlreg.store.store import Store, Transaction
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import ObjectStore
     from mlreg.artifacts.runner import Runner
+    from mlreg.artifacts.runners import Place
     from mlreg.entities.traffic import Change
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
@@ -43,7 +44,7 @@ class Context:
         objects: ObjectStore,
         settings: Settings,
         clock: Clock,
-        runner: Runner | None,
+        runner: Runner | Place | None,
         actor: str | None,
     ) -> None:
         self.folder = folder
@@ -51,17 +52,18 @@ class Context:
         self.objects = objects
         self.settings = settings
         self.clock = clock
-        self._runner = runner
+        self._given_runner = runner
         self._actor = actor
 
     @cached_property
     def runner(self) -> Runner:
-        """What runs models: the one given, else this very process."""
-        if self._runner is None:
-            from mlreg.artifacts.inprocess import InProcessRunner
+        """What runs models: the one given, or one at the place that was given."""
+        given = self._given_runner
+        if given is None or isinstance(given, str):
+            from mlreg.artifacts.runners import make_runner
 
-            self._runner = InProcessRunner(self.objects)
-        return self._runner
+            return make_runner(given, self.objects, self.settings)
+        return given
 
     @cached_property
     def actor(self) -> str:
@@ -70,8 +72,9 @@ class Context:
 
     def close(self) -> None:
         """Close the store and end what runs models."""
-        if self._runner is not None:
-            self._runner.close()
+        made = self._given_runner if "runner" not in vars(self) else self.runner
+        if made is not None and not isinstance(made, str):
+            made.close()
         self.store.close()
 
     def model(self, tx: Transaction, name: str | None) -> ModelRow:

@@ -18,10 +18,11 @@ _MODULES = {"sklearn": "mlreg.artifacts.flavors.sklearn"}
 class Flavor(Protocol):
     """A way to load and call artifacts. What `load` returns is given back to the other two."""
 
-    def load(self, data: bytes, *, trusted: bool) -> Any:
-        """The model in these bytes.
+    def load(self, data: bytes, *, trusted: bool, proved: bool = False) -> Any:
+        """The model in these bytes; if it must be proved, only one that is shown to be sound.
 
         Raises:
+            NotProved: It is not shown.
             ArtifactError: It needs trust, is no model, or cannot be loaded.
         """
 

@@ -59,11 +59,13 @@ class Model:
     notes: tuple[str, ...]
 
 
-def load(data: bytes, *, trusted: bool) -> Model:
+def load(data: bytes, *, trusted: bool, proved: bool = False) -> Model:
     """The model in these bytes, ready to be asked."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        estimator = unpickling.load(data, trusted=trusted)
+        estimator = (
+            unpickling.load_proved(data) if proved else unpickling.load(data, trusted=trusted)
+        )
     _check_model(estimator)
     taken, found = infer(estimator), labels(estimator)
     feed, method = _feed(estimator, taken), _method(estimator, found)

@@ -1,0 +1,128 @@
+"""What runs the models of a registry: this process, one of its own, or each model where it may."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from mlreg.artifacts.objects import ObjectStore
+from mlreg.artifacts.runner import Batch, Input, Inspection, Loadable, Pending, Runner
+from mlreg.artifacts.worker import WorkerRunner
+from mlreg.config import Settings
+from mlreg.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mlreg.artifacts.inprocess import InProcessRunner
+
+Place = Literal["inprocess", "worker"]
+
+
+def make_worker(objects: ObjectStore, settings: Settings) -> WorkerRunner:
+    """A runner in a process of its own, with the limits that the settings say; not yet started."""
+    return WorkerRunner(
+        objects,
+        timeout_seconds=settings.number("timeout"),
+        load_timeout_seconds=settings.number("load_timeout"),
+        memory_limit_bytes=int(settings.number("memory_limit_mb")) << 20,
+    )
+
+
+def make_runner(place: Place | None, objects: ObjectStore, settings: Settings) -> Runner:
+    """What runs models when the caller has made nothing of its own.
+
+    Args:
+        place: Run all of them here, or all in a process of their own; None: those that somebody
+            trusts or that are proved sound here, the others there.
+        objects: Where the artifacts are.
+        settings: They say how long the other process may take and how large it may grow.
+
+    Raises:
+        InvalidInput: There is no such place.
+    """
+    from mlreg.artifacts.inprocess import InProcessRunner
+
+    if place == "inprocess":
+        return InProcessRunner(objects)
+    if place == "worker":
+        return LazyWorker(objects, settings)
+    if place is None:
+        here = InProcessRunner(objects, only_proved=True)
+        return SortingRunner(here, LazyWorker(objects, settings))
+    raise InvalidInput("runner must be 'inprocess', 'worker', None or an object that runs models")
+
+
+class LazyWorker:
+    """A process for models that is started when it is first needed; each fork has its own.
+
+    A fork inherits the pipes of its parent's process. Whatever it wrote into them would be taken
+    for its parent's, so it leaves them alone.
+    """
+
+    def __init__(self, objects: ObjectStore, settings: Settings) -> None:
+        self._objects = objects
+        self._settings = settings
+        self._workers: dict[int, WorkerRunner] = {}
+
+    def inspect(self, digest: str, *, trusted: bool) -> Inspection:
+        """Load the object over there and infer its signature. See `Runner.inspect`."""
+        return self._worker().inspect(digest, trusted=trusted)
+
+    def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
+        """Answer each input, in order. See `Runner.predict`."""
+        return self._worker().predict(model, inputs)
+
+    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Pending:
+        """Send the inputs off, and come back for the answers. See `Runner.submit`."""
+        return self._worker().submit(model, inputs)
+
+    def close(self) -> None:
+        """End the process that was started from this one."""
+        if worker := self._workers.pop(os.getpid(), None):
+            worker.close()
+
+    def _worker(self) -> WorkerRunner:
+        # Two threads may make one each; only the one that is kept is ever started.
+        process = os.getpid()
+        return self._workers.get(process) or self._workers.setdefault(
+            process, make_worker(self._objects, self._settings)
+        )
+
+
+class SortingRunner:
+    """Runs a model here if somebody trusts it or if it is proved sound, and elsewhere if not.
+
+    Args:
+        here: Runs models in this process, and takes no others.
+        elsewhere: Runs the rest.
+    """
+
+    def __init__(self, here: InProcessRunner, elsewhere: Runner) -> None:
+        self._here = here
+        self._elsewhere = elsewhere
+        self._chosen: dict[tuple[str, bool], Runner] = {}
+
+    def inspect(self, digest: str, *, trusted: bool) -> Inspection:
+        """Load the object where it may run, and infer its signature. See `Runner.inspect`."""
+        return self._choose(digest, trusted).inspect(digest, trusted=trusted)
+
+    def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
+        """Answer each input, in order. See `Runner.predict`."""
+        return self._choose(model.digest, model.trusted).predict(model, inputs)
+
+    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Pending:
+        """Begin to answer. See `Runner.submit`."""
+        return self._choose(model.digest, model.trusted).submit(model, inputs)
+
+    def close(self) -> None:
+        """Forget the models that are loaded here, and end what was started."""
+        self._here.close()
+        self._elsewhere.close()
+
+    def _choose(self, digest: str, trusted: bool) -> Runner:
+        """Where the artifact runs; what its bytes are decides, and they never change."""
+        found = self._chosen.get((digest, trusted))
+        if found is None:
+            found = self._here if self._here.takes(digest, trusted=trusted) else self._elsewhere
+            self._chosen[digest, trusted] = found
+        return found
