@@ -69,8 +69,8 @@ def check_call(function: Any, args: Any) -> None:
     key = (getattr(function, "__module__", None), getattr(function, "__name__", None))
     if key in NEVER_CALLED:
         raise refuse(f"calls {name_of(function)}")
-    check = CALLS.get(function if isinstance(function, type) else key) or CALLS.get(key)
-    if type(args) is not tuple or not (check or _are_scalars)(*args):
+    check = CALLS.get(function if function in (np.dtype, bytes) else key, _are_scalars)
+    if type(args) is not tuple or not check(*args):
         raise refuse(f"calls {name_of(function)} with strange arguments")
 
 

@@ -194,7 +194,7 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
         made = [
             target
             for target in (*self._filled, *self._unfilled.values())
-            if not isinstance(target, np.generic | np.ndarray | np.dtype | states.ArrayHeader)
+            if not isinstance(target, np.ndarray | np.dtype | states.ArrayHeader)
         ]
         attributes.check(made)
         for target in made:
@@ -279,22 +279,24 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
     def load_get(self) -> None:
         """Fetch an object that was made before."""
         super().load_get()
-        self._check_fetched()
+        if id(self.stack[-1]) in self._unfilled:
+            self._check_fetched()
 
     def load_binget(self) -> None:
         """The same, by a number of one byte."""
         super().load_binget()
-        self._check_fetched()
+        if id(self.stack[-1]) in self._unfilled:
+            self._check_fetched()
 
     def load_long_binget(self) -> None:
         """The same, by a number of four bytes."""
         super().load_long_binget()
-        self._check_fetched()
+        if id(self.stack[-1]) in self._unfilled:
+            self._check_fetched()
 
     def _check_fetched(self) -> None:
         """Filling an array or dtype moves its memory, which must not be lent out by then."""
-        fetched = self.stack[-1]
-        if id(fetched) in self._unfilled and isinstance(fetched, np.ndarray | np.dtype):
+        if isinstance(self.stack[-1], np.ndarray | np.dtype):
             raise refuse("uses an array that it has not filled")
 
     def load_bytearray8(self) -> None:
@@ -310,7 +312,9 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
         raise refuse("uses an opcode that no model needs")
 
     def _push(self, made: object) -> None:
-        self._unfilled[id(made)] = made
+        # A number of numpy has no state, and there may be a million of them in a vocabulary.
+        if not isinstance(made, np.generic):
+            self._unfilled[id(made)] = made
         self.stack[-1] = made
 
     def _demand(self, target: object, uses: set[str], verb: str) -> None:
