@@ -295,7 +295,8 @@ def parameters() -> Iterator[Any]:
 def fixed() -> dict[Name, Use]:
     """Names that only ever are parameters: element types and elementwise functions."""
     names = (*SCALARS, *(key.removeprefix("numpy:") for key in UFUNCS))
-    return {("numpy", name): "value" for name in names} | OTHER_RELEASES
+    found: dict[Name, Use] = {("numpy", name): "value" for name in names}
+    return found | OTHER_RELEASES
 
 
 # --- the list -------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def spelt_out(part: str, found: dict[Name, Use]) -> list[str]:
 
 
 def unreviewed(places: set[Site]) -> list[str]:
-    """Places in the source that nobody has reviewed, and attributes that are not held to a shape."""
+    """Places in the source that nobody has reviewed, and attributes that have no shape."""
     reviewed = {place for places in LOOKUPS.values() for place in places.split()}
     shapes = attributes.parse(render_states({}))
     slots = {name for name, rule in shapes.items() if rule.shape in ("only", "named")}

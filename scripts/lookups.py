@@ -90,9 +90,8 @@ class _Reader(ast.NodeVisitor):
 
 
 def _found(node: ast.AST) -> Iterator[tuple[str, str]]:
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
-        if _name(node.value.func) in ("globals", "vars", "locals"):
-            yield "lookup", ast.unparse(node)
+    if isinstance(node, ast.Subscript) and _calls(node.value, {"globals", "vars", "locals"}):
+        yield "lookup", ast.unparse(node)
     if not isinstance(node, ast.Call):
         return
     name, function = _name(node.func), node.func
@@ -103,9 +102,9 @@ def _found(node: ast.AST) -> Iterator[tuple[str, str]]:
     if isinstance(function, ast.Attribute):
         if name == "format" and not isinstance(function.value, ast.Constant):
             yield "lookup", ast.unparse(function)
-        if isinstance(function.value, ast.Attribute) and _of_self(function.value):
-            if name in _ASKED:
-                yield "asked", function.value.attr
+        asked = function.value
+        if name in _ASKED and isinstance(asked, ast.Attribute) and _of_self(asked):
+            yield "asked", asked.attr
     for keyword in node.keywords:
         if keyword.arg is None and isinstance(keyword.value, ast.Attribute):
             yield "splatted", keyword.value.attr
@@ -115,6 +114,10 @@ def _name(function: ast.AST) -> str:
     if isinstance(function, ast.Name):
         return function.id
     return function.attr if isinstance(function, ast.Attribute) else ""
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and _name(node.func) in names
 
 
 def _of_self(node: ast.Attribute) -> bool:

@@ -1,7 +1,8 @@
-"""What attributes may hold besides plain data, and which look-ups by name there are: reviewed by hand.
+"""What attributes may hold besides plain data, and which look-ups by name there are.
 
-`scripts/generate_allowlist.py` compares both with the installed libraries. What is new there
-stops it, until somebody has looked at it and has written it down here with the reason.
+Both are written by hand. `scripts/generate_allowlist.py` compares them with the installed
+libraries. What is new there stops it, until somebody has looked at it and has written it down
+here with the reason.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ STATES = (
         "estimator",
         ESTIMATORS,
     ),
-    Reviewed("holds", "init", "estimator", "what boosting begins with; elsewhere a word or an array"),
+    Reviewed("holds", "init", "estimator", "what boosting begins with; elsewhere a word"),
     Reviewed(
         "holds",
         "param_grid param_distributions best_params_ cv_results_",
@@ -222,7 +223,7 @@ STATES = (
     ),
     Reviewed("keywords", "cvargs", "n_splits shuffle", "they go into a splitter"),
     Reviewed("keywords", "fun_args", "alpha", "they go into a function of numbers"),
-    Reviewed("keywords", "_sklearn_output_config", "transform", "a word that is looked up in a dict"),
+    Reviewed("keywords", "_sklearn_output_config", "transform", "a word that is found in a dict"),
     Reviewed(
         "dtypes",
         "dtype",

@@ -1,7 +1,7 @@
 """What the attributes of loaded objects may hold.
 
-scikit-learn uses what it finds in an attribute: it calls it, asks it for a method, or looks a method
-up by a name that stands there. So every attribute holds plain data only, unless a closed list says
+scikit-learn uses what it finds in an attribute: it calls it, asks it to predict, or looks up the
+method that is named there. So every attribute holds plain data only, unless a closed list says
 what else, or that it must be one of a few names. The list is data, made and reviewed with
 `scripts/generate_allowlist.py`: one `attribute shape what...` a line. The shape is
 
@@ -14,7 +14,7 @@ what else, or that it must be one of a few names. The list is data, made and rev
     dtypes     one of these types, or its name
 
 and what is listed are functions and classes (`module:name`), instances of a class (`module:name()`)
-and `estimator`, which is any instance of an admitted one. Nothing else can be called by what a state says.
+and `estimator`, which is any instance of an admitted one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def check(objects: Iterable[object]) -> None:
     Args:
         objects: All that was made while an artifact was read.
     """
-    parts = {}
+    parts: dict[int, list[int]] = {}
     for target in objects:
         held = getattr(target, "__dict__", None)
         if held and not isinstance(target, type):
@@ -182,7 +182,7 @@ def _is_placeholder(part: object) -> bool:
     return type(part) is str and part in _PLACEHOLDERS
 
 
-def _is_listed(part: object, listed: tuple[str, ...]) -> bool:
+def _is_listed(part: Any, listed: tuple[str, ...]) -> bool:
     if isinstance(part, type) or type(part).__module__ == "builtins":
         return any(part is _found(path) for path in listed)
     return (
@@ -193,7 +193,7 @@ def _is_listed(part: object, listed: tuple[str, ...]) -> bool:
 
 
 @cache
-def _is_estimator(cls: type) -> bool:
+def _is_estimator(cls: Any) -> bool:
     from sklearn.base import BaseEstimator
 
     return issubclass(cls, BaseEstimator)
@@ -239,7 +239,7 @@ def _inner(items: Any) -> list[Any]:
 
 
 @cache
-def _is_data(kind: type) -> bool:
+def _is_data(kind: Any) -> bool:
     from scipy.sparse import sparray, spmatrix
 
     return issubclass(kind, np.generic | np.dtype | np.ndarray | spmatrix | sparray)

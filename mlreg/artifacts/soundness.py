@@ -150,7 +150,7 @@ def is_labels(value: Any) -> bool:
 
 
 def is_vocabulary(value: Any) -> bool:
-    """Texts, each with a column of its own: exactly 0 to n - 1, since scipy looks at none of them."""
+    """Texts, each with a column of its own: exactly 0 to n - 1, for scipy checks none of them."""
     if type(value) is not dict or not value or set(map(type, value)) != {str}:
         return False
     if not set(map(type, value.values())) <= {int, np.int64, np.int32}:

@@ -129,7 +129,7 @@ def _is_random_state(*args: Any) -> bool:
 
 
 def _makes_generators(function: Any) -> bool:
-    from numpy.random import _pickle  # type: ignore[attr-defined]
+    from numpy.random import _pickle
 
     return function is None or function is _pickle.__bit_generator_ctor
 
@@ -227,7 +227,7 @@ def check_state(target: object, state: Any) -> None:
         named(target, state)
 
 
-def check_names(target: object, names: Iterable[Any]) -> None:
+def check_names(target: Any, names: Iterable[Any]) -> None:
     """Refuse attributes that stand for code, or for what the class itself has decided."""
     cls = type(target)
     for name in names:
@@ -236,7 +236,7 @@ def check_names(target: object, names: Iterable[Any]) -> None:
 
 
 @cache
-def _is_of_class(cls: type, name: str) -> bool:
+def _is_of_class(cls: Any, name: str) -> bool:
     """Whether the class has it, other than as a property, which an instance cannot replace."""
     if issubclass(cls, dict):
         return callable(getattr(cls, name, None))

@@ -194,7 +194,7 @@ def _check_support(target: Any, held: Mapping[str, Any]) -> None:
     if not sound:
         _forged(target)
     _check_within(target, held["support_"], held["shape_fit_"][0])
-    if not held.get("kernel") == "precomputed":
+    if held.get("kernel") != "precomputed":
         _check_features(target, held, vectors.shape[1])
 
 
@@ -289,9 +289,16 @@ _CHECKS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
         ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"), _check_histogram
     ),
     **dict.fromkeys(
-        ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier",
-         "ExtraTreesRegressor", "RandomTreesEmbedding", "GradientBoostingClassifier",
-         "GradientBoostingRegressor"), _check_forest,
+        (
+            "RandomForestClassifier",
+            "RandomForestRegressor",
+            "ExtraTreesClassifier",
+            "ExtraTreesRegressor",
+            "RandomTreesEmbedding",
+            "GradientBoostingClassifier",
+            "GradientBoostingRegressor",
+        ),
+        _check_forest,
     ),
     "IsolationForest": _check_isolation,
     **dict.fromkeys(("BSpline", "_BSpline"), _check_spline),
