@@ -183,11 +183,12 @@ def _is_placeholder(part: object) -> bool:
 
 
 def _is_listed(part: Any, listed: tuple[str, ...]) -> bool:
-    if isinstance(part, type) or type(part).__module__ == "builtins":
+    kind: Any = type(part)
+    if isinstance(part, type) or kind.__module__ == "builtins":
         return any(part is _found(path) for path in listed)
     return (
-        (ESTIMATOR in listed and _is_estimator(type(part)))
-        or any(type(part) is _found(path[:-2]) for path in listed if path.endswith("()"))
+        (ESTIMATOR in listed and _is_estimator(kind))
+        or any(kind is _found(path[:-2]) for path in listed if path.endswith("()"))
         or any(part is _found(path) for path in listed if not path.endswith("()"))
     )
 
@@ -218,7 +219,7 @@ def strange_parts(value: Any) -> Iterator[object]:
     seen: set[int] = set()
     while waiting:
         part, depth = waiting.pop()
-        kind = type(part)
+        kind: Any = type(part)
         if kind in _ATOMS or _is_data(kind):
             if isinstance(part, np.ndarray) and part.dtype.hasobject:
                 waiting += [(item, depth + 1) for item in _inner(part.ravel().tolist())]

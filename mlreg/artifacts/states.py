@@ -69,7 +69,8 @@ def check_call(function: Any, args: Any) -> None:
     key = (getattr(function, "__module__", None), getattr(function, "__name__", None))
     if key in NEVER_CALLED:
         raise refuse(f"calls {name_of(function)}")
-    check = CALLS.get(function if function in (np.dtype, bytes) else key, _are_scalars)
+    known = function if function in (np.dtype, bytes) else key
+    check: Callable[..., bool] = CALLS.get(known, _are_scalars)
     if type(args) is not tuple or not check(*args):
         raise refuse(f"calls {name_of(function)} with strange arguments")
 
@@ -229,7 +230,7 @@ def check_state(target: object, state: Any) -> None:
 
 def check_names(target: Any, names: Iterable[Any]) -> None:
     """Refuse attributes that stand for code, or for what the class itself has decided."""
-    cls = type(target)
+    cls: Any = type(target)
     for name in names:
         if type(name) is not str or name.startswith("__") or _is_of_class(cls, name):
             raise refuse(f"replaces {name_of(cls)}.{safe(str(name))}")
