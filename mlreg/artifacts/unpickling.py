@@ -15,26 +15,22 @@ It reads joblib's arrays itself: joblib's reader would open a second, unguarded 
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import pickle
-import zlib
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlreg.artifacts import attributes, soundness, states, structures
 from mlreg.artifacts.allowlist import Use, admit, modern
+from mlreg.artifacts.compression import unpack
 from mlreg.artifacts.flavors.outcomes import describe, from_user
 from mlreg.artifacts.refusals import HINT, name_of, refuse
 from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
 
-MAX_UNPACKED = 4 << 30
 # What is larger is not read in the caller's process unless it is trusted.
 MAX_PROVED = 256 << 20
-_MAX_RATIO, _FREE = 100, 64 << 20
 _MAX_DEPTH = 2
 
 
@@ -113,51 +109,6 @@ def _load_trusted(data: bytes) -> Any:
     import joblib
 
     return joblib.load(io.BytesIO(data))
-
-
-# --- compression ----------------------------------------------------------------------------
-
-
-class _Decompressor(Protocol):
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-    @property
-    def eof(self) -> bool: ...
-
-
-_FORMATS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
-    (b"BZ", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
-    (b"\x5d\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
-    (b"x", zlib.decompressobj),
-)
-
-
-def unpack(data: bytes, most: int = MAX_UNPACKED) -> bytes:
-    """Undo the compression that the first bytes announce, within bounds."""
-    if data.startswith(b"\x04\x22\x4d\x18"):
-        raise ArtifactUnloadable(
-            "the artifact is compressed by lz4, which is not supported",
-            hint="write it again by joblib.dump(model, file, compress='zlib')",
-        )
-    for prefix, decompressor in _FORMATS:
-        if data.startswith(prefix):
-            return _unpack(data, decompressor(), most)
-    return data
-
-
-def _unpack(data: bytes, decompressor: _Decompressor, most: int) -> bytes:
-    limit = min(most, max(_FREE, _MAX_RATIO * len(data)))
-    try:
-        unpacked = decompressor.decompress(data, limit + 1)
-    except (zlib.error, lzma.LZMAError, OSError) as error:
-        raise ArtifactUnloadable(f"the artifact's compression is damaged: {error}") from None
-    if len(unpacked) > limit:
-        raise ArtifactUnloadable(f"the artifact unpacks to more than {limit:,} bytes")
-    if not decompressor.eof:
-        raise ArtifactUnloadable("the artifact's compression is damaged: it is cut short")
-    return unpacked
 
 
 # --- the reader -----------------------------------------------------------------------------

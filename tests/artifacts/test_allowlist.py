@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import importlib.util
 import io
 import pickle
@@ -14,9 +15,10 @@ import pytest
 import sklearn
 from sklearn.utils import all_estimators
 
-from mlreg.artifacts import unpickling
+from mlreg.artifacts import attributes, unpickling
 from mlreg.artifacts.allowlist import FILE, admit, allowed, modern, parse
 from mlreg.errors import ArtifactUnloadable, ArtifactUntrusted
+from scripts import lookups
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -87,6 +89,67 @@ def test_the_list_is_what_the_script_writes(generator: ModuleType) -> None:
     assert written.items() <= listed.items()
     # What other releases of numpy and scipy call the same things stays in.
     assert len(listed) - len(written) <= 3
+
+
+def test_the_list_of_states_is_what_the_script_writes(generator: ModuleType) -> None:
+    text = (ROOT / "mlreg" / "artifacts" / attributes.FILE).read_text(encoding="utf-8")
+    assert text == generator.render_states(allowed())
+
+
+def test_what_the_list_of_states_names_exists_or_is_of_another_release() -> None:
+    # It is made at loading, so the allow-list does not have it.
+    made_there = {"scipy.interpolate._interpolate:interp1d"}
+    listed = {one.removesuffix("()") for rule in attributes.rules().values() for one in rule.listed}
+    known = {":".join(name) for name in allowed()} | made_there
+    generators = {"numpy.random.mtrand:RandomState", "numpy.random._generator:Generator"}
+    losses = {"sklearn.cluster._kmeans:_kmeans_single_elkan"}
+    assert {one for one in listed if ":" in one} <= known | generators | losses
+
+
+@pytest.mark.slow
+def test_every_look_up_by_name_has_been_reviewed(generator: ModuleType) -> None:
+    text = (ROOT / "mlreg" / "artifacts" / FILE).read_text(encoding="utf-8")
+    if f"scikit-learn {sklearn.__version__}," not in text:
+        pytest.skip("the look-ups of another release were reviewed")
+    found = generator.sites()
+    places = {site.place for site in found}
+    assert "sklearn.ensemble._stacking._BaseStacking._transform" in places
+    assert "sklearn.feature_selection._base._get_feature_importances" in places
+    assert generator.unreviewed(found) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("lookup", "getattr(x, self.name_)"), ("asked", "helper_"), ("splatted", "more_params")],
+)
+def test_a_look_up_that_nobody_reviewed_is_named(
+    generator: ModuleType, kind: str, what: str
+) -> None:
+    site = generator.Site(kind, "sklearn.new.Model.predict", what)
+    assert generator.unreviewed({site}) == [f"{kind} {what} in sklearn.new.Model.predict"]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("getattr(part, self.method_)(rows)", "lookup"),
+        ("attrgetter(self.path)(part)", "lookup"),
+        ("import_module(self.library)", "lookup"),
+        ("globals()[self.name]", "lookup"),
+        ("self.text.format(part=part)", "lookup"),
+        ("_get_response_values(part, rows, response_method=self.method)", "lookup"),
+        ("self.helper_.predict(rows)", "asked"),
+        ("measure(rows, **self.params)", "splatted"),
+        ("getattr(part, 'predict')(rows)", None),
+        ("_check_response_method(part, ['predict', 'transform'])", None),
+    ],
+)
+def test_look_ups_are_found_in_the_source(
+    generator: ModuleType, line: str, kind: str | None
+) -> None:
+    source = ast.parse(f"class Model:\n    def predict(self, rows, part):\n        return {line}")
+    found = {site.kind for site in lookups._Reader({"module": source}).sites}
+    assert found == ({kind} if kind else set())
 
 
 def forms(sample: Any) -> Iterator[bytes]:
