@@ -57,10 +57,15 @@ STATES = (
     ),
     Reviewed(
         "only",
-        "_predictors tree_ _tree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor() "
+        "tree_ _tree",
         "sklearn.tree._tree:Tree() sklearn.neighbors._kd_tree:KDTree() "
         "sklearn.neighbors._ball_tree:BallTree()",
+        "trees, whose nodes mlreg.artifacts.structures looks at",
+    ),
+    Reviewed(
+        "only",
+        "_predictors",
+        "sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor()",
         "trees, whose nodes mlreg.artifacts.structures looks at",
     ),
     Reviewed(
@@ -194,6 +199,16 @@ STATES = (
         "{transformer_name}-{feature_name} {feature_name}-{transformer_name}",
         "a format, which could name attributes and widths",
     ),
+    Reviewed(
+        "names",
+        "encoding",
+        "utf-8 utf8 utf_8 UTF-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 ascii us-ascii latin-1 "
+        "latin1 latin_1 iso-8859-1 iso8859-1 iso-8859-2 iso-8859-5 iso-8859-15 cp437 cp850 cp1250 "
+        "cp1251 cp1252 cp1253 cp1254 cp1257 windows-1250 windows-1251 windows-1252 koi8-r koi8-u "
+        "gb2312 gbk gb18030 big5 shift_jis euc-jp euc-kr cp932 cp949",
+        "the module of that name is imported",
+    ),
+    Reviewed("names", "decode_error", "strict ignore replace", "a function is looked up"),
     Reviewed(
         "dotted",
         "importance_getter",

@@ -6,7 +6,7 @@ what else, or that it must be one of a few names. The list is data, made and rev
 `scripts/generate_allowlist.py`: one `attribute shape what...` a line. The shape is
 
     holds      plain data, or what is listed
-    only       nothing but what is listed, in lists and dicts too; `drop`, `passthrough`, None
+    only       nothing but what is listed, a placeholder such as `drop`, or None; in lists too
     named      pairs of a name and what is listed; what comes behind them is plain
     names      one of these names, or several, or a flag
     dotted     the same, with dots between
@@ -33,7 +33,7 @@ from mlreg.names import safe
 FILE = "allowed_states.txt"
 ESTIMATOR = "estimator"
 
-_PLACEHOLDERS = ("drop", "passthrough")
+_PLACEHOLDERS = ("drop", "passthrough", "zero")
 _ATOMS = {type(None), bool, int, float, complex, str, bytes, bytearray, slice}
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 # Honest states hold lists in lists and little more; what is deeper is made to exhaust a stack.

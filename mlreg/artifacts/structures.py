@@ -247,7 +247,50 @@ def _check_isolation(target: Any, held: Mapping[str, Any]) -> None:
 def _trees_of(held: Mapping[str, Any]) -> Iterator[Any]:
     several = held.get("estimators_", ())
     several = several.ravel().tolist() if isinstance(several, np.ndarray) else several
-    return (vars(one)["tree_"] for one in several)
+    for one in several:
+        tree = vars(one)["tree_"]
+        # Compiled code takes it for one without asking.
+        if type(tree).__module__ != "sklearn.tree._tree":
+            _forged(one)
+        yield tree
+
+
+def _check_boosting(target: Any, held: Mapping[str, Any]) -> None:
+    """Each column of trees adds to a column of what the boosting began with."""
+    _check_forest(target, held)
+    columns = held["estimators_"].shape[1] if "estimators_" in held else 1
+    if columns == 1:
+        return
+    first = vars(held["init_"]) if not isinstance(held["init_"], str) else {}
+    sound = (
+        held.get("n_trees_per_iteration_", columns) == columns
+        and all(
+            len(first[name]) == columns for name in ("class_prior_", "classes_") if name in first
+        )
+        and type(held.get("_loss", held.get("loss_"))).__name__ == "HalfMultinomialLoss"
+    )
+    if not sound:
+        _forged(target)
+
+
+def _check_vocabulary(target: Any, held: Mapping[str, Any]) -> None:
+    """The columns go into a sparse matrix, of which nobody looks whether it has so many."""
+    columns = list(held.get("vocabulary_", {}).values())
+    if columns:
+        _check_within(target, np.array(columns), len(columns))
+
+
+def _check_encoder(target: Any, held: Mapping[str, Any]) -> None:
+    """The same, by the number of categories of each feature."""
+    if "_n_features_outs" not in held:
+        return
+    categories, dropped = held["categories_"], held.get("drop_idx_")
+    mappings = held.get("_default_to_infrequent_mappings", [None] * len(categories))
+    for index, (names, mapping) in enumerate(zip(categories, mappings, strict=True)):
+        most = len(names) if mapping is None else int(mapping.max()) + 1
+        least = most - (dropped is not None and dropped[index] is not None)
+        if not least <= held["_n_features_outs"][index] <= most:
+            _forged(target)
 
 
 def _check_features(target: Any, held: Mapping[str, Any], most: int) -> None:
@@ -295,12 +338,13 @@ _CHECKS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
             "ExtraTreesClassifier",
             "ExtraTreesRegressor",
             "RandomTreesEmbedding",
-            "GradientBoostingClassifier",
-            "GradientBoostingRegressor",
         ),
         _check_forest,
     ),
     "IsolationForest": _check_isolation,
     **dict.fromkeys(("BSpline", "_BSpline"), _check_spline),
+    **dict.fromkeys(("CountVectorizer", "TfidfVectorizer", "DictVectorizer"), _check_vocabulary),
+    **dict.fromkeys(("GradientBoostingClassifier", "GradientBoostingRegressor"), _check_boosting),
+    "OneHotEncoder": _check_encoder,
     "TreePredictor": _check_predictor,
 }

@@ -164,7 +164,11 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
         function = self.stack[-1]
         self._demand(function, {"call"}, "calls")
         states.check_call(function, args)
-        self._push(function(*args))
+        made = function(*args)
+        if getattr(function, "__name__", None) in states.COMPLETE:
+            self.stack[-1] = made
+        else:
+            self._push(made)
 
     def load_newobj(self) -> None:
         """Make an object without its constructor."""
@@ -263,9 +267,7 @@ class RestrictedUnpickler(_Unpickler):  # type: ignore[misc]
         raise refuse("uses an opcode that no model needs")
 
     def _push(self, made: object) -> None:
-        # A number of numpy has no state, and there may be a million of them in a vocabulary.
-        if not isinstance(made, np.generic):
-            self._unfilled[id(made)] = made
+        self._unfilled[id(made)] = made
         self.stack[-1] = made
 
     def _demand(self, target: object, uses: set[str], verb: str) -> None:

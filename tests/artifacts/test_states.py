@@ -14,6 +14,7 @@ import pytest
 from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -21,12 +22,13 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multioutput import ClassifierChain
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -153,6 +155,8 @@ STATES: dict[str, Callable[[], Any]] = {
     "CountVectorizer.tokenizer": lambda: with_state(CountVectorizer(), tokenizer=np.median),
     "CountVectorizer.preprocessor": lambda: with_state(CountVectorizer(), preprocessor=bytes),
     "CountVectorizer.analyzer": lambda: with_state(CountVectorizer(), analyzer=np.square),
+    "CountVectorizer.encoding": lambda: with_state(CountVectorizer(), encoding="zlib_codec"),
+    "CountVectorizer.decode_error": lambda: with_state(CountVectorizer(), decode_error="own"),
     "CountVectorizer.dtype": lambda: with_state(CountVectorizer(), dtype=np.object_),
     "OneHotEncoder.dtype": lambda: with_state(OneHotEncoder(), dtype="O"),
     "Pipeline.steps": lambda: Pipeline([("a", ARRAY)]),
@@ -225,6 +229,11 @@ def test_a_list_that_grows_after_it_was_looked_at_is_looked_at_again() -> None:
     made = named(StackingClassifier) + b")\x81" + state + b"b"
     with pytest.raises(ArtifactUntrusted, match=r"'tofile' in .*stack_method_"):
         load(b"\x80\x02" + made + later + b".")
+
+
+def test_an_array_that_came_complete_may_be_used_often() -> None:
+    shared = np.arange(3.0)
+    assert load(pickle.dumps([shared, shared], 5))[1].tolist() == [0.0, 1.0, 2.0]
 
 
 def test_an_array_is_not_used_before_it_is_filled() -> None:
@@ -346,6 +355,19 @@ def machine(**changes: Any) -> Any:
     return with_state(SVC().fit(TABLE, TARGET), **changes)
 
 
+def boosting(**changes: Any) -> Any:
+    """Three columns of trees that begin with two, or trees that were changed."""
+    model = GradientBoostingClassifier(n_estimators=1).fit(TABLE, np.arange(60) % 3)
+    if changes:
+        with_state(model.estimators_[0, 0], **changes)
+        return model
+    return with_state(model, init_=DummyClassifier(strategy="prior").fit(TABLE, TARGET))
+
+
+def searched_tree() -> Any:
+    return KernelDensity().fit(TABLE).tree_
+
+
 class Zero:
     """An array of many items of no bytes, however it is pickled."""
 
@@ -395,6 +417,17 @@ FORGED: dict[str, Callable[[], Any]] = {
     ),
     "very many threads": lambda: with_state(KMeans(2, n_init=1).fit(TABLE), _n_threads=10**6),
     "votes for classes that are not there": lambda: neighbours(_y=np.full(60, 2**40)),
+    "boosting of more columns than it began with": boosting,
+    "boosting of trees that are none": lambda: boosting(tree_=searched_tree()),
+    "words of a column beyond the last": lambda: with_state(
+        CountVectorizer().fit(TEXTS), vocabulary_={"good": 0, "bad": 2**31 - 1}
+    ),
+    "keys of a column before the first": lambda: with_state(
+        DictVectorizer().fit([{"a": 1}]), vocabulary_={"a": -1}
+    ),
+    "more categories than columns": lambda: with_state(
+        OneHotEncoder().fit(TABLE), _n_features_outs=[1, 1, 1]
+    ),
     "hashing to nowhere": lambda: with_state(HashingVectorizer(), n_features=0),
     "a million texts of no bytes": lambda: with_state(linear(), classes_=Zero("U0")),
     "a million records of no bytes": lambda: with_state(linear(), classes_=Zero("V0")),
