@@ -1,7 +1,9 @@
 """The process that runs models: it answers requests until its channel ends or it is killed.
 
-It is made harmless before it imports or loads anything: a session of its own, no standard streams,
-a memory limit, one thread for linear algebra, and an end that comes with its parent's.
+It is made harmless before it imports anything: a session of its own, no standard streams, a memory
+limit, one thread for linear algebra, and an end that comes with its parent's. What nobody trusts is
+loaded behind the walls of `confinement`, which the parent asks for first: the process is started
+before it is known whom it will serve.
 """
 
 from __future__ import annotations
@@ -14,18 +16,19 @@ import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from mlreg.artifacts import wire
+from mlreg.artifacts import confinement, wire
+from mlreg.artifacts.confinement import Descriptors
 from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
-from mlreg.artifacts.objects import ObjectStore
+from mlreg.artifacts.objects import read_verified
 from mlreg.entities.versions import Signature
-from mlreg.errors import ArtifactError, ArtifactUnloadable
+from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
 
-REQUESTS, REPLIES, LIFELINE = 3, 4, 5
+REQUESTS, REPLIES, LIFELINE, ARTIFACTS = 3, 4, 5, 6
+# Of a confined process: where it may write, and what it cannot close or replace.
+DESCRIPTORS = Descriptors(last=ARTIFACTS, written=(1, 2, REPLIES), received=ARTIFACTS)
 MAX_MODELS = 8
 
 Loaded = tuple[Flavor, Any, Signature]
@@ -34,9 +37,10 @@ Loaded = tuple[Flavor, Any, Signature]
 def main(memory_limit_bytes: int) -> None:
     """Serve the parent over the descriptors that it has set up."""
     os.setsid()
+    _close_inherited()
     _end_with_parent()
-    _limit(resource.RLIMIT_AS, memory_limit_bytes)
-    _limit(resource.RLIMIT_CORE, 0)
+    confinement.lower(resource.RLIMIT_AS, memory_limit_bytes)
+    confinement.lower(resource.RLIMIT_CORE, 0)
     try:
         _prepare()
     except ImportError as error:
@@ -44,7 +48,12 @@ def main(memory_limit_bytes: int) -> None:
         _write_all(REPLIES, wire.frame(wire.pack_error(ArtifactUnloadable(reason))))
         return
     _write_all(REPLIES, wire.frame({"ready": True}))
-    serve(Server(), REQUESTS, REPLIES)
+    serve(Server(ARTIFACTS), REQUESTS, REPLIES)
+
+
+def _close_inherited() -> None:
+    """Close what the parent had open and not marked as its own."""
+    os.closerange(ARTIFACTS + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _end_with_parent() -> None:
@@ -58,14 +67,6 @@ def _end_with_parent() -> None:
         fcntl.fcntl(LIFELINE, fcntl.F_SETSIG, signal.SIGKILL)
         flags = fcntl.fcntl(LIFELINE, fcntl.F_GETFL)
         fcntl.fcntl(LIFELINE, fcntl.F_SETFL, flags | os.O_ASYNC)
-
-
-def _limit(what: int, value: int) -> None:
-    """Lower a limit; some systems do not know it, and none lets it be raised."""
-    with suppress(ValueError, OSError):
-        hard = resource.getrlimit(what)[1]
-        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (allowed, allowed))
 
 
 def _prepare() -> None:
@@ -83,11 +84,22 @@ def _prepare() -> None:
 
 
 class Server:
-    """Answers requests; each is a JSON object with an `op`."""
+    """Answers requests; each is a JSON object with an `op`.
 
-    def __init__(self) -> None:
+    Args:
+        artifacts: The Unix socket that the descriptors of artifacts come through: a process that
+            can open no file can still read what it was given.
+    """
+
+    def __init__(self, artifacts: int) -> None:
+        import socket
+
+        self._artifacts = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, artifacts)
+        self._is_confined = False
         self._models: OrderedDict[tuple[str, bool], Loaded] = OrderedDict()
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "confine": self._confine,
+            "prove": self._prove,
             "load": self._load,
             "predict": self._predict,
             "inspect": self._inspect,
@@ -100,8 +112,18 @@ class Server:
         except ArtifactError as error:
             return wire.pack_error(error)
 
+    def _confine(self, request: dict[str, Any]) -> dict[str, Any]:
+        walls = confinement.raise_walls(request["walls"], DESCRIPTORS)
+        self._is_confined = True
+        return {"walls": walls}
+
+    def _prove(self, request: dict[str, Any]) -> dict[str, Any]:
+        from mlreg.artifacts.confinement.proof import attempt_all
+
+        return {"reached": attempt_all(request["path"])}
+
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
-        kind, model = _open(request)
+        kind, model = self._open(request)
         signature = wire.unpack_signature(request["signature"])
         self._models[request["digest"], request["trusted"]] = kind, model, signature
         while len(self._models) > MAX_MODELS:
@@ -122,9 +144,23 @@ class Server:
         return {"seconds": perf_counter() - started, "outcomes": wire.pack(outcomes)}
 
     def _inspect(self, request: dict[str, Any]) -> dict[str, Any]:
-        kind, model = _open(request)
+        kind, model = self._open(request)
         signature = wire.pack_signature(kind.signature(model))
         return {"flavor": request["flavor"], "signature": signature, "notes": kind.notes(model)}
+
+    def _open(self, request: dict[str, Any]) -> tuple[Flavor, Any]:
+        """Read and load the artifact whose descriptor waits; the reader verifies its digest."""
+        import socket
+
+        _, (handle, *_), _, _ = socket.recv_fds(self._artifacts, 1, 1)
+        try:
+            data = read_verified(handle, request["digest"])
+        finally:
+            os.close(handle)
+        if not (request["trusted"] or self._is_confined):
+            raise ArtifactUntrusted("an artifact that is not trusted is loaded in confinement only")
+        kind = flavor(request["flavor"])
+        return kind, kind.load(data, trusted=request["trusted"])
 
 
 def _restore_stdout() -> None:
@@ -138,13 +174,6 @@ def _restore_stdout() -> None:
             os.close(null)
     if sys.stdout.closed:
         sys.stdout = os.fdopen(os.dup(1), "w")
-
-
-def _open(request: dict[str, Any]) -> tuple[Flavor, Any]:
-    """Read and load an artifact; the reader verifies its digest."""
-    objects = ObjectStore(Path(request["root"]), allow_shared=request["allow_shared"])
-    kind = flavor(request["flavor"])
-    return kind, kind.load(objects.read(request["digest"]), trusted=request["trusted"])
 
 
 def serve(server: Server, requests: int, replies: int) -> None:

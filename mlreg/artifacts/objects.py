@@ -79,23 +79,29 @@ class ObjectStore:
             ArtifactAltered: Its bytes have another digest.
             ArtifactError: It cannot be read, or another user could have replaced it.
         """
-        import hashlib
+        handle = self.open(digest)
+        try:
+            return read_verified(handle, digest)
+        finally:
+            os.close(handle)
 
+    def open(self, digest: str) -> int:
+        """A descriptor of the object, for `read_verified`.
+
+        Raises:
+            ArtifactMissing: There is no such object.
+            ArtifactError: It cannot be opened, or another user could have replaced it.
+        """
         path = self._path(digest)
         handle = self._open(path, digest)
         try:
             self._check_owners(handle, path, digest)
-            data = _read_all(handle)
-        except OSError as error:
-            raise _unreadable(digest, error) from error
-        finally:
+        except BaseException as error:
             os.close(handle)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise ArtifactAltered(
-                f"the artifact {digest[:12]} was altered after it was stored",
-                hint="restore the object from a backup, or register the version again",
-            )
-        return data
+            if isinstance(error, OSError):
+                raise _unreadable(digest, error) from error
+            raise
+        return handle
 
     def verify(self, digest: str) -> None:
         """Raise what `read` would raise."""
@@ -195,6 +201,27 @@ class ObjectStore:
                     f"{safe(str(what))} is theirs or they can write to it",
                     hint=f"make it yours and run: chmod go-w {safe(str(what))}",
                 )
+
+
+def read_verified(handle: int, digest: str) -> bytes:
+    """The whole of an open object.
+
+    Raises:
+        ArtifactAltered: Its bytes have another digest.
+        ArtifactError: It cannot be read.
+    """
+    import hashlib
+
+    try:
+        data = _read_all(handle)
+    except OSError as error:
+        raise _unreadable(digest, error) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ArtifactAltered(
+            f"the artifact {digest[:12]} was altered after it was stored",
+            hint="restore the object from a backup, or register the version again",
+        )
+    return data
 
 
 def _open_source(path: Path) -> int:

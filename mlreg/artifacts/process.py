@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,17 +17,12 @@ from time import monotonic
 from typing import Any
 
 from mlreg.artifacts import wire
+from mlreg.artifacts.confinement import THREADS
 from mlreg.errors import StoreError
 
 # What Python, the dynamic loader and numeric libraries need; no secrets go to a model.
 _ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TMP", "TEMP", "PYTHONPATH")
 _PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "COVERAGE_")
-_ONE_THREAD = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 _CODE = "import sys;sys.path.append({root!r});from mlreg.artifacts.child import main;main({limit})"
 _PIECE = 1 << 18
 # Room for a whole batch, so that it is there before anybody waits for its answers.
@@ -52,6 +48,7 @@ class WorkerProcess:
         self.memory_limit_bytes = memory_limit_bytes
         self._pid: int | None = None
         self._ends: list[int] = []
+        self._artifacts: socket.socket | None = None
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._poll = select.poll()
@@ -65,24 +62,32 @@ class WorkerProcess:
         """Start it, unless it runs."""
         if self._pid is not None:
             return
-        pipes: list[int] = []
+        ends: list[int] = []
         try:
-            for _ in range(3):
-                pipes += _pipe()
-            requests, our_requests, our_replies, replies, lifeline, our_lifeline = pipes
-            self._pid = self._spawn(requests, replies, lifeline)
+            for make in (_pipe, _pipe, _pipe, _socket_pair):
+                ends += _out_of_the_way(*make())
+            requests, our_requests, our_replies, replies, lifeline, our_lifeline, *pair = ends
+            self._pid = self._spawn(requests, replies, lifeline, pair[0])
         except OSError as error:
-            for end in pipes:
+            for end in ends:
                 os.close(end)
             raise StoreError(
                 f"the process for models cannot be started: {error.strerror}"
             ) from error
-        for end in (requests, replies, lifeline):
+        for end in (requests, replies, lifeline, pair[0]):
             os.close(end)
         self._ends = [our_requests, our_replies, our_lifeline]
+        self._artifacts = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, pair[1])
         os.set_blocking(our_requests, False)
         self._poll = select.poll()
         self._poll.register(our_replies, select.POLLIN)
+
+    def hand_over(self, handle: int) -> None:
+        """Give it a descriptor of an artifact, which the next message is about."""
+        if self._artifacts:
+            # One that has gone is noticed when its reply is waited for.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                socket.send_fds(self._artifacts, [b"\0"], [handle])
 
     def send(self, message: object) -> None:
         """Queue a message; it goes out while replies are waited for, or now if there is room."""
@@ -116,17 +121,19 @@ class WorkerProcess:
         for end in self._ends:
             os.close(end)
         self._ends.clear()
+        if self._artifacts:
+            self._artifacts.close()
         self._outgoing.clear()
         self._incoming.clear()
         with suppress(ChildProcessError):
             return _manner(os.waitpid(pid, 0)[1])
         return "ended"
 
-    def _spawn(self, requests: int, replies: int, lifeline: int) -> int:
+    def _spawn(self, requests: int, replies: int, lifeline: int, artifacts: int) -> int:
         root = str(Path(__file__).parents[2])
         code = _CODE.format(root=root, limit=self.memory_limit_bytes)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        wanted = {0: null, 1: null, 2: null, 3: requests, 4: replies, 5: lifeline}
+        wanted = dict(enumerate((null, null, null, requests, replies, lifeline, artifacts)))
         try:
             return os.posix_spawn(
                 sys.executable,
@@ -187,19 +194,29 @@ class WorkerProcess:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose ends have numbers that the child's six descriptors do not collide with."""
     import fcntl
 
     ends = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return ends
+
+
+def _socket_pair() -> tuple[int, int]:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return one.detach(), other.detach()
+
+
+def _out_of_the_way(*ends: int) -> list[int]:
+    """The same under numbers that the child's own descriptors do not collide with."""
+    import fcntl
+
     try:
-        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+        return [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     finally:
         for end in ends:
             os.close(end)
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with suppress(OSError):
-            fcntl.fcntl(high[0], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    return high[0], high[1]
 
 
 def _environment() -> dict[str, str]:
@@ -208,7 +225,9 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _ENVIRONMENT or name.startswith(_PREFIXES)
     }
-    found |= {name: found.get(name, "1") for name in _ONE_THREAD}
+    found |= {name: found.get(name, "1") for name in THREADS}
+    # It starts its threads when it is imported, before the walls, which would not bind them.
+    found["OPENBLAS_NUM_THREADS"] = "1"
     if "PYTHONPATH" in found:
         # An empty or relative entry means the folder that the command was called from.
         entries = found["PYTHONPATH"].split(os.pathsep)

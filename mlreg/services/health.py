@@ -35,6 +35,7 @@ class Health:
             self._trust,
             self._objects,
             self._summaries,
+            self._confinement,
         )
         findings = [finding for check in checks for finding in _caught(check)]
         return Diagnosis(registry=str(self._context.folder), findings=tuple(findings))
@@ -159,6 +160,22 @@ class Health:
             behind = tx.summaries.is_behind()
         detail = f"{counted} predictions" + (", some not yet folded" if behind else "")
         yield Finding(check="summaries", state="ok", detail=detail)
+
+
+    def _confinement(self) -> Iterator[Finding]:
+        """What stands is found out by a process that is confined, and then reaches for more."""
+        from mlreg.artifacts.confinement.measure import measure
+
+        memory = int(self._context.settings.number("memory_limit_mb")) << 20
+        try:
+            proof = measure(memory)
+        except MlregError as error:
+            yield Finding(check="confinement", state="warning", detail=error.message)
+            return
+        missing = [f"no {name}: {wall.detail}" for name, wall in proof.walls.items() if wall.detail]
+        missing += [f"an untrusted model can {deed}" for deed in proof.reached]
+        detail = "; ".join(missing) or f"untrusted models are behind {', '.join(proof.walls)}"
+        yield Finding(check="confinement", state="warning" if missing else "ok", detail=detail)
 
 
 def _finding(check: str, problems: list[str], sound: str) -> Iterator[Finding]:

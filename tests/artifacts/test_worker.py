@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,8 @@ from mlreg.artifacts.child import Server, serve
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.process import WorkerProcess
 from mlreg.artifacts.runner import Answer, Failure
-from mlreg.artifacts.worker import PIECE, WorkerRunner
+from mlreg.artifacts.lane import PIECE, Limits
+from mlreg.artifacts.worker import WorkerRunner
 from mlreg.errors import ArtifactMissing, ArtifactUnloadable, ArtifactUntrusted
 from tests.artifacts.conftest import Store, calling
 
@@ -52,6 +54,11 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
+
+
+def pid_of(runner: WorkerRunner, *, trusted: bool = True) -> int:
+    lane = runner._lanes.get(trusted)
+    return (lane._process if lane else runner._spare)._pid
 
 
 def wait_for_end(pid: int) -> None:
@@ -174,7 +181,7 @@ def test_a_model_that_keeps_dying_is_not_asked_any_more(runner, stored, misbehav
 def test_a_model_that_hangs_is_ended_in_time(make, stored, misbehaving, kind: str) -> None:
     runner = make(timeout_seconds=0.5)
     runner.predict(stored(misbehaving.Model(), trusted=True), [[1.0]])
-    pid = runner._process._pid
+    pid = pid_of(runner)
     started = time.monotonic()
     outcomes = runner.predict(stored(getattr(misbehaving, kind)(), trusted=True), [[1.0]]).outcomes
     assert outcomes == [Failure("timeout", "no answer within 0.5 s")]
@@ -190,12 +197,13 @@ def test_a_model_that_hangs_while_it_loads_is_not_tried_again_at_once(
     model = stored(odd, trusted=True)
     runner = make(load_timeout_seconds=20.0)
     runner.predict(stored(misbehaving.Model(), trusted=True), [[1.0]])
-    runner._load_timeout = 0.5
+    lane = runner._lanes[True]
+    lane._limits = Limits(load=0.5)
     with pytest.raises(ArtifactUnloadable, match=r"cannot be loaded: no answer within 0\.5 s"):
         runner.inspect(model.digest, trusted=True)
-    runner._load_timeout = 20.0
+    lane._limits = Limits(load=20.0)
     runner.predict(stored(misbehaving.Model(), trusted=True), [[1.0]])
-    runner._load_timeout = 0.5
+    lane._limits = Limits(load=0.5)
     failure = Failure("timeout", "while the model was loaded: no answer within 0.5 s")
     assert runner.predict(model, [[1.0]] * 3).outcomes == [failure] * 3
     started = time.monotonic()
@@ -224,7 +232,7 @@ def test_a_forged_reply_is_not_believed(runner, stored, misbehaving, reply: byte
 def test_closing_ends_the_process_and_its_children(make, stored, misbehaving) -> None:
     runner = make()
     runner.start()
-    pid = runner._process._pid
+    pid = pid_of(runner)
     assert is_alive(pid)
     runner.close()
     assert not is_alive(pid)
@@ -243,7 +251,7 @@ SCRIPT = """
     heavy = {"numpy", "sklearn", "joblib", "scipy"}
     runner = WorkerRunner(ObjectStore(Path(sys.argv[1])))
     runner.start()
-    print(runner._process._pid, sorted(heavy & set(sys.modules)), flush=True)
+    print(runner._spare._pid, sorted(heavy & set(sys.modules)), flush=True)
     runner.predict(Loadable(sys.argv[2], "sklearn", True, Signature(input="vector")), [[1.0]])
 """
 
@@ -305,23 +313,30 @@ def test_the_server_answers_until_its_channel_ends(objects, stored, text_pipelin
     """The other side, in this process: requests in, replies out."""
     from mlreg.artifacts import wire
 
-    model = stored(text_pipeline, input="text")
-    about = {"root": str(objects.root), "allow_shared": False, "digest": model.digest,
-             "flavor": "sklearn", "trusted": False}  # fmt: skip
+    model = stored(text_pipeline, input="text", trusted=True)
+    about = {"digest": model.digest, "flavor": "sklearn", "trusted": True}
     requests = [
         {"op": "predict", "inputs": ["x"]} | about,
         {"op": "inspect"} | about,
         {"op": "load", "signature": wire.pack_signature(model.signature)} | about,
         {"op": "predict", "inputs": ["great product"]} | about,
         {"op": "inspect"} | about | {"digest": "0" * 64},
+        {"op": "inspect"} | about | {"trusted": False},
     ]
-    ours, theirs = os.pipe(), os.pipe()
+    ours, theirs, (giver, taker) = os.pipe(), os.pipe(), socket.socketpair()
     for request in requests:
         os.write(ours[1], wire.frame(request))
+        if request["op"] != "predict":
+            handle = objects.open(model.digest)
+            socket.send_fds(giver, [b"x"], [handle])
+            os.close(handle)
     os.close(ours[1])
-    thread = threading.Thread(target=serve, args=(Server(), ours[0], theirs[1]))
+    server = Server(taker.detach())
+    thread = threading.Thread(target=serve, args=(server, ours[0], theirs[1]))
     thread.start()
     thread.join()
+    server._artifacts.close()
+    giver.close()
     os.close(theirs[1])
     data = os.read(theirs[0], 1 << 16)
     os.close(theirs[0])
@@ -335,5 +350,6 @@ def test_the_server_answers_until_its_channel_ends(objects, stored, text_pipelin
     assert replies[1]["signature"]["classes"] == ["negative", "positive"]
     assert replies[2] == {"loaded": True}
     assert replies[3]["outcomes"][0][0] == "positive"
-    assert replies[4]["error"][0] == "artifact_missing"
+    assert replies[4]["error"][0] == "artifact_altered"
+    assert replies[5]["error"][0] == "artifact_untrusted"
     assert np.isfinite(replies[3]["seconds"])
