@@ -111,7 +111,7 @@ SETTINGS: tuple[Setting, ...] = (
         "memory_limit_mb",
         4096,
         "address space of the process that runs a model",
-        least=256,
+        least=384,
         say="stricter",
     ),
     Setting(
