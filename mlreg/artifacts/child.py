@@ -34,15 +34,21 @@ MAX_MODELS = 8
 Loaded = tuple[Flavor, Any, Signature]
 
 
-def main(memory_limit_bytes: int) -> None:
-    """Serve the parent over the descriptors that it has set up."""
+def main(memory_limit_bytes: int, *, imports: bool = True) -> None:
+    """Serve the parent over the descriptors that it has set up.
+
+    Args:
+        memory_limit_bytes: How much address space this process may have.
+        imports: Whether models will be run.
+    """
     os.setsid()
     _close_inherited()
     _end_with_parent()
     confinement.lower(resource.RLIMIT_AS, memory_limit_bytes)
     confinement.lower(resource.RLIMIT_CORE, 0)
     try:
-        _prepare()
+        if imports:
+            _prepare()
     except ImportError as error:
         reason = f"scikit-learn cannot be imported: {error}"
         _write_all(REPLIES, wire.frame(wire.pack_error(ArtifactUnloadable(reason))))

@@ -6,10 +6,12 @@ the parent goes along. Model code finds neither the terminal nor the folder it w
 
 from __future__ import annotations
 
+# What `socket` is made of. That itself takes milliseconds to import, before the process is started.
+import _socket
 import os
 import select
 import signal
-import socket
+import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +25,10 @@ from mlreg.errors import StoreError
 # What Python, the dynamic loader and numeric libraries need; no secrets go to a model.
 _ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TMP", "TEMP", "PYTHONPATH")
 _PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "COVERAGE_")
-_CODE = "import sys;sys.path.append({root!r});from mlreg.artifacts.child import main;main({limit})"
+_CODE = (
+    "import sys;sys.path.append({root!r});"
+    "from mlreg.artifacts.child import main;main({limit},imports={imports})"
+)
 _PIECE = 1 << 18
 # Room for a whole batch, so that it is there before anybody waits for its answers.
 _PIPE_BYTES = 1 << 20
@@ -42,13 +47,15 @@ class WorkerProcess:
 
     Args:
         memory_limit_bytes: How much address space it may have.
+        imports: Whether it imports what models need, or only looks around.
     """
 
-    def __init__(self, memory_limit_bytes: int) -> None:
+    def __init__(self, memory_limit_bytes: int, *, imports: bool = True) -> None:
         self.memory_limit_bytes = memory_limit_bytes
+        self._imports = imports
         self._pid: int | None = None
         self._ends: list[int] = []
-        self._artifacts: socket.socket | None = None
+        self._artifacts: _socket.socket | None = None
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._poll = select.poll()
@@ -77,7 +84,7 @@ class WorkerProcess:
         for end in (requests, replies, lifeline, pair[0]):
             os.close(end)
         self._ends = [our_requests, our_replies, our_lifeline]
-        self._artifacts = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, pair[1])
+        self._artifacts = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, pair[1])
         os.set_blocking(our_requests, False)
         self._poll = select.poll()
         self._poll.register(our_replies, select.POLLIN)
@@ -87,7 +94,8 @@ class WorkerProcess:
         if self._artifacts:
             # One that has gone is noticed when its reply is waited for.
             with suppress(BrokenPipeError, ConnectionResetError):
-                socket.send_fds(self._artifacts, [b"\0"], [handle])
+                rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", handle)
+                self._artifacts.sendmsg([b"\0"], [rights])
 
     def send(self, message: object) -> None:
         """Queue a message; it goes out while replies are waited for, or now if there is room."""
@@ -131,7 +139,7 @@ class WorkerProcess:
 
     def _spawn(self, requests: int, replies: int, lifeline: int, artifacts: int) -> int:
         root = str(Path(__file__).parents[2])
-        code = _CODE.format(root=root, limit=self.memory_limit_bytes)
+        code = _CODE.format(root=root, limit=self.memory_limit_bytes, imports=self._imports)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         wanted = dict(enumerate((null, null, null, requests, replies, lifeline, artifacts)))
         try:
@@ -204,7 +212,7 @@ def _pipe() -> tuple[int, int]:
 
 
 def _socket_pair() -> tuple[int, int]:
-    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    one, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     return one.detach(), other.detach()
 
 

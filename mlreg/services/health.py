@@ -161,7 +161,6 @@ class Health:
         detail = f"{counted} predictions" + (", some not yet folded" if behind else "")
         yield Finding(check="summaries", state="ok", detail=detail)
 
-
     def _confinement(self) -> Iterator[Finding]:
         """What stands is found out by a process that is confined, and then reaches for more."""
         from mlreg.artifacts.confinement.measure import measure

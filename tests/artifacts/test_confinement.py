@@ -27,9 +27,11 @@ from mlreg.artifacts.confinement.measure import measure
 from mlreg.artifacts.lane import Lane, Limits
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.process import WorkerProcess
-from mlreg.artifacts.runner import Answer, Loadable
+from mlreg.artifacts.runner import Answer, Failure, Loadable
 from mlreg.artifacts.worker import DEFAULT_MEMORY, WorkerRunner
+from mlreg.config import BY_NAME
 from mlreg.entities.versions import Signature
+from mlreg.errors import ArtifactUntrusted
 from tests.artifacts.conftest import Store
 from tests.artifacts.models.attacks import ATTEMPTS
 
@@ -38,10 +40,15 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="confinement is for Linux"),
 ]
 
-SETS = {"all": WALLS, "landlock": ("limits", "landlock"), "seccomp": ("limits", "seccomp")}
+SETS = {
+    "none": (),
+    "all": WALLS,
+    "landlock": ("limits", "landlock"),
+    "seccomp": ("limits", "seccomp"),
+}
 CASES = [
     (name, attempt)
-    for name in SETS
+    for name in ("all", "landlock", "seccomp")
     for attempt, (_, walls) in ATTEMPTS.items()
     if name == "all" or name in walls
 ]
@@ -151,3 +158,170 @@ def test_code_in_a_confined_process_reaches_nothing(
     said = attackers(walls, request)
     assert target.state() == before
     assert re.fullmatch(DENIED, said), said
+
+
+@pytest.mark.parametrize(
+    "attempt", ["create", "read_file", "fork", "run", "probe_parent", "udp", "tcp", "change_mode"]
+)
+def test_without_walls_the_same_attempts_reach_their_aim(
+    tmp_path: Path, attackers: Any, attempt: str
+) -> None:
+    with ExitStack() as stack:
+        target = Target(tmp_path, stack)
+        request = {"attempt": attempt, "folder": str(target.folder),
+                   "parent": os.getpid(), "port": target.port}  # fmt: skip
+        assert attackers("none", request) == "reached"
+
+
+@pytest.fixture
+def runner(objects: ObjectStore) -> Iterator[WorkerRunner]:
+    made = WorkerRunner(objects, timeout_seconds=20.0)
+    yield made
+    made.close()
+
+
+def test_trusted_and_untrusted_models_never_share_a_process(
+    runner: WorkerRunner, stored: Store, text_pipeline: Any
+) -> None:
+    runner.start()
+    first = runner._spare._pid
+    for trusted in (False, True):
+        model = stored(text_pipeline, input="text", trusted=trusted)
+        (answer,) = runner.predict(model, ["great product"]).outcomes
+        assert answer.output == "positive"
+    pids = {trusted: lane._process._pid for trusted, lane in runner._lanes.items()}
+    assert pids[False] == first != pids[True]
+    status = {trusted: Path(f"/proc/{pid}/status").read_text() for trusted, pid in pids.items()}
+    assert "NoNewPrivs:\t1" in status[False]
+    assert "NoNewPrivs:\t0" in status[True]
+
+
+def test_a_process_that_is_not_confined_loads_nothing_that_is_not_trusted(
+    objects: ObjectStore, stored: Store, text_pipeline: Any
+) -> None:
+    model = stored(text_pipeline, input="text")
+    lane = Lane(objects, WorkerProcess(DEFAULT_MEMORY), Limits(), ())
+    try:
+        with pytest.raises(ArtifactUntrusted, match="loaded in confinement only"):
+            lane.inspect(model.digest, trusted=False)
+    finally:
+        lane.close()
+
+
+def test_a_confined_process_that_hangs_or_loses_its_parent_is_ended(
+    objects: ObjectStore, stored: Store, misbehaving: Any, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    packages = tmp_path / "site-packages"
+    shutil.copytree(Path(misbehaving.__file__).parent, packages)
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    lane = Lane(objects, WorkerProcess(DEFAULT_MEMORY), Limits(answer=20.0), WALLS)
+    try:
+        fine = stored(misbehaving.Model(), trusted=True)
+        assert lane.predict(fine, [[1.0]]).outcomes == [Answer(0, None)]
+        pid = lane._process._pid
+        lane._limits = Limits(answer=0.5)
+        hangs = stored(misbehaving.HangsInC(), trusted=True)
+        assert lane.predict(hangs, [[1.0]]).outcomes == [
+            Failure("timeout", "no answer within 0.5 s")
+        ]
+        assert not Path(f"/proc/{pid}").exists()
+        lane._limits = Limits(answer=20.0)
+        lane.predict(fine, [[1.0]])
+        # What the kernel does with the parent's descriptors when the parent dies.
+        os.close(lane._process._ends.pop())
+        assert os.waitstatus_to_exitcode(os.waitpid(lane._process._pid, 0)[1]) == -signal.SIGKILL
+    finally:
+        lane.close()
+
+
+def test_what_a_confined_process_may_read_is_libraries_by_absolute_paths(tmp_path: Path) -> None:
+    paths = list(readable())
+    assert all(map(os.path.isabs, paths))
+    home = Path.home()
+    for private in (
+        home,
+        home / ".ssh",
+        home / ".config",
+        tmp_path,
+        Path.cwd(),
+        Path("/etc/passwd"),
+    ):
+        assert not any(private.is_relative_to(path) for path in paths), private
+
+
+def _estimators() -> list[Any]:
+    from sklearn.cluster import KMeans
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,
+        IsolationForest,
+        RandomForestClassifier,
+        StackingClassifier,
+        VotingClassifier,
+    )
+    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.mixture import GaussianMixture
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import QuantileTransformer, SplineTransformer
+    from sklearn.svm import SVC
+
+    linear = LogisticRegression()
+    return [
+        KMeans(2, n_init=1),
+        HistGradientBoostingClassifier(max_iter=3),
+        IsolationForest(n_estimators=3),
+        RandomForestClassifier(3, n_jobs=-1),
+        StackingClassifier([("a", linear)], cv=2),
+        VotingClassifier([("a", linear), ("b", KNeighborsClassifier(1))], n_jobs=2),
+        GaussianProcessClassifier(),
+        GaussianMixture(2),
+        MLPClassifier((2,), max_iter=200),
+        make_pipeline(QuantileTransformer(n_quantiles=5), SplineTransformer(), linear),
+        SVC(),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_models_work_behind_the_walls(
+    runner: WorkerRunner, stored: Store, monkeypatch: pytest.MonkeyPatch, threads: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    rows = [[float(i), float(i % 5)] for i in range(20)]
+    labels = [int(i >= 10) for i in range(20)]
+    for estimator in _estimators():
+        model = stored(estimator.fit(rows, labels))
+        found = runner.inspect(model.digest, trusted=False)
+        asked = model._replace(signature=found.signature)
+        (outcome,) = runner.predict(asked, [[3.0, 3.0]]).outcomes
+        assert isinstance(outcome, Answer), (estimator, outcome)
+        assert outcome.output == estimator.predict([[3.0, 3.0]])[0], estimator
+
+
+def test_the_least_memory_that_can_be_set_is_enough(
+    objects: ObjectStore, stored: Store, text_pipeline: Any
+) -> None:
+    least = int(BY_NAME["memory_limit_mb"].least or 0) << 20
+    made = WorkerRunner(objects, memory_limit_bytes=least)
+    try:
+        model = stored(text_pipeline, input="text")
+        assert isinstance(made.predict(model, ["great product"]).outcomes[0], Answer)
+    finally:
+        made.close()
+
+
+def test_what_the_parent_left_open_is_closed_over_there(runner: WorkerRunner) -> None:
+    ends = os.pipe()
+    os.set_inheritable(ends[1], True)
+    try:
+        runner.start()
+        runner._spare.receive(60.0)
+        open_there = os.listdir(f"/proc/{runner._spare._pid}/fd")
+        assert sorted(map(int, open_there)) == list(range(7))
+    finally:
+        for end in ends:
+            os.close(end)

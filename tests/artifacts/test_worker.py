@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from mlreg.artifacts.child import Server, serve
+from mlreg.artifacts.lane import PIECE, Limits
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.process import WorkerProcess
 from mlreg.artifacts.runner import Answer, Failure
-from mlreg.artifacts.lane import PIECE, Limits
 from mlreg.artifacts.worker import WorkerRunner
 from mlreg.errors import ArtifactMissing, ArtifactUnloadable, ArtifactUntrusted
 from tests.artifacts.conftest import Store, calling
@@ -58,7 +58,10 @@ def is_alive(pid: int) -> bool:
 
 def pid_of(runner: WorkerRunner, *, trusted: bool = True) -> int:
     lane = runner._lanes.get(trusted)
-    return (lane._process if lane else runner._spare)._pid
+    process = lane._process if lane else runner._spare
+    assert process
+    assert process._pid
+    return process._pid
 
 
 def wait_for_end(pid: int) -> None:

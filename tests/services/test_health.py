@@ -43,6 +43,7 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "trust",
         "objects",
         "summaries",
+        "confinement",
     }
     assert diagnosis.registry == str(serving_registry.folder)
     details = findings(serving_registry)

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlreg.artifacts.confinement import WALLS, Wall
 from mlreg.artifacts import wire
+from mlreg.artifacts.confinement import WALLS, Wall
 from mlreg.artifacts.process import Died, TimedOut, WorkerProcess
 from mlreg.errors import ArtifactUnloadable
 
@@ -30,10 +30,10 @@ def measure(memory_limit_bytes: int) -> Proof:
     """Start a process, confine it as if for a model that nobody trusts, and let it try.
 
     Raises:
-        ArtifactUnloadable: It cannot import what models need, or does not answer.
+        ArtifactUnloadable: It does not answer.
         StoreError: It cannot be started.
     """
-    process = WorkerProcess(memory_limit_bytes)
+    process = WorkerProcess(memory_limit_bytes, imports=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
             process.start()
