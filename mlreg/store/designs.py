@@ -6,19 +6,17 @@ import json
 from typing import Any
 
 from mlreg.entities.experiments import Design, Guardrail, TestMetric, Variant
-from mlreg.errors import StoreDamaged
+from mlreg.store.rows import restored
 
 
-def load_design(text: str) -> Design:
-    """Read the stored form of a design.
+def load_design(text: str, experiment: int) -> Design:
+    """Read the stored form of the design of an experiment, which is named by its key.
 
     Raises:
         StoreDamaged: It is none.
     """
-    try:
+    with restored("experiments", experiment):
         return _loaded(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise StoreDamaged("the design of an experiment cannot be read") from None
 
 
 def _loaded(stored: dict[str, Any]) -> Design:

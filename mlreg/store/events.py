@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from mlreg.clock import from_micros, isoformat
 from mlreg.entities.audit import Event
+from mlreg.errors import StoreDamaged
 from mlreg.jsonable import canonical, jsonable
 from mlreg.store.connection import Connection
+from mlreg.store.rows import restored
 
 GENESIS = "0" * 64
 
@@ -17,7 +21,7 @@ SELECT = """
     select e.seq, e.at, e.actor, e.action, e.object, m.name, e.reason, e.before, e.after, e.hash
     from events e left join models m on m.key = e.model
 """
-IN_ORDER = SELECT + " order by e.seq"
+CHAIN = SELECT.replace("e.hash", "e.hash, e.model") + " order by e.seq"
 FILTERED = (
     SELECT
     + """
@@ -47,6 +51,25 @@ INSERT = """
     insert into events (seq, at, actor, action, object, model, reason, before, after, hash)
     values (:seq, :at, :actor, :action, :object, :model, :reason, :before, :after, :hash)
 """
+
+
+class Link(NamedTuple):
+    """A link of the chain of events.
+
+    Attributes:
+        place: Where it has to stand.
+        model_key: The model that the event is about.
+        event: What it says; None if that cannot be read.
+        fits: Whether its hash follows from what it says and from the event before.
+        is_sound: Whether it follows at least with the model's name as the event itself tells it:
+            then the model was renamed, and the event is as it was written.
+    """
+
+    place: int
+    model_key: int | None
+    event: Event | None
+    fits: bool
+    is_sound: bool
 
 
 class Events:
@@ -109,16 +132,18 @@ class Events:
 
     def first_broken(self) -> int | None:
         """The first event whose hash does not follow from its content and the one before."""
-        previous, expected = GENESIS, 1
-        for row in self._connection.execute(IN_ORDER):
-            try:
-                event = _from_row(row)
-            except (ValueError, OverflowError):  # no JSON, or a time that is none
-                return expected
-            if event.seq != expected or event.hash != event_hash(event, previous):
-                return expected
-            previous, expected = event.hash, expected + 1
-        return None
+        return next((link.place for link in self.chain() if not link.fits), None)
+
+    def chain(self) -> Iterator[Link]:
+        """All events in order, each with whether it follows from the one before."""
+        previous, place = GENESIS, 1
+        for *row, model_key in self._connection.execute(CHAIN):
+            event = _readable(tuple(row))
+            fits = event is not None and _follows(event, previous, place)
+            told = event and replace(event, model=_told_name(event))
+            is_sound = fits or (told is not None and _follows(told, previous, place))
+            yield Link(place, model_key, event if fits else told, fits=fits, is_sound=is_sound)
+            previous, place = row[9], row[0] + 1
 
     def count(self) -> int:
         """How many events there are."""
@@ -142,21 +167,49 @@ def event_hash(event: Event, previous: str) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
+def _readable(row: tuple) -> Event | None:  # type: ignore[type-arg]  # mixed columns
+    try:
+        return _from_row(row)
+    except StoreDamaged:
+        return None
+
+
+def _follows(event: Event, previous: str, place: int) -> bool:
+    return event.seq == place and event.hash == event_hash(event, previous)
+
+
+def _told_name(event: Event) -> str | None:
+    """The model's name as the event itself tells it."""
+    after = event.after or event.before or {}
+    name = after.get("name") or after.get("model") or event.object.partition("@")[0]
+    return name if event.model is not None and isinstance(name, str) else None
+
+
 def _state(value: object) -> Mapping[str, object] | None:
     plain = jsonable(value)
     return plain if isinstance(plain, dict) else None
 
 
+def _loaded(text: str | None) -> Mapping[str, object] | None:
+    if text is None:
+        return None
+    state = json.loads(text)
+    if not isinstance(state, dict):
+        raise TypeError("the state in an event is an object")
+    return state
+
+
 def _from_row(row: tuple) -> Event:  # type: ignore[type-arg]  # mixed columns
-    return Event(
-        seq=row[0],
-        time=from_micros(row[1]),
-        actor=row[2],
-        action=row[3],
-        object=row[4],
-        model=row[5],
-        reason=row[6],
-        before=json.loads(row[7]) if row[7] else None,
-        after=json.loads(row[8]) if row[8] else None,
-        hash=row[9],
-    )
+    with restored("events", row[0]):
+        return Event(
+            seq=row[0],
+            time=from_micros(row[1]),
+            actor=row[2],
+            action=row[3],
+            object=row[4],
+            model=row[5],
+            reason=row[6],
+            before=_loaded(row[7]),
+            after=_loaded(row[8]),
+            hash=row[9],
+        )

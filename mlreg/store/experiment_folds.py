@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mlreg.store.connection import Connection
 from mlreg.store.measures import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
+from mlreg.store.rows import restored
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
 BACKLOG = 25_000
@@ -198,7 +199,7 @@ class ExperimentFolds:
             from mlreg.store.designs import load_design
 
             for key, design in rows:
-                self.fold(key, wanted(load_design(design)), limit=limit)
+                self.fold(key, wanted(load_design(design, key)), limit=limit)
 
     @contextmanager
     def aside(self, experiment: int, what: Wanted) -> Iterator[Callable[[Marks], None]]:
@@ -245,7 +246,8 @@ class ExperimentFolds:
     def _cuts(self, experiment: int) -> tuple[Cuts, int]:
         """The cuts, and the id after which the experiment began."""
         stored, start = self._connection.execute(CUTS, {"experiment": experiment}).fetchone()
-        return (json.loads(stored) if stored else {}), start
+        with restored("experiments", experiment):
+            return (json.loads(stored) if stored else {}), start
 
     def _decided_cuts(self, experiment: int, what: Wanted, after: Marks, upto: Marks) -> Cuts:
         """The cuts; once there are answers enough they are chosen, and what was folded is cut."""

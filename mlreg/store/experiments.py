@@ -15,6 +15,7 @@ from mlreg.store.connection import Connection
 from mlreg.store.designs import load_design
 from mlreg.store.experiment_folds import ExperimentFolds
 from mlreg.store.experiment_units import ExperimentUnits
+from mlreg.store.rows import restored
 
 SELECT = """
     select key, model, design, state, salt, fingerprint, created_at, created_by, started_at,
@@ -228,22 +229,25 @@ class Experiments:
 
     def _from_row(self, row: tuple) -> Experiment:  # type: ignore[type-arg]  # mixed columns
         phases = self._connection.execute(PHASES, {"experiment": row[0]}).fetchall()
-        return Experiment(
-            key=row[0],
-            model_key=row[1],
-            design=load_design(row[2]),
-            state=row[3],
-            salt=row[4],
-            fingerprint=row[5],
-            created_at=from_micros(row[6]),
-            created_by=row[7],
-            started_at=None if row[8] is None else from_micros(row[8]),
-            ended_at=None if row[9] is None else from_micros(row[9]),
-            revision_before=row[10],
-            phases=tuple(
-                Phase(revision=n, started_at=from_micros(at), weights=tuple(json.loads(weights)))
-                for n, at, weights in phases
-            ),
-            verdict=row[11],
-            winner=row[12],
-        )
+        with restored("experiments", row[0]):
+            return Experiment(
+                key=row[0],
+                model_key=row[1],
+                design=load_design(row[2], row[0]),
+                state=row[3],
+                salt=row[4],
+                fingerprint=row[5],
+                created_at=from_micros(row[6]),
+                created_by=row[7],
+                started_at=None if row[8] is None else from_micros(row[8]),
+                ended_at=None if row[9] is None else from_micros(row[9]),
+                revision_before=row[10],
+                phases=tuple(
+                    Phase(
+                        revision=n, started_at=from_micros(at), weights=tuple(json.loads(weights))
+                    )
+                    for n, at, weights in phases
+                ),
+                verdict=row[11],
+                winner=row[12],
+            )

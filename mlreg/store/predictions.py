@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mlreg.clock import from_micros
 from mlreg.entities.predictions import PREDICTION_STATUSES, ROLES, LoggedPrediction
 from mlreg.store.connection import Connection
+from mlreg.store.rows import restored
 
 INSERT = """
     insert into predictions (at, version, revision, role, arm_reason, unit, segment, input, output,
@@ -215,27 +216,28 @@ class Predictions:
 
 
 def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixed columns
-    return LoggedPrediction(
-        prediction_id=row[0],
-        time=from_micros(row[1]),
-        model=row[2],
-        model_version=row[3],
-        model_id=row[4],
-        revision=row[5],
-        role=ROLES[row[6]],
-        status=PREDICTION_STATUSES[row[7]],
-        input=_loaded(row[8]),
-        prediction=_loaded(row[9]),
-        confidence=row[10],
-        latency_ms=None if row[11] is None else row[11] / 1000,
-        unit=row[12],
-        segment=json.loads(row[13]) if row[13] else {},
-        cost=row[14],
-        arm_reason=row[15],
-        error=row[16],
-        label=_loaded(row[17]),
-        correct=None if row[18] is None else bool(row[18]),
-    )
+    with restored("predictions", row[0]):
+        return LoggedPrediction(
+            prediction_id=row[0],
+            time=from_micros(row[1]),
+            model=row[2],
+            model_version=row[3],
+            model_id=row[4],
+            revision=row[5],
+            role=ROLES[row[6]],
+            status=PREDICTION_STATUSES[row[7]],
+            input=_loaded(row[8]),
+            prediction=_loaded(row[9]),
+            confidence=row[10],
+            latency_ms=None if row[11] is None else row[11] / 1000,
+            unit=row[12],
+            segment=json.loads(row[13]) if row[13] else {},
+            cost=row[14],
+            arm_reason=row[15],
+            error=row[16],
+            label=_loaded(row[17]),
+            correct=None if row[18] is None else bool(row[18]),
+        )
 
 
 def _loaded(text: str | None):  # type: ignore[no-untyped-def]  # whatever JSON was stored

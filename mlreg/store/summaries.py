@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
 from mlreg.store.connection import Connection
+from mlreg.store.rows import damaged, restored
 from mlreg.tallies import Moments, Tally, pack_histogram, unpack_histogram
 
 EVERY = 1000
+LOG, FEEDBACK = SOURCES = ("predictions", "feedback")
+_FOREVER = 2**63 - 1
 ALL_TIME, DAILY, HOURLY = 0, 1, 2
 
 MARKS = "select source, upto from watermarks"
@@ -25,7 +28,7 @@ SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
     select id, version, revision, role, at, latency_us, status, confidence, cost, is_call
     from predictions
-    where id > :after order by id limit :limit
+    where id > :after and id <= :upto order by id limit :limit
 """
 # Each row with the one that it replaces, so that a correction becomes a difference.
 FEEDBACK_ROWS = """
@@ -37,7 +40,7 @@ FEEDBACK_ROWS = """
         select max(id) from feedback
         where prediction = f.prediction and name = f.name and id < f.id
     )
-    where f.id > :after order by f.id limit :limit
+    where f.id > :after and f.id <= :upto order by f.id limit :limit
 """
 # Each prediction of a range with the feedback that counts now.
 EDGE_FEEDBACK = """
@@ -82,7 +85,7 @@ COUNTS = """
         select version, requests as n from summaries where grain = 0 and role = 0
         union all
         select version, 1 from predictions
-        where role = 0 and id > (select upto from watermarks where source = 'predictions')
+        where role = 0 and id > :mark
     ) counted
     group by version
 """
@@ -100,6 +103,24 @@ class Cell(NamedTuple):
 
 
 Cells = dict[Cell, Tally]
+Hours = dict[tuple[Cell, int], Tally]
+Marks = dict[str, int]
+
+
+class Folded(NamedTuple):
+    """Rows of the log and of the feedback, tallied by the hour.
+
+    Attributes:
+        hours: The tallies.
+        marks: Up to where.
+        rows: How many they were.
+        is_cut: Whether rows may be left.
+    """
+
+    hours: Hours
+    marks: Marks
+    rows: int
+    is_cut: bool
 
 
 class Summaries:
@@ -114,19 +135,18 @@ class Summaries:
             "select (select coalesce(max(id), 0) from predictions),"
             " (select coalesce(max(id), 0) from feedback)"
         ).fetchone()
-        marks = self._marks()
+        marks = self.marks()
         return bool(row[0] > marks["predictions"] or row[1] > marks["feedback"])
 
     def fold(self, *, limit: int) -> bool:
         """Fold up to `limit` rows of each source; call it in a write. True if rows may be left."""
-        marks = self._marks()
-        hours: dict[tuple[Cell, int], Tally] = defaultdict(Tally)
-        logged = self._fold_log(hours, marks["predictions"], limit)
-        judged = self._fold_feedback(hours, marks["feedback"], limit)
-        for (cell, hour), tally in hours.items():
-            for grain, bucket in ((ALL_TIME, 0), (DAILY, hour * HOUR // DAY), (HOURLY, hour)):
-                self._merge(cell, grain, bucket, tally)
-        return limit in (logged, judged)
+        marks = self.marks()
+        folded = fold_rows(self._connection, marks, limit=limit)
+        self.merge(folded.hours)
+        for source, upto in folded.marks.items():
+            if upto != marks[source]:
+                self._connection.execute(SET_MARK, {"source": source, "upto": upto})
+        return folded.is_cut
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -148,7 +168,7 @@ class Summaries:
     def rebuild(self) -> None:
         """Forget all summaries; the next fold starts from the first row."""
         self._connection.execute(DROP)
-        for source in self._marks():
+        for source in self.marks():
             self._connection.execute(SET_MARK, {"source": source, "upto": 0})
 
     def all_time(self, version: int) -> Cells:
@@ -179,37 +199,27 @@ class Summaries:
 
     def request_counts(self) -> dict[int, int]:
         """Live predictions of each version over all time, folded or not."""
-        return dict(self._connection.execute(COUNTS).fetchall())
+        mark = {"mark": self.marks()[LOG]}
+        return dict(self._connection.execute(COUNTS, mark).fetchall())
 
-    def _marks(self) -> dict[str, int]:
-        return dict(self._connection.execute(MARKS).fetchall())
+    def marks(self) -> Marks:
+        """How far the summaries cover the log and the feedback."""
+        found = dict(self._connection.execute(MARKS).fetchall())
+        for source in SOURCES:
+            if source not in found:
+                raise damaged("watermarks", source)  # to take it for 0 would count rows twice
+        return found
 
-    def _fold_log(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
-        rows = self._connection.execute(LOG_ROWS, {"after": mark, "limit": limit}).fetchall()
-        for _, version, revision, role, at, *measures in rows:
-            _count(hours[Cell(version, revision, role), at // HOUR], *measures)
-        return self._advance("predictions", rows)
-
-    def _fold_feedback(self, hours: dict[tuple[Cell, int], Tally], mark: int, limit: int) -> int:
-        window = {"after": mark, "limit": limit}
-        rows = self._connection.execute(FEEDBACK_ROWS, window).fetchall()
-        for row in rows:
-            _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
-            tally = hours[Cell(version, revision, role), at // HOUR]
-            if old is not None:
-                _judge(tally, name, old_correct, old_value, -1)
-            _judge(tally, name, correct, value, 1)
-        return self._advance("feedback", rows)
-
-    def _advance(self, source: str, rows: list[tuple]) -> int:  # type: ignore[type-arg]  # mixed columns
-        if rows:
-            self._connection.execute(SET_MARK, {"source": source, "upto": rows[-1][0]})
-        return len(rows)
+    def merge(self, hours: Hours) -> None:
+        """Add tallies of hours to those of all times, days and hours."""
+        for (cell, hour), tally in hours.items():
+            for grain, bucket in ((ALL_TIME, 0), (DAILY, hour * HOUR // DAY), (HOURLY, hour)):
+                self._merge(cell, grain, bucket, tally)
 
     def _merge(self, cell: Cell, grain: int, bucket: int, tally: Tally) -> None:
         key = {**cell._asdict(), "grain": grain, "bucket": bucket}
         row = self._connection.execute(STORED, key).fetchone()
-        merged = _from_row(row) if row else Tally()
+        merged = _from_row(row, key) if row else Tally()
         merged.merge(tally)
         self._connection.execute(STORE, key | _columns(merged))
 
@@ -217,8 +227,26 @@ class Summaries:
         cells: Cells = defaultdict(Tally)
         window = {"version": version, "grain": grain, "first": first, "last": last}
         for revision, role, *columns in self._connection.execute(OF_VERSION, window):
-            cells[Cell(version, revision, role)].merge(_from_row(columns))
+            key = {"version": version, "revision": revision, "role": role, "grain": grain}
+            cells[Cell(version, revision, role)].merge(_from_row(columns, key))
         return cells
+
+
+def fold_rows(
+    connection: Connection, marks: Marks, *, limit: int, upto: Marks | None = None
+) -> Folded:
+    """Tally up to `limit` rows of each source beyond the marks, and no further than `upto`."""
+    hours: Hours = defaultdict(Tally)
+    reached, counts = dict(marks), []
+    for source, (query, take) in _FOLDS.items():
+        end = _FOREVER if upto is None else upto[source]
+        window = {"after": marks[source], "upto": end, "limit": limit}
+        rows = connection.execute(query, window).fetchall()
+        take(hours, rows)
+        counts.append(len(rows))
+        if rows:
+            reached[source] = rows[-1][0]
+    return Folded(hours, reached, sum(counts), limit in counts)
 
 
 def merge_cells(cells: Cells, more: Cells) -> None:
@@ -252,6 +280,26 @@ def _count(
     )
 
 
+def _take_log(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
+    for _, version, revision, role, at, *measures in rows:
+        _count(hours[Cell(version, revision, role), at // HOUR], *measures)
+
+
+def _take_feedback(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
+    for row in rows:
+        _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
+        tally = hours[Cell(version, revision, role), at // HOUR]
+        if old is not None:
+            _judge(tally, name, old_correct, old_value, -1)
+        _judge(tally, name, correct, value, 1)
+
+
+_FOLDS: dict[str, tuple[str, Callable[[Hours, list[tuple]], None]]] = {  # type: ignore[type-arg]  # mixed columns
+    LOG: (LOG_ROWS, _take_log),
+    FEEDBACK: (FEEDBACK_ROWS, _take_feedback),
+}
+
+
 def _judge(tally: Tally, name: str, correct: int | None, value: float | None, times: int) -> None:
     if value is not None:
         tally.values.setdefault(name, Moments()).add(value, times)
@@ -275,20 +323,21 @@ def _columns(tally: Tally) -> dict[str, object]:
     }
 
 
-def _from_row(row: list | tuple) -> Tally:  # type: ignore[type-arg]  # mixed columns
+def _from_row(row: list | tuple, key: Mapping[str, object]) -> Tally:  # type: ignore[type-arg]  # mixed columns
     requests, errors, labelled, judged, correct, latency, confidence, cost, histogram, named = row
-    n, total, calls = latency.split(maxsplit=2)
-    return Tally(
-        requests=requests,
-        errors=errors,
-        labelled=labelled,
-        judged=judged,
-        correct=correct,
-        latency_n=int(n),
-        latency_total=int(total),
-        calls=Moments.load(calls),
-        histogram=unpack_histogram(histogram),
-        confidence=Moments.load(confidence),
-        cost=Moments.load(cost),
-        values={name: Moments.load(text) for name, text in json.loads(named).items()},
-    )
+    with restored("summaries", key):
+        n, total, calls = latency.split(maxsplit=2)
+        return Tally(
+            requests=requests,
+            errors=errors,
+            labelled=labelled,
+            judged=judged,
+            correct=correct,
+            latency_n=int(n),
+            latency_total=int(total),
+            calls=Moments.load(calls),
+            histogram=unpack_histogram(histogram),
+            confidence=Moments.load(confidence),
+            cost=Moments.load(cost),
+            values={name: Moments.load(text) for name, text in json.loads(named).items()},
+        )

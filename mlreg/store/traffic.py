@@ -10,6 +10,7 @@ from mlreg.entities.traffic import Arm, Revision
 from mlreg.jsonable import canonical
 from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow
+from mlreg.store.rows import restored
 
 NEWEST = """
     select number, strategy, cause, reason, actor, created_at, salt from revisions
@@ -117,7 +118,9 @@ class Traffic:
         """Revisions caused by a rollback with their evidence, the newest first."""
         values = {"model": model.key, "limit": limit}
         rows = self._connection.execute(ROLLBACKS, values).fetchall()
-        found = [(self.find(model, number), json.loads(evidence)) for number, evidence in rows]
+        found = [
+            (self.find(model, number), _evidence(model, number, text)) for number, text in rows
+        ]
         return [(revision, evidence) for revision, evidence in found if revision]
 
     def broken(self) -> list[str]:
@@ -127,6 +130,11 @@ class Traffic:
     def _revision(self, model: ModelRow, row: tuple) -> Revision:  # type: ignore[type-arg]  # mixed columns
         arms = self._connection.execute(ARMS, {"model": model.key, "revision": row[0]})
         return _from_row(model, row, tuple(_arm(*arm) for arm in arms))
+
+
+def _evidence(model: ModelRow, number: int, text: str) -> dict:  # type: ignore[type-arg]  # JSON object
+    with restored("revisions", f"{number} of {model.name}"):
+        return dict(json.loads(text))
 
 
 def _arm(key: int, model_id: str, version: str, weight: int, role: str) -> Arm:
@@ -140,15 +148,16 @@ def _arm(key: int, model_id: str, version: str, weight: int, role: str) -> Arm:
 
 
 def _from_row(model: ModelRow, row: tuple, arms: tuple[Arm, ...]) -> Revision:  # type: ignore[type-arg]  # mixed columns
-    return Revision(
-        model_key=model.key,
-        model=model.name,
-        number=row[0],
-        strategy=row[1],
-        salt=row[6] or model.salt,
-        cause=row[2],
-        reason=row[3],
-        actor=row[4],
-        created_at=from_micros(row[5]),
-        arms=arms,
-    )
+    with restored("revisions", f"{row[0]} of {model.name}"):
+        return Revision(
+            model_key=model.key,
+            model=model.name,
+            number=row[0],
+            strategy=row[1],
+            salt=row[6] or model.salt,
+            cause=row[2],
+            reason=row[3],
+            actor=row[4],
+            created_at=from_micros(row[5]),
+            arms=arms,
+        )

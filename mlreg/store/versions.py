@@ -15,6 +15,7 @@ from mlreg.jsonable import canonical
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
 from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow, Models
+from mlreg.store.rows import restored
 
 # Status and share are derived from the revision in force, so they are joined and never stored.
 SELECT = """
@@ -290,31 +291,34 @@ class Versions:
         share = (WHOLE if arms == 1 else weight) if live else 0
         execute = self._connection.execute
         own = {"version": key}
-        return Version(
-            key=key,
-            model_key=row[1],
-            model_id=row[2],
-            name=row[3],
-            version=row[4],
-            status=_status(
-                live=live, tested=role == "shadow" or bool(row[18]), archived=archived is not None
-            ),
-            traffic_percent=share / 100,
-            description=row[5],
-            metrics=dict(execute(METRICS, own).fetchall()),
-            metadata={name: json.loads(value) for name, value in execute(METADATA, own)},
-            tags=tuple(tag for (tag,) in execute(TAGS, own)),
-            aliases=tuple(alias for (alias,) in execute(OWN_ALIASES, own)),
-            parent=row[6],
-            flavor=row[7],
-            digest=row[8],
-            size_bytes=row[9],
-            signature=load_signature(row[10]),
-            trusted=bool(row[11]),
-            created_at=from_micros(row[12]),
-            created_by=row[13],
-            seal=None if row[19] is None else Seal(*row[19:23]),
-        )
+        with restored("versions", key):
+            return Version(
+                key=key,
+                model_key=row[1],
+                model_id=row[2],
+                name=row[3],
+                version=row[4],
+                status=_status(
+                    live=live,
+                    tested=role == "shadow" or bool(row[18]),
+                    archived=archived is not None,
+                ),
+                traffic_percent=share / 100,
+                description=row[5],
+                metrics=dict(execute(METRICS, own).fetchall()),
+                metadata={name: json.loads(value) for name, value in execute(METADATA, own)},
+                tags=tuple(tag for (tag,) in execute(TAGS, own)),
+                aliases=tuple(alias for (alias,) in execute(OWN_ALIASES, own)),
+                parent=row[6],
+                flavor=row[7],
+                digest=row[8],
+                size_bytes=row[9],
+                signature=load_signature(row[10]),
+                trusted=bool(row[11]),
+                created_at=from_micros(row[12]),
+                created_by=row[13],
+                seal=None if row[19] is None else Seal(*row[19:23]),
+            )
 
 
 def load_signature(text: str | None) -> Signature | None:

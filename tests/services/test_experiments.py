@@ -330,7 +330,7 @@ def test_a_design_that_cannot_be_read_is_damage(tested: Registry, tmp_path: Path
     with raw(tmp_path / ".mlreg") as connection:
         drop_triggers(connection)
         connection.execute("update experiments set design = '{}'")
-    with pytest.raises(StoreDamaged, match="design of an experiment cannot be read"):
+    with pytest.raises(StoreDamaged, match="row 1 of experiments cannot be read"):
         tested.experiments.get("t")
 
 

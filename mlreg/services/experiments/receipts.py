@@ -17,6 +17,7 @@ from mlreg.services.experiments.observing import Observed, load_observed, observ
 from mlreg.services.experiments.verdicts import PastLook, Verdict
 from mlreg.store.experiment_folds import Marks
 from mlreg.store.experiments import ReceiptRow
+from mlreg.store.rows import UNREADABLE, restored
 
 if TYPE_CHECKING:
     from mlreg.entities.audit import Event
@@ -63,7 +64,16 @@ def row(content: dict[str, Any], at: int) -> ReceiptRow:
 
 def past_looks(rows: list[ReceiptRow]) -> list[PastLook]:
     """The looks that counted so far."""
-    return [_load(_result(row)["look"]) for row in rows if row.kind == "look"]
+    return [_past(row) for row in rows if row.kind == "look"]
+
+
+def _past(row: ReceiptRow) -> PastLook:
+    with _reading(row):
+        return _load(_result(row)["look"])
+
+
+def _reading(row: ReceiptRow) -> restored:
+    return restored("experiment_receipts", f"{row.kind} {row.slot or ''}".rstrip())
 
 
 def recorded_looks(rows: Sequence[ReceiptRow]) -> tuple[RecordedLook, ...]:
@@ -73,21 +83,22 @@ def recorded_looks(rows: Sequence[ReceiptRow]) -> tuple[RecordedLook, ...]:
 
 def _recorded(row: ReceiptRow) -> RecordedLook:
     """A look for reading."""
-    stored = _result(row)
-    look = stored["look"] or {}
-    return RecordedLook(
-        slot=row.slot,
-        computed_at=from_micros(row.at),
-        information=look.get("information"),
-        z=stored["z"],
-        boundary=stored["boundary"],
-        alpha_spent=stored["alpha_spent"],
-        p_value=stored["p_value"],
-        is_crossed=any(look.get("crossed", ())),
-        is_final=bool(look.get("is_final")),
-        verdict=stored["verdict"],
-        digest=row.digest,
-    )
+    with _reading(row):
+        stored = _result(row)
+        look = stored["look"] or {}
+        return RecordedLook(
+            slot=row.slot,
+            computed_at=from_micros(row.at),
+            information=look.get("information"),
+            z=stored["z"],
+            boundary=stored["boundary"],
+            alpha_spent=stored["alpha_spent"],
+            p_value=stored["p_value"],
+            is_crossed=any(look.get("crossed", ())),
+            is_final=bool(look.get("is_final")),
+            verdict=stored["verdict"],
+            digest=row.digest,
+        )
 
 
 def check_design(text: str, experiment: Experiment) -> ReceiptCheck:
@@ -102,16 +113,7 @@ def check_trail(
 ) -> ReceiptCheck:
     """Whether the receipts are those that the audit trail tells of, and the state is theirs."""
     stored = {(row.kind, row.slot): (row.digest, row.at) for row in rows}
-    told = {
-        (event.action.removeprefix(EVENT), event.after["slot"]): (
-            event.after["digest"],
-            to_micros(event.time),
-        )
-        for event in events
-        if event.object == experiment.test_id
-        and event.action in (f"{EVENT}look", f"{EVENT}conclusion")
-        and isinstance(event.after, dict)
-    }
+    told = dict(_told(event) for event in events if _tells_of_receipt(event, experiment))
     for kind, slot in sorted(stored.keys() | told.keys()):
         name, key = f"the {kind} {slot or ''}".rstrip(), (kind, slot)
         if key not in stored:
@@ -124,13 +126,27 @@ def check_trail(
     return _trail(None)
 
 
+def _tells_of_receipt(event: Event, experiment: Experiment) -> bool:
+    kinds = (f"{EVENT}look", f"{EVENT}conclusion")
+    return event.object == experiment.test_id and event.action in kinds
+
+
+def _told(event: Event) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Kind and slot of a receipt, with its digest and time, as an event tells them."""
+    with restored("events", event.seq):
+        after = dict(event.after or {})
+        key = event.action.removeprefix(EVENT), int(after["slot"])
+        return key, (str(after["digest"]), to_micros(event.time))
+
+
 def _trail(problem: str | None) -> ReceiptCheck:
     detail = problem or "the receipts are those of the audit trail"
     return ReceiptCheck(kind="trail", slot=None, agrees=problem is None, detail=detail)
 
 
 def _end(row: ReceiptRow) -> tuple[object, ...]:
-    return _result(row)["verdict"], json.loads(row.receipt)["winner"], from_micros(row.at)
+    with _reading(row):
+        return _result(row)["verdict"], json.loads(row.receipt)["winner"], from_micros(row.at)
 
 
 def _state(experiment: Experiment) -> tuple[object, ...]:
@@ -141,23 +157,31 @@ def check_receipt(
     tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
 ) -> ReceiptCheck:
     """Whether a stored verdict follows from its receipt, and the receipt from the log."""
-    problem = _damage(experiment, row)
-    agrees: bool | None = problem is None
-    if problem is None:
-        stored = json.loads(row.receipt)
-        verdict, engine = stored["result"]["verdict"], stored["engine"]
-        if engine != ENGINE:
-            agrees, problem = None, f"{verdict}, by engine {engine}; this mlreg has engine {ENGINE}"
-        else:
-            problem = _contradiction(tx, experiment, stored, fold_to)
-            agrees = problem is None
-            problem = problem or f"{verdict}, from the receipt and from the log"
+    try:
+        agrees, detail = _judged_again(tx, experiment, row, fold_to)
+    except UNREADABLE:
+        agrees, detail = False, "the receipt cannot be read"
     return ReceiptCheck(
         kind="look" if row.kind == "look" else "conclusion",
         slot=row.slot or None,
         agrees=agrees,
-        detail=problem,
+        detail=detail,
     )
+
+
+def _judged_again(
+    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
+) -> tuple[bool | None, str]:
+    """Whether a receipt agrees, None where this mlreg cannot tell, and what was found."""
+    if problem := _damage(experiment, row):
+        return False, problem
+    stored = json.loads(row.receipt)
+    verdict, engine = stored["result"]["verdict"], stored["engine"]
+    if engine != ENGINE:
+        return None, f"{verdict}, by engine {engine}; this mlreg has engine {ENGINE}"
+    if problem := _contradiction(tx, experiment, stored, fold_to):
+        return False, problem
+    return True, f"{verdict}, from the receipt and from the log"
 
 
 def _result(row: ReceiptRow) -> dict[str, Any]:
