@@ -30,21 +30,34 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one check: `ok`, `warning` or `failed`, and what was seen."""
+    """The outcome of one check, or that it was `skipped`, and what was seen."""
 
     check: str
-    state: Literal["ok", "warning", "failed"]
+    state: Literal["ok", "warning", "failed", "skipped"]
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All findings about one registry."""
+    """All findings about one registry.
+
+    Attributes:
+        repairable: What a repair would put right, in sentences.
+        repaired: What one has just put right; the findings are those after it.
+    """
 
     registry: str
     findings: tuple[Finding, ...]
+    repairable: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
-    __json__: ClassVar[tuple[str, ...]] = ("registry", "healthy", "findings")
+    __json__: ClassVar[tuple[str, ...]] = (
+        "registry",
+        "healthy",
+        "findings",
+        "repairable",
+        "repaired",
+    )
 
     @property
     def healthy(self) -> bool:

@@ -118,6 +118,23 @@ FIRST_LATENCIES = """
     ) order by latency_us
 """
 
+COLUMNS = "select name, type, pk from pragma_table_info(:table, 'main') order by cid"
+# Sums of floating-point numbers differ by the order of adding.
+ROUNDING = 1e-9
+DIFFERING = """
+    select (
+        select count(*) from main.:table m left join temp.:table n on :same
+        where m.experiment = :experiment and (n.experiment is null or :other)
+    ) + (
+        select count(*) from temp.:table n left join main.:table m on :same
+        where n.experiment = :experiment and m.experiment is null
+    )
+"""
+TAKE_OVER = (
+    "delete from main.:table where experiment = :experiment",
+    "insert into main.:table select * from temp.:table where experiment = :experiment",
+)
+
 
 class Marks(NamedTuple):
     """Ids up to which an experiment is folded.
@@ -226,6 +243,32 @@ class ExperimentFolds:
             for table in (UNITS_TABLE, VALUES_TABLE):
                 self._connection.execute(f"drop table temp.{table}")
 
+    def differing(self, experiment: int) -> int:
+        """Inside `aside`: how many rows are not what was counted anew."""
+        found = 0
+        for table in (UNITS_TABLE, VALUES_TABLE):
+            columns = self._connection.execute(COLUMNS, {"table": table}).fetchall()
+            keys = [name for name, _, is_key in columns if is_key]
+            filled = {
+                ":table": table,
+                ":same": " and ".join(f"m.{name} = n.{name}" for name in keys),
+                ":other": " or ".join(
+                    _other(name, kind) for name, kind, is_key in columns if not is_key
+                ),
+            }
+            own = {"experiment": experiment, "rounding": ROUNDING}
+            query = _filled(DIFFERING, filled)
+            found += int(self._connection.execute(query, own).fetchone()[0])
+        return found
+
+    def take_over(self, experiment: int, upto: Marks) -> None:
+        """Inside `aside`, in a write: put what was counted anew in the place of what is stored."""
+        own = {"experiment": experiment}
+        for table in (UNITS_TABLE, VALUES_TABLE):
+            for statement in TAKE_OVER:
+                self._connection.execute(_filled(statement, {":table": table}), own)
+        self._connection.execute(SET_MARKS, {**own, **upto._asdict()})
+
     def _fold_log(
         self,
         columns: Sequence[str],
@@ -271,6 +314,12 @@ class ExperimentFolds:
     def _execute(self, template: str, values: Mapping[str, object]):  # type: ignore[no-untyped-def]  # a cursor of either driver
         parts = {":unit": UNIT, ":corrections": CORRECTIONS, ":takes_part": TAKES_PART}
         return self._connection.execute(_filled(template, parts), values)
+
+
+def _other(name: str, kind: str) -> str:
+    if kind == "INTEGER":
+        return f"m.{name} <> n.{name}"
+    return f"abs(m.{name} - n.{name}) > :rounding * max(1, abs(m.{name}), abs(n.{name}))"
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> str:

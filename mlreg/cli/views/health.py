@@ -11,6 +11,7 @@ _MARKS = {
     "ok": Cell("✓", "green"),
     "warning": Cell("!", "yellow"),
     "failed": Cell("✗", "bold red"),
+    "skipped": Cell("-"),
 }
 
 
@@ -19,4 +20,6 @@ def blocks(diagnosis: Diagnosis) -> Iterable[Block]:
     yield Line(diagnosis.registry)
     columns = [Column(""), Column("check"), Column("found", wraps=True)]
     yield Table(columns, [(_MARKS[f.state], f.check, f.detail) for f in diagnosis.findings])
+    yield from (Line(f"repaired: {text}", "green") for text in diagnosis.repaired)
+    yield from (Line(f"can be repaired: {text}") for text in diagnosis.repairable)
     yield Line("healthy", "green") if diagnosis.healthy else Line("not healthy", "bold red")

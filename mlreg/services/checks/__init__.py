@@ -1,0 +1,1 @@
+"""The checks of `doctor`, a module for each family; `mlreg.services.health` lists them."""

@@ -1,0 +1,64 @@
+"""What may go wrong next: trust that does not count, walls that do not stand, no room to write."""
+
+from __future__ import annotations
+
+from mlreg.errors import MlregError
+from mlreg.services.checks.findings import Examination, Problems
+from mlreg.store.health import page_problems
+
+
+def damage(exam: Examination, found: Problems) -> str:
+    """What stopped all writes; where the pages are sound they may go on."""
+    store = exam.context.store
+    reason = store.damage()
+    if reason is None:
+        return "no program has found any"
+    with store.read() as tx:
+        is_sound = not page_problems(tx.connection)
+    if is_sound:
+        store.clear_damage()
+        reason = f"nothing was written since {reason}; it is sound now, so writes may go on"
+    found.add(reason, is_possible=is_sound)
+    return ""
+
+
+def disk(exam: Examination, found: Problems) -> str:
+    """Whether a rollback would go through on a full disk."""
+    if problem := exam.context.store.disk_problem():
+        found.add(problem, is_possible=True)
+    return "there is a reserve for a rollback on a full disk"
+
+
+def trust(exam: Examination, found: Problems) -> str:
+    """Which trusted versions may run here, and whether their seals fit."""
+    from mlreg.services.trust import Trust
+
+    for version in Trust(exam.context).list().versions:
+        if version.standing == "broken":
+            found.add(f"{version.ref}: the seal does not fit")
+        elif not version.counts:
+            found.add(
+                f"{version.ref} cannot run here, its trust is {version.standing}: "
+                "see mlreg trust list",
+                is_possible=True,
+            )
+    for name in exam.context.settings.unheard:
+        found.add(f"config.toml sets {name}, which no registry can allow", is_possible=True)
+    return "what may run any code has trust that counts here"
+
+
+def confinement(exam: Examination, found: Problems) -> str:
+    """What stands is found out by a process that is confined, and then reaches for more."""
+    from mlreg.artifacts.confinement.measure import measure
+
+    memory = int(exam.context.settings.number("memory_limit_mb")) << 20
+    try:
+        proof = measure(memory)
+    except MlregError as error:
+        found.add(error.message, is_possible=True)
+        return ""
+    missing = [f"no {name}: {wall.detail}" for name, wall in proof.walls.items() if wall.detail]
+    missing += [f"an untrusted model can {deed}" for deed in proof.reached]
+    if missing:
+        found.add("; ".join(missing), is_possible=True)
+    return f"untrusted models are behind {', '.join(proof.walls)}"
