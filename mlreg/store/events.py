@@ -136,13 +136,14 @@ class Events:
 
     def chain(self) -> Iterator[Link]:
         """All events in order, each with whether it follows from the one before."""
-        previous, place = GENESIS, 1
+        previous, place, names = GENESIS, 1, dict[int, str]()
         for *row, model_key in self._connection.execute(CHAIN):
-            event = _readable(tuple(row))
+            event = told = _readable(tuple(row))
             fits = event is not None and _follows(event, previous, place)
-            told = event and replace(event, model=_told_name(event))
+            if event is not None and model_key is not None and not fits:
+                told = replace(event, model=names.setdefault(model_key, _told_name(event)))
             is_sound = fits or (told is not None and _follows(told, previous, place))
-            yield Link(place, model_key, event if fits else told, fits=fits, is_sound=is_sound)
+            yield Link(place, model_key, told, fits=fits, is_sound=is_sound)
             previous, place = row[9], row[0] + 1
 
     def count(self) -> int:
@@ -178,11 +179,9 @@ def _follows(event: Event, previous: str, place: int) -> bool:
     return event.seq == place and event.hash == event_hash(event, previous)
 
 
-def _told_name(event: Event) -> str | None:
-    """The model's name as the event itself tells it."""
-    after = event.after or event.before or {}
-    name = after.get("name") or after.get("model") or event.object.partition("@")[0]
-    return name if event.model is not None and isinstance(name, str) else None
+def _told_name(event: Event) -> str:
+    """The model's name as its first event tells it, which is that of a version."""
+    return event.object.partition("@")[0]
 
 
 def _state(value: object) -> Mapping[str, object] | None:

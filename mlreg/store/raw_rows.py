@@ -55,6 +55,10 @@ EXPERIMENT_ARMS = """
     select a.place, v.model_id from experiment_arms a left join versions v on v.key = a.version
     where a.experiment = :experiment order by a.place
 """
+TURNS = """
+    select count(*) from predictions p join versions v on v.key = p.version
+    where v.model = :model and p.arm_reason = 'round-robin'
+"""
 VERSION_KEY = "select key from versions where model_id = :model_id"
 PHASE_SALT = """
     select e.salt from experiment_phases f join experiments e on e.key = f.experiment

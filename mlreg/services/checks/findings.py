@@ -68,6 +68,11 @@ class Problems:
         """What is shown of them."""
         return [detail for detail, _ in self._shown]
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is more than warnings."""
+        return self._failed > 0
+
     def findings(self, check: str, sound: str) -> list[Finding]:
         """As findings; `sound` is said where there is no problem."""
         if not self._shown:
@@ -91,12 +96,13 @@ class Examination:
         context: The registry.
         advance: Told how many rows of the log were read.
         is_writable: Whether the file itself is sound, so that a repair cannot make it worse.
+        is_log_sound: Whether anything may be derived from the log.
     """
 
     def __init__(self, context: Context, advance: Callable[[int], None]) -> None:
         self.context = context
         self.advance = advance
-        self.is_writable = True
+        self.is_writable = self.is_log_sound = True
         self._kept = ExitStack()
 
     def __enter__(self) -> Examination:

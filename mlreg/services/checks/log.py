@@ -27,6 +27,7 @@ def log(exam: Examination, found: Problems) -> str:
                 name = f"{table} row {row.row}"
                 found.add(f"{name} {row.problem}", is_possible=row.is_possible)
         counts.append(count)
+    exam.is_log_sound = not found.has_failed
     for request in lost_requests(store, SHOWN):
         found.add(f"request {shown(request)} leads to no prediction of its model")
     return f"{counts[0]:,} predictions and {counts[1]:,} rows of feedback that can be"
@@ -46,7 +47,7 @@ def summaries(exam: Examination, found: Problems) -> str:
         apply=lambda tx: anew.put(tx.connection),
     )
     for problem in problems:
-        found.add(problem, mend=mend if problem is problems[0] else None)
+        found.add(problem, mend=mend if exam.is_log_sound and problem is problems[0] else None)
     if problems:
         return ""
     with exam.context.store.read() as tx:

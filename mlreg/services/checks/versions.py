@@ -26,10 +26,12 @@ from mlreg.store.raw_rows import (
     METRICS,
     MODELS,
     TAGS,
+    TURNS,
     VERSIONS,
     Row,
     delete,
     insert,
+    one,
     rows,
     update,
 )
@@ -84,7 +86,10 @@ def models(exam: Examination, found: Problems) -> str:
         if not _SALT.fullmatch(row["salt"]):
             found.add(f"{subject}: its salt {shown(row['salt'])} is not one that mlreg makes")
         if row["next_turn"] > _TURNS:
-            found.add(f"{subject}: the next turn is {row['next_turn']}, which nobody has reached")
+            found.add(
+                f"{subject}: the next turn is {row['next_turn']}, which nobody has reached",
+                mend=_turns_counted(subject, row),
+            )
     return f"{len(all_rows)} with names that fit"
 
 
@@ -251,6 +256,20 @@ def _pointed(subject: str, row: Row, told: str | None) -> Mend:
         text=f"{subject} {f'points to {told} again' if told else 'is removed'}",
         before={"alias": row["alias"], "version": row["version"]},
         after={"alias": row["alias"], "version": told},
+        apply=apply,
+    )
+
+
+def _turns_counted(subject: str, row: Row) -> Mend:
+    def apply(tx: Transaction) -> None:
+        turns = one(tx.connection, TURNS, model=row["key"])
+        update(tx.connection, "models", {"key": row["key"]}, {"next_turn": turns})
+
+    return Mend(
+        subject=subject,
+        text=f"{subject}: its turns are counted from the log",
+        before={"next_turn": row["next_turn"]},
+        after=None,
         apply=apply,
     )
 
