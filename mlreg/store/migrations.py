@@ -6,6 +6,7 @@ that sum to a whole, rows that only ever are appended.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def migrate(database: Database) -> None:
         connection.execute(f"pragma user_version = {len(migrations.applied(utils))}")
 
 
+@cache
 def expected_schema() -> dict[str, str]:
     """The SQL of each table, index and trigger that the migrations make."""
     connection = sqlite3.connect(":memory:")

@@ -68,11 +68,6 @@ class Problems:
         """What is shown of them."""
         return [detail for detail, _ in self._shown]
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether there is more than warnings."""
-        return self._failed > 0
-
     def findings(self, check: str, sound: str) -> list[Finding]:
         """As findings; `sound` is said where there is no problem."""
         if not self._shown:
