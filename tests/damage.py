@@ -117,8 +117,8 @@ DAMAGE = {
         "update versions set digest = (select digest from versions where key = 2) where key = 1",
         "versions", "m@1.0.0: digest is", is_mended=True),
     "digest in capitals": Damage(
-        "update versions set digest = upper(digest) where key = 1", "artifacts", "is not the digest",
-        is_mended=True),
+        "update versions set digest = upper(digest) where key = 1", "artifacts",
+        "is not the digest", is_mended=True),
     "digest that is a path": Damage(
         "update versions set digest = substr('../../../../../../etc/passwd' || hex(zeroblob(64)), "
         "1, 64) where key = 1", "artifacts", "is not the digest", is_mended=True),
@@ -195,14 +195,16 @@ DAMAGE = {
         "update arms set weight = 4000 where revision = 2", "revisions",
         "m revision 2: its arms are", is_mended=True),
     "arms now": Damage(
-        "update arms set weight = 9000 where revision = (select max(number) from revisions)", "revisions",
+        "update arms set weight = 9000 where revision = (select max(number) from revisions)",
+        "revisions",
         "its arms are 2.0.0=90, the audit trail says 2.0.0=100", is_mended=True),
     "another version serves": Damage(
-        "update arms set version = 1 where revision = (select max(number) from revisions)", "revisions",
+        "update arms set version = 1 where revision = (select max(number) from revisions)",
+        "revisions",
         "its arms are 1.0.0=100, the audit trail says 2.0.0=100", is_mended=True),
     "arms gone": Damage(
-        "delete from arms where revision = (select max(number) from revisions)", "revisions", "its arms are nothing",
-        is_mended=True),
+        "delete from arms where revision = (select max(number) from revisions)", "revisions",
+        "its arms are nothing", is_mended=True),
     "cause": Damage(
         "update revisions set cause = 'hacked', actor = 'x' where number = 1", "revisions",
         "m revision 1: cause is hacked, the audit trail says activate", is_mended=True),
@@ -394,7 +396,7 @@ DAMAGE = {
 # What nothing in the registry contradicts, and why.
 UNSEEN = {
     "input": ("update predictions set input = '[9]'", "nothing is derived from an input"),
-    "segment": ("update predictions set segment = '{\"a\":\"c\"}'", "it is counted when asked for"),
+    "segment": ('update predictions set segment = \'{"a":"c"}\'', "it is counted when asked for"),
     "arm reason": ("update predictions set arm_reason = 'random'", "routing is not done again"),
     "author of feedback": ("update feedback set actor = 'eve'", "nothing is derived from it"),
     "salt of a model": ("update models set salt = '0123456789abcdef'", "events do not tell it"),

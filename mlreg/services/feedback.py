@@ -14,6 +14,7 @@ from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_key, check_text, safe
 from mlreg.services.context import Context
 from mlreg.store.feedback import FeedbackRow
+from mlreg.store.rows import restored
 from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def _row(entry: Feedback, outcome: Outcome, at: int, actor: str) -> FeedbackRow:
     if entry.value is not None:
         value = float(entry.value)
         return FeedbackRow(at, entry.prediction_id, entry.name, None, None, value, actor)
-    answer = None if outcome.output is None else json.loads(outcome.output)
+    with restored("predictions", entry.prediction_id):
+        answer = None if outcome.output is None else json.loads(outcome.output)
     label = entry.label if entry.label is None else _like(answer, entry.label)
     correct = _is_correct(answer, label, entry.correct, outcome)
     text = None if label is None else json.dumps(label, ensure_ascii=False)

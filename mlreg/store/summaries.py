@@ -326,6 +326,8 @@ def _columns(tally: Tally) -> dict[str, object]:
 def _from_row(row: list | tuple, key: Mapping[str, object]) -> Tally:  # type: ignore[type-arg]  # mixed columns
     requests, errors, labelled, judged, correct, latency, confidence, cost, histogram, named = row
     with restored("summaries", key):
+        if not (0 <= correct <= judged <= labelled and 0 <= errors <= requests):
+            raise ValueError("counts that no rows can have")
         n, total, calls = latency.split(maxsplit=2)
         return Tally(
             requests=requests,

@@ -15,6 +15,7 @@ from mlreg.services.context import UNWRITABLE
 from mlreg.services.experiments.lifecycle import Lifecycle, running
 from mlreg.store.experiment_folds import Marks
 from mlreg.store.measures import Wanted, wanted
+from mlreg.store.rows import damaged
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Design
@@ -295,6 +296,8 @@ def _started(tx: Transaction, test_id: str) -> Experiment:
             f"the experiment {safe(test_id)} has not been started",
             hint=f"run: mlreg abtest start {safe(test_id)}",
         )
+    if not experiment.phases:  # its start was one
+        raise damaged("experiment_phases", test_id)
     return experiment
 
 
