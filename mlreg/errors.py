@@ -159,6 +159,24 @@ class StoreTooNew(StoreError):
     code = "store_too_new"
 
 
+class StoreForked(StoreError):
+    """The process was forked while it used the registry, so it is the parent's alone."""
+
+    code = "store_forked"
+
+
+class StoreShared(StoreError):
+    """Another SQLite in this process has the database open, or wants to open it."""
+
+    code = "store_shared"
+
+
+class QueryTooLong(StoreError):
+    """A query ran for longer than its time limit."""
+
+    code = "query_too_long"
+
+
 class PredictionFailed(MlregError):
     """The model raised, hung, died or answered the wrong shape; the failure is logged.
 

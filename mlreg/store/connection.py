@@ -29,17 +29,12 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from mlreg.store import forking, rivals
+from mlreg.store.driver import sqlite3
 from mlreg.store.guard import Guard
 from mlreg.store.reserve import Reserve
 
-try:  # SQLite up to 3.51.2 can corrupt a WAL that two connections reset at one moment.
-    from pysqlite3 import dbapi2 as sqlite3
-except ImportError:  # no wheel for this platform; `doctor` warns where the version matters
-    import sqlite3
-
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
-FIRST_SOUND_SQLITE = (3, 51, 3)
-SQLITE_VERSION: str = sqlite3.sqlite_version
 
 Connection = sqlite3.Connection
 
@@ -48,6 +43,7 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
+_AS_IT_LIES = "mode=ro&immutable=1"
 _T = TypeVar("_T")
 
 
@@ -72,8 +68,9 @@ class Database:
         self._opened: set[sqlite3.Connection] = set()
         self._numbers = count(1)
         self._pid = os.getpid()
-        self._forked_from: list[threading.local] = []
-        with self._translated():
+        forking.watch(self)
+        rivals.keep_off()
+        with self._translated(), forking.seat():
             self._connect(create=create)
 
     def _check_file(self) -> None:
@@ -83,9 +80,9 @@ class Database:
             raise StoreDamaged(f"{self.path} is empty, not an mlreg registry")
 
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection. After a fork the child gets a new one of its own."""
+        """This thread's connection, to be used on the thread's seat: see `forking`."""
         if os.getpid() != self._pid:
-            self._leave_to_parent()
+            forking.begin_as_child()
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
             return self._connect()
@@ -99,19 +96,37 @@ class Database:
         SQLite's data version tells nothing across connections. These are told apart by a number
         that is never given again, as an address is once a thread has ended.
         """
-        row = self.connection().execute("pragma data_version").fetchone()
-        return self._local.number, row[0]
+        with forking.seat():
+            row = self.connection().execute("pragma data_version").fetchone()
+            return self._local.number, row[0]
 
-    def _leave_to_parent(self) -> None:
-        # The parent's connections must be neither used nor closed in the child: keep them alive.
-        self._forked_from.append(self._local)
+    @property
+    def is_open(self) -> bool:
+        """Whether any thread has a connection."""
+        return bool(self._opened)
+
+    def drain(self) -> None:
+        """Close the connections of all threads; each opens a new one when it needs it."""
+        while self._opened:
+            self.guard.close(self._opened.pop())
         self._local = threading.local()
-        self._opened = set()
+
+    def disown(self) -> set[sqlite3.Connection]:
+        """In a forked child: forget the connections of its parent, and return them."""
+        inherited, self._opened = self._opened, set()
+        own = getattr(self._local, "connection", None)
+        if own in inherited:  # the child may be in the middle of the parent's transaction
+            own.set_authorizer(_deny)
+        self._local = threading.local()
         self._pid = os.getpid()
+        return inherited
 
     def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+        forking.check_child()
         if not create:
             self._check_file()
+            if not self.is_open:
+                rivals.check_free(self.path)
         refusal = None
         try:
             connection = self._open("mode=rwc" if create else "mode=rw", create=create)
@@ -120,7 +135,7 @@ class Database:
                 raise
             refusal = self._translation(error)
             # Without room or leave to make the files beside it, the database itself can be read.
-            connection = self._open("mode=ro&immutable=1")
+            connection = self._open(_AS_IT_LIES)
             self._tell_of_rest()
         self._local.connection = connection
         self._local.durable = True
@@ -172,7 +187,7 @@ class Database:
         Raises:
             StoreError: It is refused still.
         """
-        with self._translated():
+        with self._translated(), forking.seat():
             self.connection()
             if self._local.refusal is not None:
                 self._connect()
@@ -194,16 +209,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A consistent snapshot. Keep it short, and never around a model or the network."""
-        with self._translated():
-            connection = self.connection()
-            if connection.in_transaction:
-                yield connection
-                return
-            self._retrying(lambda: _begin_read(connection))
-            try:
-                yield connection
-            finally:
-                connection.execute("rollback")
+        try:
+            with forking.seat():
+                connection = self.connection()
+                if connection.in_transaction:
+                    yield connection
+                    return
+                self._retrying(lambda: _begin_read(connection))
+                try:
+                    yield connection
+                finally:
+                    self._roll_back(connection)
+        except sqlite3.Error as error:
+            raise self._translation(error) from error
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -213,32 +231,40 @@ class Database:
             durable: Survive a power cut (`synchronous=FULL`, for the control plane); otherwise
                 survive a crash of the process (`NORMAL`, for the prediction log).
         """
-        with self._translated():
-            connection = self._connection_for(durable=durable)
-            self._retrying(lambda: connection.execute("begin immediate"))
-            try:
-                self.guard.check_first(connection)
-                yield connection
-                connection.execute("commit")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("rollback")
-                raise
-            self.guard.check(connection)
+        try:
+            with forking.seat():
+                connection = self._connection_for(durable=durable)
+                self._retrying(lambda: connection.execute("begin immediate"))
+                try:
+                    self.guard.check_first(connection)
+                    yield connection
+                    connection.execute("commit")
+                except BaseException:
+                    self._roll_back(connection)
+                    raise
+                self.guard.check(connection)
+        except sqlite3.Error as error:
+            raise self._translation(error) from error
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        # One that was closed meanwhile has rolled back; one that a child inherited never may.
+        if connection in self._opened and connection.in_transaction:
+            connection.execute("rollback")
 
     def alone(self, statement: Callable[[sqlite3.Connection], _T], *, durable: bool = True) -> _T:
         """Run one statement as a transaction of its own, without BEGIN and COMMIT to pay for."""
         try:
-            connection = self._connection_for(durable=durable)
-            self.guard.check_first(connection)
-            try:
-                found = statement(connection)
-            except sqlite3.OperationalError as error:
-                if _primary(error) not in _BUSY:
-                    raise
-                found = self._retrying(lambda: statement(connection))
-            self.guard.check(connection)
-            return found
+            with forking.seat():
+                connection = self._connection_for(durable=durable)
+                self.guard.check_first(connection)
+                try:
+                    found = statement(connection)
+                except sqlite3.OperationalError as error:
+                    if _primary(error) not in _BUSY:
+                        raise
+                    found = self._retrying(lambda: statement(connection))
+                self.guard.check(connection)
+                return found
         except sqlite3.Error as error:
             raise self._translation(error) from error
 
@@ -255,10 +281,8 @@ class Database:
     def close(self) -> None:
         """Close the connections of all threads of this process."""
         if os.getpid() == self._pid:
-            for connection in list(self._opened):
-                self.guard.close(connection)
-            self._opened.clear()
-            self._local = threading.local()
+            with forking.seat(), forking.closing():
+                self.drain()
 
     def _retrying(self, action: Callable[[], _T]) -> _T:
         deadline = None
@@ -302,6 +326,8 @@ class Database:
             if self._opened and getattr(self._local, "refusal", None) is None:
                 self.guard.condemn(str(error))
             return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
+        if code == sqlite3.SQLITE_AUTH:
+            return forking.refusal()
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Conflict(f"the change breaks a rule of the registry: {error}")
         return StoreError(f"{where}: {error}", hint="run: mlreg doctor")
@@ -317,12 +343,18 @@ class _Lease:
         self._opened = opened
         self._guard = guard
         self._pid = os.getpid()
+        self._closing = forking.closing()
         opened.add(connection)
 
     def __del__(self) -> None:
         if os.getpid() == self._pid:
-            self._opened.discard(self._connection)
-            self._guard.close(self._connection)
+            with self._closing:
+                self._opened.discard(self._connection)
+                self._guard.close(self._connection)
+
+
+def _deny(*_: object) -> int:
+    return sqlite3.SQLITE_DENY
 
 
 def _begin_read(connection: sqlite3.Connection) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from mlreg.store.connection import FIRST_SOUND_SQLITE, SQLITE_VERSION, Connection, Database
+from mlreg.store.connection import Connection, Database
+from mlreg.store.driver import SQLITE_VERSION, is_sound
 
 # What belongs to SQLite and to sqlite-utils is not ours to check. By exact names: whatever else
 # begins like theirs is somebody's.
@@ -27,8 +28,7 @@ class SqliteFacts(NamedTuple):
 
 def sqlite_facts() -> SqliteFacts:
     """Which SQLite this process uses."""
-    numbers = tuple(map(int, SQLITE_VERSION.split(".")))
-    return SqliteFacts(SQLITE_VERSION, numbers >= FIRST_SOUND_SQLITE)
+    return SqliteFacts(SQLITE_VERSION, is_sound(SQLITE_VERSION))
 
 
 def page_problems(connection: Connection) -> list[str]:
