@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mlreg.artifacts.runner import Runner
     from mlreg.artifacts.runners import Place
+    from mlreg.entities.queries import Rows
     from mlreg.services.audit import Audit
     from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
     from mlreg.services.versions import Versions
+    from mlreg.store.reading import Parameters
 
 
 class Registry:
@@ -144,6 +146,37 @@ class Registry:
         from mlreg.services.health import Health
 
         return Health(self._context)
+
+    def query(
+        self,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        limit: int | None = None,
+        seconds: float = 60.0,
+    ) -> Rows:
+        """Read the registry with a query of your own; docs/schema.md has the tables.
+
+        Args:
+            sql: One statement that reads.
+            parameters: Values for its `?`, or by name for its `:name`.
+            limit: How many rows at most; None: all.
+            seconds: How long it may take.
+
+        Raises:
+            InvalidInput: The statement is wrong, or does more than read.
+            QueryTooLong: It took too long.
+        """
+        from mlreg.store.reading import query
+
+        database = self._context.store.database
+        return query(database, sql, parameters, limit=limit, seconds=seconds)
+
+    def tables(self) -> Rows:
+        """The tables that a query can read, with their columns."""
+        from mlreg.store.reading import TABLES
+
+        return self.query(TABLES)
 
     def close(self) -> None:
         """Close the store and end what runs models."""

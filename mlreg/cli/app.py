@@ -36,6 +36,7 @@ VERBS = (
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("trust", "See and decide which versions may run any code.", _LOOK_AFTER, is_group=True),
+    Verb("sql", "Read the registry with a query of your own.", _LOOK_AFTER),
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
     Verb("selftest", "Simulate tests through the real routing and store.", _LOOK_AFTER),

@@ -48,6 +48,10 @@ class KeyNote(Document):
     """`key`: a public key, this user's or one that they accept or no longer do."""
 
 
+class RowSet(Document):
+    """`columns` and `rows` of a query."""
+
+
 class SettingList(Document):
     """`settings` with their origins."""
 

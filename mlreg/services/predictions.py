@@ -33,6 +33,7 @@ from mlreg.services.answers import (
 )
 from mlreg.services.context import Context
 from mlreg.services.privacy import Privacy
+from mlreg.services.frames import log_frame
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
@@ -197,6 +198,8 @@ class Predictions:
                 since=None if since is None else moment(since, now=self._context.clock()),
                 after=after,
             )
+
+    frame = log_frame
 
     def last_id(self) -> int:
         """The id of the newest row; 0 if there is none."""

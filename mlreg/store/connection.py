@@ -30,6 +30,7 @@ from mlreg.errors import (
     StoreReadOnly,
 )
 from mlreg.store import forking, rivals
+from mlreg.store.driver import SQLITE_VERSION as SQLITE_VERSION
 from mlreg.store.driver import sqlite3
 from mlreg.store.guard import Guard
 from mlreg.store.reserve import Reserve
@@ -260,13 +261,33 @@ class Database:
                 try:
                     found = statement(connection)
                 except sqlite3.OperationalError as error:
-                    if _primary(error) not in _BUSY:
+                    if primary_code(error) not in _BUSY:
                         raise
                     found = self._retrying(lambda: statement(connection))
                 self.guard.check(connection)
                 return found
         except sqlite3.Error as error:
             raise self._translation(error) from error
+
+    @contextmanager
+    def aside(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this block alone, which can only read; set up as one likes."""
+        with self._translated(), forking.seat():
+            self.connection()  # what it checks holds for this one, too
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=self._timeout,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._opened.add(connection)
+            try:
+                yield connection
+            finally:
+                if connection in self._opened:  # else it is the parent's
+                    self._opened.discard(connection)
+                    connection.close()
 
     def _connection_for(self, *, durable: bool) -> sqlite3.Connection:
         connection = self.connection()
@@ -290,7 +311,7 @@ class Database:
             try:
                 return action()
             except sqlite3.OperationalError as error:
-                if _primary(error) not in _BUSY:
+                if primary_code(error) not in _BUSY:
                     raise
                 present = time.monotonic()
                 deadline = deadline or present + self._timeout
@@ -306,7 +327,7 @@ class Database:
             raise self._translation(error) from error
 
     def _translation(self, error: sqlite3.Error) -> MlregError:
-        code, where = _primary(error), f"the registry {self.path}"
+        code, where = primary_code(error), f"the registry {self.path}"
         if code in _BUSY:
             return StoreBusy(
                 f"{where} is busy: another process has been writing for {self._timeout:g} s",
@@ -367,6 +388,6 @@ def _begin_read(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _primary(error: sqlite3.Error) -> int:
-    # The low byte is the primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE.
+def primary_code(error: Exception) -> int:
+    """SQLite's primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE; 0 if it has none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF

@@ -44,7 +44,7 @@ def _chosen() -> Any:
 
 
 if TYPE_CHECKING:
-    import sqlite3 as sqlite3  # re-exported
+    import sqlite3
 else:
     sqlite3 = _chosen()
 

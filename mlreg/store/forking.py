@@ -132,10 +132,11 @@ def _before() -> None:
     process = _process
     if process.one_fork.acquire(timeout=PATIENCE_SECONDS):
         process.fork_is_over.clear()
-        process.fork_is_near = True
-        process.is_busy = not _take_all(process, deadline)
-        for holder in () if process.is_busy else list(_holders):
-            holder.drain()
+        process.fork_is_near = process.is_busy = True
+        if _take_all(process, deadline):
+            for holder in list(_holders):
+                holder.drain()
+            process.is_busy = False
 
 
 def _take_all(process: _Process, deadline: float) -> bool:

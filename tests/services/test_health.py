@@ -150,7 +150,6 @@ def test_a_sqlite_with_the_reset_bug_is_a_warning(registry: Registry, monkeypatc
     assert findings(registry)["sqlite"][0] == state
 
 
-
 def test_summaries_can_be_rebuilt_to_the_same_numbers(serving_registry: Registry):
     list(serving_registry.predictions.predict_many(["great", "bad"] * 50))
     for prediction in range(1, 101):

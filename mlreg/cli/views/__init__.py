@@ -27,6 +27,7 @@ _MODULES = {
     "EventList": "audit",
     "TrustReport": "trust",
     "TrustedVersion": "trust",
+    "RowSet": "queries",
     "SettingList": "settings",
     "ConfigEntry": "settings",
     "Experiment": "experiments",
