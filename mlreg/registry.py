@@ -12,7 +12,6 @@ with mlreg.open() as registry:
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from mlreg.errors import AlreadyExists, InvalidInput, StoreError
 from mlreg.files import disk_errors
 from mlreg.names import safe
 from mlreg.services.context import Context, system_user
+from mlreg.store.forking import lazy
 from mlreg.store.store import Store
 
 if TYPE_CHECKING:
@@ -78,69 +78,69 @@ class Registry:
             actor=actor,
         )
 
-    @cached_property
+    @lazy
     def _routes(self) -> Routes:
         from mlreg.services.routes import Routes
 
         return Routes(self._context)
 
-    @cached_property
+    @lazy
     def versions(self) -> Versions:
         """Register, list, alias, archive and delete versions."""
         from mlreg.services.versions import Versions
 
         return Versions(self._context)
 
-    @cached_property
+    @lazy
     def traffic(self) -> Traffic:
         """Activate, route, promote and roll back."""
         from mlreg.services.traffic import Traffic
 
         return Traffic(self._context, self._routes)
 
-    @cached_property
+    @lazy
     def predictions(self) -> Predictions:
         """Predict, and read the log."""
         from mlreg.services.predictions import Predictions
 
         return Predictions(self._context, self._routes)
 
-    @cached_property
+    @lazy
     def feedback(self) -> FeedbackService:
         """Record the truth about predictions."""
         from mlreg.services.feedback import FeedbackService
 
         return FeedbackService(self._context)
 
-    @cached_property
+    @lazy
     def performance(self) -> Performance:
         """Report on versions and compare them."""
         from mlreg.services.performance import Performance
 
         return Performance(self._context)
 
-    @cached_property
+    @lazy
     def experiments(self) -> Experiments:
         """Create, start, analyse and conclude A/B tests."""
         from mlreg.services.experiments.service import Experiments
 
         return Experiments(self._context, self.traffic)
 
-    @cached_property
+    @lazy
     def trust(self) -> Trust:
         """See and decide which versions may run any code."""
         from mlreg.services.trust import Trust
 
         return Trust(self._context)
 
-    @cached_property
+    @lazy
     def audit(self) -> Audit:
         """Read the audit trail."""
         from mlreg.services.audit import Audit
 
         return Audit(self._context)
 
-    @cached_property
+    @lazy
     def health(self) -> Health:
         """Check that the registry holds what it promises."""
         from mlreg.services.health import Health

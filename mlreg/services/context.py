@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from mlreg.clock import Clock
 from mlreg.config import Settings
 from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly
 from mlreg.names import Reference, check_text, parse_reference
+from mlreg.store.forking import lazy
 from mlreg.store.store import Store, Transaction
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Context:
         self._given_runner = runner
         self._actor = actor
 
-    @cached_property
+    @lazy
     def runner(self) -> Runner:
         """What runs models: the one given, or one at the place that was given."""
         given = self._given_runner
@@ -65,7 +65,7 @@ class Context:
             return make_runner(given, self.objects, self.settings)
         return given
 
-    @cached_property
+    @lazy
     def actor(self) -> str:
         """Who is recorded as the author of changes: the one given, of the settings, or the user."""
         return self._actor or self.settings.text("actor") or system_user()

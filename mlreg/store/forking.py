@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import RLock, get_ident
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from mlreg.errors import StoreForked
@@ -50,6 +50,7 @@ class _Process:
         self.one_fork = RLock()
         # Held by a fork as well, since a thread that ends closes its connection without a seat.
         self.closing = RLock()
+        self.making = RLock()
         self.fork_is_near = False
         self.fork_is_over = threading.Event()
         self.taken: list[RLock] = []
@@ -83,6 +84,35 @@ def seat() -> RLock:
     if _process.fork_is_near and not _is_mine(mine):
         _process.fork_is_over.wait(2 * PATIENCE_SECONDS)
     return mine
+
+
+class _Lazy:
+    """A value made when it is first asked for, on the thread's seat.
+
+    A fork so waits until it is made: a child would wait for ever for a thread that it does not
+    have, be it for the lock of the property or for that of an import.
+    """
+
+    def __init__(self, make: Callable[[Any], object]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """The value, made now: later on it is found before this is asked."""
+        if instance is None:
+            return self
+        with seat(), _process.making:
+            kept = vars(instance)
+            name = self._make.__name__
+            if name not in kept:
+                kept[name] = self._make(instance)
+            return kept[name]
+
+
+if TYPE_CHECKING:
+    from functools import cached_property as lazy
+else:
+    lazy = _Lazy
 
 
 def closing() -> RLock:
