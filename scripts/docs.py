@@ -150,6 +150,22 @@ def subclasses(base: type[MlregError]) -> Iterator[type[MlregError]]:
 # --- schema ----------------------------------------------------------------------------------
 
 
+SCHEMA_INTRODUCTION = """\
+The tables of a registry, as `mlreg init` makes them. Times are microseconds since 1970, UTC.
+
+```console no-run
+$ mlreg sql
+$ mlreg sql "select version, count(*) as n from predictions group by version" --json
+```
+
+reads them from a shell, `registry.query("select …")` in Python; neither can change anything.
+Another process may read them with any SQLite client, opened read-only (`?mode=ro`).
+
+> **Never in a process that has the registry open.** Closing `registry.db` by the module `sqlite3`,
+> by `open` or by a copy drops the locks that mlreg holds there, and that destroys the database.
+> mlreg refuses the module `sqlite3` where it can. Only mlreg may write the tables."""
+
+
 def schema_page() -> str:
     """The DDL of a fresh registry, table by table, each with its reason."""
     reasons = _reasons()
@@ -159,8 +175,7 @@ def schema_page() -> str:
         parts.append(f"## {name}\n\n{reason}```sql\n{chr(10).join(statements)}\n```")
     return page(
         "Schema",
-        "The tables of a registry, as `mlreg init` makes them. They may be read with any SQLite "
-        "client; only mlreg may write them. Times are microseconds since 1970, UTC.",
+        SCHEMA_INTRODUCTION,
         *parts,
     )
 
