@@ -32,8 +32,8 @@ from mlreg.services.answers import (
     unread,
 )
 from mlreg.services.context import Context
-from mlreg.services.privacy import Privacy
 from mlreg.services.frames import log_frame
+from mlreg.services.privacy import Privacy
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY

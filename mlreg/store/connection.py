@@ -132,7 +132,7 @@ class Database:
         try:
             connection = self._open("mode=rwc" if create else "mode=rw", create=create)
         except sqlite3.OperationalError as error:
-            if create or _primary(error) not in _FULL + _READ_ONLY:
+            if create or primary_code(error) not in _FULL + _READ_ONLY:
                 raise
             refusal = self._translation(error)
             # Without room or leave to make the files beside it, the database itself can be read.
@@ -274,8 +274,9 @@ class Database:
         """A connection for this block alone, which can only read; set up as one likes."""
         with self._translated(), forking.seat():
             self.connection()  # what it checks holds for this one, too
+            mode = "mode=ro" if self._local.refusal is None else _AS_IT_LIES
             connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
+                f"{self.path.absolute().as_uri()}?{mode}",
                 uri=True,
                 timeout=self._timeout,
                 isolation_level=None,

@@ -43,7 +43,7 @@ def test_a_limit_says_that_there_is_more(serving_registry: Registry):
 
 
 def test_tables_and_columns_can_be_listed(serving_registry: Registry):
-    found = dict(serving_registry.tables().rows)
+    found: dict[object, object] = dict(serving_registry.tables().rows)
     assert found["aliases"] == "model, alias, version"
     assert "predictions" in found
     assert not [name for name in found if name.startswith(("sqlite", "_"))]
@@ -120,7 +120,7 @@ def test_whatever_is_no_reading_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("value", [object(), 1 << 70, "\ud800"])
-def test_a_value_that_sqlite_does_not_know_is_refused(serving_registry: Registry, value: object):
+def test_a_value_that_sqlite_does_not_know_is_refused(serving_registry: Registry, value: Any):
     with pytest.raises(InvalidInput, match=r"\w"):
         serving_registry.query("select ?", [value])
 
