@@ -131,7 +131,7 @@ def test_the_limits_of_the_process_are_those_of_the_settings(
 ) -> None:
     settings = load_settings(tmp_path, {"MLREG_TIMEOUT": "7", "MLREG_MEMORY_LIMIT_MB": "512"})
     worker = LazyWorker(objects, settings)._worker()
-    assert worker._limits.answer_seconds == 7
+    assert worker._limits.answer == 7
     assert worker._memory == 512 << 20
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_a_limit_says_that_there_is_more(serving_registry: Registry):
 
 
 def test_tables_and_columns_can_be_listed(serving_registry: Registry):
-    found: dict[object, object] = dict(serving_registry.tables().rows)
+    found = {row["table"]: row["columns"] for row in serving_registry.tables()}
     assert found["aliases"] == "model, alias, version"
     assert "predictions" in found
     assert not [name for name in found if name.startswith(("sqlite", "_"))]
