@@ -53,7 +53,7 @@ CASES = [
     if name == "all" or name in walls
 ]
 DENIED = (
-    r"PermissionError: .*|OperationalError: unable to open database file"
+    r"PermissionError: .*|BlockingIOError: .*|OperationalError: unable to open database file"
     r"|OSError: \[Errno (38|24|27)\] .*|ValueError: not allowed to raise maximum limit"
 )
 
@@ -77,7 +77,7 @@ class Target:
         datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         datagrams.bind(("127.0.0.1", self.port))
         self.listeners.append(datagrams)
-        for name in (str(self.folder / "socket"), f"\0mlreg-test-{os.getpid()}"):
+        for name in (str(self.folder / "socket"), f"\0mlreg-test-{os.getpid()}-{root.name}"):
             server = stack.enter_context(socket.socket(socket.AF_UNIX))
             server.bind(name)
             server.listen()
@@ -214,7 +214,8 @@ def test_a_confined_process_that_hangs_or_loses_its_parent_is_ended(
 ) -> None:  # fmt: skip
     packages = tmp_path / "site-packages"
     shutil.copytree(Path(misbehaving.__file__).parent, packages)
-    monkeypatch.setenv("PYTHONPATH", str(packages))
+    paths = filter(None, (str(packages), os.environ.get("PYTHONPATH")))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     lane = Lane(objects, WorkerProcess(DEFAULT_MEMORY), Limits(answer=20.0), WALLS)
     try:
         fine = stored(misbehaving.Model(), trusted=True)

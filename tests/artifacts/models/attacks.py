@@ -451,7 +451,7 @@ def unix(at: Where) -> None:
 
 @denied_by(*BOTH)
 def abstract_unix(at: Where) -> None:
-    socket.socket(socket.AF_UNIX).connect(f"\0mlreg-test-{at.parent}")
+    socket.socket(socket.AF_UNIX).connect(f"\0mlreg-test-{at.parent}-{at.folder.parent.name}")
 
 
 @denied_by(SECCOMP)
