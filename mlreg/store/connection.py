@@ -237,7 +237,7 @@ class Database:
                 connection = self._connection_for(durable=durable)
                 self._retrying(lambda: connection.execute("begin immediate"))
                 try:
-                    self.guard.check_first(connection)
+                    self.guard.check(connection)
                     yield connection
                     connection.execute("commit")
                 except BaseException:
@@ -257,7 +257,7 @@ class Database:
         try:
             with forking.seat():
                 connection = self._connection_for(durable=durable)
-                self.guard.check_first(connection)
+                self.guard.check(connection)
                 try:
                     found = statement(connection)
                 except sqlite3.OperationalError as error:

@@ -36,16 +36,19 @@ class LogSync:
 
     Args:
         database: The database's file.
+        look: Called after each sync, to see whether it was the right file.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, look: Callable[[], None] = lambda: None) -> None:
+        self._look = look
         self._wal = database.absolute().with_name(f"{database.name}-wal")
         self._known: int | None = None
         self._forget()
         _alive.add(self)
 
     def _forget(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._logged = self._synced = 0
         self._since = 0.0
         self._thread: threading.Thread | None = None
@@ -57,18 +60,24 @@ class LogSync:
         Raises:
             StoreFull: The disk did not take what was logged before.
         """
-        with self._changed:
-            if not self._outstanding():
-                self._since = time.monotonic()
+        with self._lock:
             self._logged += rows
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="mlreg-sync", daemon=True)
-                self._thread.start()
-            elif self._is_due():
-                self._changed.notify_all()
-            while self._is_too_much() and self._failure is None:
-                self._changed.wait()
-            self._check()
+            waiting = self._logged - self._synced
+            if waiting == rows:
+                self._since = time.monotonic()
+            is_calm = self._thread is not None and self._failure is None and waiting < _EARLY_ROWS
+            if not is_calm or time.monotonic() > self._since + SECONDS:
+                self._follow()
+
+    def _follow(self) -> None:
+        """See to it that a thread syncs what is logged, and wait for it where need be."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="mlreg-sync", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+        while self._is_too_much() and self._failure is None:
+            self._changed.wait()
+        self._check()
 
     def finish(self) -> None:
         """Sync what is left, now; there is no thread when it returns.
@@ -76,7 +85,7 @@ class LogSync:
         Raises:
             StoreFull: The disk did not take it.
         """
-        with self._changed:
+        with self._lock:
             if self._outstanding() and self._failure is None:
                 self._sync()
             self._changed.notify_all()
@@ -86,7 +95,7 @@ class LogSync:
         self._check()
 
     def _run(self) -> None:
-        with self._changed:
+        with self._lock:
             while self._outstanding() and self._failure is None:
                 left = self._since + _EARLY_SECONDS - time.monotonic()
                 self._changed.wait_for(self._is_due, timeout=left)
@@ -100,6 +109,7 @@ class LogSync:
         self._changed.release()
         try:
             self._known = bring_to_disk(self._wal, known=self._known)
+            self._look()
         except OSError as error:
             failure = error
         finally:

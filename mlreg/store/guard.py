@@ -2,8 +2,8 @@
 
 SQLite goes on writing into a file that was deleted or replaced behind its back. Two programs then
 count from the same prediction id, each in files of its own, and the last close deletes the log of
-the other. So each write looks whether the registry's files are still in place, before its result
-is told to anybody.
+the other. So whoever writes looks whether the registry's files are still in place, and marks it for
+all others where they are not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ MARKER = "damaged"
 # The clock of the file system ticks every few milliseconds: what changed a moment ago may change
 # again and look the same.
 _SETTLED_NS = 50_000_000
-_IDLE_SECONDS = 0.05
+# A busy writer looks once in so long: nobody opens a registry and writes to it within less.
+_SEEN_SECONDS = 0.001
 
 
 class Connection(Protocol):
@@ -65,26 +66,30 @@ class Guard:
             self._folder = os.open(self._database.parent, os.O_RDONLY | os.O_CLOEXEC)
         self._seals[id(connection)] = _Seal(_files(self._database))
 
-    def check_first(self, connection: Connection) -> None:
-        """Check before a write, unless the write before has just been checked."""
-        idle = time.monotonic() - self._seals[id(connection)].seen
-        if self._condemned or idle > _IDLE_SECONDS:
-            self.check(connection)
-
     def check(self, connection: Connection) -> None:
         """Nothing, if what this connection writes is what others will read.
 
         Raises:
             StoreDamaged: Files were replaced, or somebody found the registry damaged.
         """
-        seal = self._seals[id(connection)]
-        # One system call a write: whatever is done to a file's name changes its folder.
+        seal, now = self._seals[id(connection)], time.monotonic()
+        if now - seal.seen > _SEEN_SECONDS or self._condemned:
+            self._check(seal)
+            seal.seen = now
+
+    def look(self) -> None:
+        """Look on behalf of those who have written and are quiet now; what is found is marked."""
+        for seal in list(self._seals.values()):
+            with suppress(StoreDamaged):
+                self._check(seal)
+
+    def _check(self, seal: _Seal) -> None:
+        # One system call: whatever is done to a file's name changes its folder.
         changed = os.fstat(self._folder).st_mtime_ns if self._folder is not None else 0
         if self._condemned or changed != seal.folder_changed:
             self._look(seal)
             if time.time_ns() - changed > _SETTLED_NS:
                 seal.folder_changed = changed
-        seal.seen = time.monotonic()
 
     def _look(self, seal: _Seal) -> None:
         reason = self._condemned or self.marked()

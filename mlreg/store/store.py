@@ -124,8 +124,9 @@ class Store:
     ) -> None:
         self.path = path
         self._syncs_each = durability == "each"
-        self._sync = LogSync(path) if durability == "second" else None
         self.database = Database(path, timeout=timeout, create=create)
+        look = self.database.guard.look
+        self._sync = LogSync(path, look) if durability == "second" else None
         self._local = threading.local()
         # Counts this process's own changes of the control plane, which a stamp does not show.
         self.generation = 0
