@@ -5,10 +5,8 @@
 opens the registry here or above; `mlreg.registry` has the services it hands out.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+# As `typing` has it, whose import takes longer than all else that a command needs to start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlreg.entities.predictions import Feedback as Feedback
     from mlreg.entities.traffic import Change as Change

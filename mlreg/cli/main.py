@@ -1,23 +1,50 @@
-"""The entry point of the process: streams, signals, and a quick end."""
+"""The entry point of the process: signals, streams, and a quick end.
 
-from __future__ import annotations
+Whoever imports it is the command line: from here on Ctrl-C ends the process without a traceback.
+"""
 
 import os
-import signal
 import sys
-import warnings
-from typing import NoReturn
+
+from mlreg.cli import signals
+
+signals.end_at_once()
 
 
-def main() -> NoReturn:
-    """Run the command line as a process of its own."""
+def main() -> None:
+    """Run the command line as a process of its own; it does not return."""
+    _import_nothing_from_here()
     _occupy_standard_streams()
     _make_text_writable()
-    signal.signal(signal.SIGTERM, _terminate)
+    import warnings
+
     warnings.showwarning = _note
     from mlreg.cli.app import command
 
-    _leave(command().run(_arguments()))
+    verbs = command()
+    try:
+        signals.unwind()
+        _leave(verbs.run(_arguments()))
+    except KeyboardInterrupt:  # it came before the verb, or while its error was reported
+        signals.end(signals.INTERRUPT)
+    except SystemExit as request:
+        os._exit(int(request.code or 0))
+
+
+def _import_nothing_from_here() -> None:
+    """Take the working folder off the path: it holds data, of which a file may be a `json.py`.
+
+    `python -m` puts it there, and so does an empty or relative entry of PYTHONPATH.
+    """
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    try:
+        here = {os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)}
+        here.add(os.getcwd())
+    except FileNotFoundError:  # the folder has been deleted
+        here = set()
+    # Where mlreg itself lies, what it needs may lie as well.
+    here.discard(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in here]
 
 
 def _arguments() -> list[str]:
@@ -53,15 +80,7 @@ def _note(message: Warning | str, *_: object, **__: object) -> None:
     note(f"note: {message}")
 
 
-def _terminate(*_: object) -> NoReturn:
-    from mlreg.cli.exit_codes import ExitCode
-
-    # One request is enough: what follows are `finally` blocks that must not be cut off.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(ExitCode.TERMINATED)
-
-
-def _leave(code: int) -> NoReturn:
+def _leave(code: int) -> None:
     """End at once: everything is closed, and taking the interpreter apart costs milliseconds."""
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -52,4 +52,4 @@ def test_help_imports_no_command(shell: Shell) -> None:
 
 
 def test_the_module_runs_like_the_script(shell: Shell) -> None:
-    assert shell("python -m mlreg list --json").stdout == shell("mlreg list --json").stdout
+    assert shell("python -P -m mlreg list --json").stdout == shell("mlreg list --json").stdout

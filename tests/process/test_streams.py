@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
+import mlreg
 from tests.process.conftest import MLREG, Shell
 
 pytestmark = pytest.mark.process
@@ -93,12 +95,36 @@ def test_a_deleted_folder_is_said(shell: Shell) -> None:
     assert lost.stderr.startswith(b"error: the working directory has been deleted")
 
 
-def test_nothing_is_imported_from_the_working_folder(shell: Shell, folder: Path) -> None:
-    for name in ("sqlite3", "json", "typer", "joblib", "sklearn"):
-        (folder / f"{name}.py").write_text("open('PWNED', 'w')\nraise SystemExit(99)\n")
-    assert shell("mlreg list").returncode == 0
-    assert shell("mlreg predict great --field prediction").stdout == b"positive\n"
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mlreg",
+        "python -m mlreg",
+        "PYTHONPATH=. mlreg",
+        "PYTHONPATH=:/nonexistent python -m mlreg",
+        "PYTHONPATH=./inner mlreg",
+    ],
+)
+def test_nothing_is_imported_from_the_working_folder(
+    shell: Shell, folder: Path, command: str
+) -> None:
+    (folder / "inner").mkdir()
+    for name in ("sqlite3", "json", "typer", "joblib", "sklearn", "typing", "unicodedata"):
+        for place in (folder, folder / "inner"):
+            (place / f"{name}.py").write_text("open('PWNED', 'w')\nraise SystemExit(99)\n")
+    assert shell(f"{command} list").returncode == 0
+    assert shell(f"{command} predict great --field prediction").stdout == b"positive\n"
     assert not (folder / "PWNED").exists()
+
+
+def test_what_lies_beside_mlreg_itself_is_found(shell: Shell, folder: Path) -> None:
+    """As after `pip install --target`, where its dependencies are its neighbours."""
+    target = folder / "target"
+    target.mkdir()
+    (target / "mlreg").symlink_to(Path(mlreg.__file__).parent)
+    for neighbour in Path(typer.__file__).parents[1].iterdir():
+        (target / neighbour.name).symlink_to(neighbour)
+    assert shell("cd target && python -S -m mlreg list").stdout == shell("mlreg list").stdout
 
 
 def in_terminal(folder: Path, *arguments: str, columns: int = 80) -> str:
