@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,45 @@ def test_it_ends_without_a_word_when_nobody_reads_any_more(tmp_path: Path) -> No
         said = process.stderr.read()
     assert process.returncode == 141
     assert "please report" not in said
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "as in a terminal"])
+def test_an_interrupt_ends_the_step_under_way(tmp_path: Path, kill: Callable[..., None]) -> None:
+    with subprocess.Popen(
+        [str(MLREG), "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path), "COVERAGE_PROCESS_CONFIG": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        while "train.py\n" not in (line := process.stdout.readline()) or "$" not in line:
+            assert line, "the demo ended before its first step"
+        (folder,) = tmp_path.glob("mlreg-demo-*")
+        kill(process.pid, signal.SIGINT)
+        rest, told = process.communicate(timeout=LONGEST)  # to the end of all that write to it
+    assert (process.returncode, rest, told) == (130, "", "interrupted\n")
+    assert not folder.exists()
+
+
+@pytest.mark.process
+def test_an_interrupted_step_goes_no_further(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from mlreg.cli.demo.shell import Shell
+Shell(Path({str(tmp_path)!r}), capture=False).run("(sleep 3; touch late) & echo started; wait")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()  # ends when the last of its writers does
+    assert not (tmp_path / "late").exists()
 
 
 @pytest.mark.process

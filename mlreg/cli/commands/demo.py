@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -16,7 +17,7 @@ from mlreg.cli.session import Session, SessionOptions
 from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, StoreReadOnly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from mlreg.cli.demo.plan import Step, Task
     from mlreg.cli.demo.shell import Outcome, Shell
@@ -60,25 +61,37 @@ def demo(
 
     if session.registry is not None:
         raise InvalidInput("the demo makes a registry of its own", hint="run: mlreg demo DIR")
-    folder = _folder(directory)
-    task = plan.choose_task()
-    (folder / plan.SCRIPT).write_text(plan.script_of(task), "utf-8")
-    shell = Shell(folder, capture=not session.is_for_people)
-    _begin(session, task, folder)
-    done = _run(plan.until_report(task, folder, python_name()), shell, session)
-    report = _report(folder, task)
-    ships = report.verdict == "ship" and report.baseline == "1.0.0"
-    done += _run(plan.after_report(task, ships=ships), shell, session)
+    with _folder(directory) as folder:
+        task = plan.choose_task()
+        (folder / plan.SCRIPT).write_text(plan.script_of(task), "utf-8")
+        shell = Shell(folder, capture=not session.is_for_people)
+        _begin(session, task, folder)
+        done = _run(plan.until_report(task, folder, python_name()), shell, session)
+        report = _report(folder, task)
+        ships = report.verdict == "ship" and report.baseline == "1.0.0"
+        done += _run(plan.after_report(task, ships=ships), shell, session)
     if session.is_for_people:
         _end(folder, plan.suggestions(task))
     else:
         session.emit(_summary(folder, task, done, report))
 
 
-def _folder(directory: Path | None) -> Path:
-    """The folder to work in: empty, so that the demo cannot write over anything."""
-    if directory is None:
-        return Path(tempfile.mkdtemp(prefix="mlreg-demo-"))
+@contextmanager
+def _folder(directory: Path | None) -> Iterator[Path]:
+    """The folder to work in; a temporary one goes when the demo is interrupted."""
+    if directory is not None:
+        yield _empty(directory)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="mlreg-demo-"))
+    try:
+        yield folder
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _empty(directory: Path) -> Path:
+    """The folder that was named, made if need be: the demo cannot write over anything in it."""
     if (directory / ".mlreg").exists():
         raise AlreadyExists(f"there is a registry in {directory}", hint="name another folder")
     if directory.exists() and not directory.is_dir():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
+
+_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Outcome(NamedTuple):
@@ -37,9 +40,24 @@ class Shell:
         self._environment = kept | own
 
     def run(self, command: str) -> Outcome:
-        """Run one command line."""
+        """Run one command line; what interrupts it ends all that it has started."""
         started = perf_counter()
-        done = subprocess.run(
+        # A request that came while the step starts would leave it running, unknown to us.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
+        try:
+            with self._start(command) as step:
+                try:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    said, _ = step.communicate()
+                except BaseException:
+                    os.killpg(step.pid, signal.SIGKILL)
+                    raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return Outcome(command, step.returncode, perf_counter() - started, said)
+
+    def _start(self, command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             ["sh", "-c", command],
             cwd=self._folder,
             env=self._environment,
@@ -48,9 +66,9 @@ class Shell:
             stderr=subprocess.STDOUT if self._capture else None,
             encoding="utf-8",
             errors="replace",
-            check=False,
+            # So that Ctrl-C reaches the demo alone, which says one line and ends the step.
+            start_new_session=True,
         )
-        return Outcome(command, done.returncode, perf_counter() - started, done.stdout)
 
 
 def search_path() -> str:
