@@ -63,6 +63,7 @@ class ObjectStore:
         """
         source = _open_source(Path(path))
         try:
+            _check_size(os.fstat(source).st_size, path, max_bytes)
             return self._put(_pieces(source, path, max_bytes))
         finally:
             os.close(source)
@@ -249,12 +250,16 @@ def _why_not(error: Exception) -> str:
 
 
 def _pieces(source: int, path: Path, max_bytes: int) -> Iterator[bytes]:
-    left = max_bytes
+    size = 0
     while piece := os.read(source, CHUNK):
-        left -= len(piece)
-        if left < 0:
-            raise InvalidInput(f"{safe(str(path))} is larger than {max_bytes:,} bytes")
+        size += len(piece)
+        _check_size(size, path, max_bytes)  # it may have grown since
         yield piece
+
+
+def _check_size(size: int, path: Path, most: int) -> None:
+    if size > most:
+        raise InvalidInput(f"{safe(str(path))} is larger than {most:,} bytes")
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> tuple[str, int]:

@@ -113,6 +113,22 @@ def test_a_file_that_is_too_large_leaves_nothing_behind(objects, source) -> None
     assert list(objects.root.rglob("*")) == []
 
 
+def test_a_file_that_is_too_large_is_not_read(objects, tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(InvalidInput, match="larger than 1,048,576 bytes"):
+        objects.put_file(tmp_path / "sparse", max_bytes=1 << 20)
+    assert not objects.root.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_a_file_that_is_larger_than_it_says_is_refused(objects) -> None:
+    assert Path("/proc/self/maps").stat().st_size == 0
+    with pytest.raises(InvalidInput, match="larger than 100 bytes"):
+        objects.put_file(Path("/proc/self/maps"), max_bytes=100)
+    assert [path for path in objects.root.rglob("*") if path.is_file()] == []
+
+
 def test_an_altered_object_is_refused(objects: ObjectStore) -> None:
     objects.put_bytes(DATA)
     path_of(objects, DIGEST).chmod(0o600)
