@@ -18,10 +18,12 @@ Clock = Callable[[], int]
 Moment = int | datetime | timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _LENGTHS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
-_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,6})?[smhdw])+")
-_PART = re.compile(r"([0-9.]+)([smhdw])")
+_AMOUNT = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
+# Each unit at most once, the largest first: `1h1h` is a slip, and so is `30m1h`.
+_DURATION = re.compile("(?=.)" + "".join(f"(?:{_AMOUNT}{unit})?" for unit in _UNITS))
+_PART = re.compile(f"({_AMOUNT})([smhdw])")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -60,13 +62,13 @@ def isoformat(instant: datetime) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read `90s`, `15m`, `24h`, `7d`, `2w` or a sum such as `1h30m`.
+    """Read `90s`, `15m`, `24h`, `7d`, `2w` or a sum such as `1h30m`, the largest unit first.
 
     Raises:
         InvalidInput: It is no positive duration of at most ten years.
     """
     if not _DURATION.fullmatch(text):
-        raise InvalidInput(f"{text!r} is not a duration", hint="write it like 90s, 15m, 24h or 7d")
+        raise InvalidInput(f"{text!r} is not a duration", hint="write it like 90s, 24h or 1h30m")
     try:
         length = timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in _PART.findall(text)))
     except OverflowError:

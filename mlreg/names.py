@@ -26,6 +26,7 @@ LATEST = "latest"
 MAX_NAME_BYTES = 128
 MAX_VERSION_LENGTH = 128
 MAX_TEXT_LENGTH = 10_000
+MAX_VERSION_NUMBER = 2**63 - 1
 
 _MODEL_ID = re.compile(r"model-[0-9a-f]{12}")
 _MODELS_URI = re.compile(r"models:/+([^/@]+)(?:[/@](.+))?")
@@ -200,6 +201,22 @@ def parse_version(text: str) -> SemVer:
         f"{safe(text)} is not a semantic version",
         hint="write it like 1.2.0, 2.0.0-rc.1 or 1.0.0+build.5",
     )
+
+
+def check_new_version(version: SemVer) -> SemVer:
+    """A version that may be given out. Older ones may have larger numbers, and are found still.
+
+    Raises:
+        InvalidInput: A number in it is none that other programs could hold in 64 bits.
+    """
+    parts = (version.prerelease or "").split(".")
+    numbers = [version.major, version.minor, version.patch, *(int(p) for p in parts if p.isdigit())]
+    if max(numbers) > MAX_VERSION_NUMBER:
+        raise InvalidInput(
+            f"{max(numbers)} is too large for a version",
+            hint=f"the largest number in one is {MAX_VERSION_NUMBER}",
+        )
+    return version
 
 
 def precedence_key(version: SemVer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mlreg.errors import AlreadyExists, InvalidInput
-from mlreg.names import LATEST, Reference, parse_version, safe
+from mlreg.names import LATEST, Reference, check_new_version, parse_version, safe
 
 if TYPE_CHECKING:
     from semver import Version as SemVer
@@ -30,10 +30,10 @@ def give_number(tx: Transaction, reference: Reference, bump: Bump | None) -> Sem
     if bump and selector:
         raise InvalidInput("give either a version or --bump, not both")
     if selector:
-        return _free(tx, model, name, parse_version(selector))
+        return _free(tx, model, name, check_new_version(parse_version(selector)))
     base = highest(tx, model)
     if bump:
-        return bumped(tx, model, base, bump)
+        return check_new_version(bumped(tx, model, base, bump))
     if base is None:
         return bumped(tx, model, base, "major")
     steps = ", ".join(f"{part} {bumped(tx, model, base, part)}" for part in BUMPS)

@@ -229,6 +229,33 @@ def test_versions_are_listed_by_precedence(registry: Registry):
     assert [v.version for v in registry.versions.list("m")] == ordered
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "9223372036854775808",
+        "1.9223372036854775808",
+        "1.0.99999999999999999999",
+        f"1.0.0-rc.{2**63}",
+    ],
+)
+def test_a_number_beyond_64_bits_is_refused(registry: Registry, number: str):
+    with pytest.raises(InvalidInput, match=r"\d{19,20} is too large for a version"):
+        registry.versions.register(f"m@{number}")
+    assert registry.versions.list() == []
+    bare(registry, f"m@{2**63 - 1}.0.0-{2**63 - 1}+{2**70}")
+    with pytest.raises(InvalidInput, match="9223372036854775808 is too large for a version"):
+        for _ in "12":
+            registry.versions.register("m", bump="major")
+
+
+def test_a_number_beyond_64_bits_that_an_older_release_took_is_found(registry: Registry):
+    bare(registry, "m@1.0.0")
+    with raw(registry.folder) as connection:
+        connection.execute("update versions set version = '9223372036854775808.0.0'")
+    assert number_of(registry, "m@9223372036854775808") == f"{2**63}.0.0"
+    assert registry.versions.next("m").patch == f"{2**63}.0.1"
+
+
 def test_a_number_is_never_given_out_again(registry: Registry, artifact: Path):
     registry.versions.register("m@1.0.0", artifact)
     registry.versions.delete("m@1.0.0")
