@@ -104,7 +104,7 @@ class FeedbackReceipt:
     Attributes:
         recorded: Entries that said something new.
         unknown: Ids that no prediction has; nothing is recorded for them.
-        duplicates: Entries that repeat what was known; kept in the trail, counted once.
+        duplicates: Entries that repeat what is known; they are not stored again.
     """
 
     recorded: int

@@ -104,22 +104,28 @@ class FeedbackService:
     def record_in(
         self, tx: Transaction, chunk: list[Feedback], actor: str | None
     ) -> tuple[set[int], int, int]:
-        """Record in a transaction under way: the ids that exist, what is new, what repeats."""
+        """Record in a transaction under way: the ids that exist, what is new, what repeats.
+
+        What says no more than the newest row of its prediction and name is not stored: a file
+        that is sent again leaves nothing, whoever sends it.
+        """
         ids = list({entry.prediction_id for entry in chunk})
         outputs = tx.predictions.outputs(ids)
         current = dict(tx.feedback.newest(ids))
         at, author = self._context.clock(), self._context.author(actor)
-        rows, news = [], 0
+        rows, duplicates = [], 0
         for entry in chunk:
             if entry.prediction_id not in outputs:
                 continue
             row = _row(entry, outputs[entry.prediction_id], at, author)
             key = (row.prediction, row.name)
-            news += current.get(key) != row.content
+            if current.get(key) == row.content:
+                duplicates += 1
+                continue
             current[key] = row.content
             rows.append(row)
         tx.feedback.append(rows)
-        return set(outputs), news, len(rows) - news
+        return set(outputs), len(rows), duplicates
 
 
 def checked(entry: Feedback) -> Feedback:

@@ -189,6 +189,25 @@ with Registry(folder, runner=Echo()) as registry:
         assert registry.performance.report().models == report.models
 
 
+def test_labels_that_four_processes_send_at_once_are_stored_once(two: Path):
+    program = """
+from mlreg.entities.predictions import Feedback
+with Registry(folder, runner=Echo()) as registry:
+    ids = range(1, 1001)
+    for start in range(0, 1000, 50):
+        receipt = registry.feedback.record_many(
+            Feedback(prediction_id=n, label="x") for n in ids[start : start + 50]
+        )
+        ack(receipt.recorded)
+"""
+    with opened(two) as registry:
+        list(registry.predictions.predict_many(["x"] * 1000))
+    recorded = run(program, two, 4)
+    assert sum(int(count) for lines in recorded for count in lines) == 1000
+    with opened(two) as registry, registry.feedback._context.store.read() as tx:
+        assert [len(tx.feedback.trail(n)) for n in range(1, 1001)] == [1] * 1000
+
+
 def test_a_change_by_another_process_is_seen_between_two_predictions(two: Path):
     program = """
 with Registry(folder, runner=Echo()) as registry:

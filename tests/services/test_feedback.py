@@ -13,7 +13,7 @@ from mlreg.services.feedback import CHUNK
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.predictions import Entry
 from tests.services.misbehaving import Broken, on_texts
-from tests.support import Clock
+from tests.support import Clock, dump
 
 
 @pytest.fixture
@@ -74,12 +74,47 @@ def test_a_repetition_is_a_duplicate_and_a_correction_is_news(alone: Registry):
     assert [(r.recorded, r.duplicates) for r in receipts] == [(1, 0), (0, 1), (1, 0), (1, 0)]
     assert accuracy(alone) == 1.0
     assert alone.performance.report().models[0].labelled_count == 1
-    assert [row.label for row in trail(alone)] == [
-        '"positive"',
-        '"positive"',
-        '"negative"',
-        '"positive"',
+    assert [row.label for row in trail(alone)] == ['"positive"', '"negative"', '"positive"']
+
+
+def test_a_repetition_leaves_the_first_in_the_trail(alone: Registry, clock: Clock):
+    said: list[dict] = [{"label": "positive"}, {"values": {"stars": 4}}, {"correct": True}]
+    for entry in said:
+        first = clock.at
+        alone.feedback.record(1, **entry, actor="ada")
+        clock.at += 1_000_000
+        assert alone.feedback.record(1, **entry, actor="bob").duplicates == 1
+        assert (trail(alone)[-1].at, trail(alone)[-1].actor) == (first, "ada")
+    assert [row.name for row in trail(alone)] == ["label", "stars", "label"]
+
+
+def test_what_was_said_before_a_correction_is_news_again_for_each_name(alone: Registry):
+    for value in (4, 4.0, 5, 5, 4):
+        alone.feedback.record(1, "positive", values={"stars": value, "price": 1})
+    assert [row.value for row in trail(alone) if row.name == "stars"] == [4, 5, 4]
+    assert [row.name for row in trail(alone)].count("price") == 1
+    assert [row.name for row in trail(alone)].count("label") == 1
+
+
+def test_a_judgement_beside_the_same_label_is_news(alone: Registry):
+    for correct in (None, False, False, True):
+        alone.feedback.record(1, "positive", correct=correct)
+    assert [row.correct for row in trail(alone)] == [1, 0, 1]
+
+
+def test_labels_that_are_sent_again_leave_the_tables_as_they_were(sentiment: Registry):
+    log(sentiment, *['"yes"'] * (2 * CHUNK))
+    labels = [
+        Feedback(prediction_id=n, label="yes" if n % 4 else "no") for n in range(1, 2 * CHUNK + 1)
     ]
+    sentiment.feedback.record_many(labels + labels[:10])
+    report = sentiment.performance.report().models
+    before = dump(sentiment.folder)["feedback"]
+    receipt = sentiment.feedback.record_many(labels)
+    assert (receipt.recorded, receipt.duplicates) == (0, 2 * CHUNK)
+    assert dump(sentiment.folder)["feedback"] == before
+    assert len(before) == 2 * CHUNK
+    assert sentiment.performance.report().models == report
 
 
 def test_the_newest_counts_also_within_one_bulk(alone: Registry):

@@ -243,9 +243,9 @@ def test_a_number_beyond_64_bits_is_refused(registry: Registry, number: str):
         registry.versions.register(f"m@{number}")
     assert registry.versions.list() == []
     bare(registry, f"m@{2**63 - 1}.0.0-{2**63 - 1}+{2**70}")
+    registry.versions.register("m", bump="major")
     with pytest.raises(InvalidInput, match="9223372036854775808 is too large for a version"):
-        for _ in "12":
-            registry.versions.register("m", bump="major")
+        registry.versions.register("m", bump="major")
 
 
 def test_a_number_beyond_64_bits_that_an_older_release_took_is_found(registry: Registry):
