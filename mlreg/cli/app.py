@@ -65,7 +65,7 @@ class Verbs(LazyGroup):
         except BaseException as error:  # noqa: BLE001  # the one place where errors end
             from mlreg.cli.failures import report
 
-            return report(error, args)
+            return report(error, args, self)
         return 0
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 import typer
 
 from mlreg.cli.exit_codes import ExitCode, exit_code
+from mlreg.cli.flags import has_flag
 from mlreg.errors import InvalidInput, MlregError
 from mlreg.names import safe
 
@@ -16,17 +18,23 @@ _LONGEST = 1000
 _VARIABLE = "MLREG_TRACEBACK"
 
 
-def report(error: BaseException, args: list[str]) -> int:
-    """Say on stderr what went wrong; returns the exit code."""
+def report(error: BaseException, args: list[str], root: Any) -> int:
+    """Say on stderr what went wrong; returns the exit code.
+
+    Args:
+        error: What went wrong.
+        args: The command line: it may be itself what cannot be parsed.
+        root: The group of all commands.
+    """
     code = _silent(error)
     if code is not None:
         return code
-    if "--traceback" in args or os.environ.get(_VARIABLE, "0") not in ("", "0"):
+    if has_flag(args, "--traceback", root) or os.environ.get(_VARIABLE, "0") not in ("", "0"):
         import traceback
 
         traceback.print_exception(error)
     known = _known(error)
-    _write(known, as_json=_wants_json(args))
+    _write(known, as_json=has_flag(args, "--json", root))
     return exit_code(type(known))
 
 
@@ -61,11 +69,6 @@ def _usage(error: BaseException) -> InvalidInput:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "mlreg"
     return InvalidInput(text[:1].lower() + text[1:], hint=f"see: {path} --help")
-
-
-def _wants_json(args: list[str]) -> bool:
-    # The line itself may be what cannot be parsed.
-    return "--json" in (args[: args.index("--")] if "--" in args else args)
 
 
 def _write(error: MlregError, *, as_json: bool) -> None:

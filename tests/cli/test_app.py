@@ -78,6 +78,69 @@ def test_wrong_usage_is_said_in_three_lines(mlreg: Run, words: tuple[str, ...]) 
     assert set(json.loads(as_json.err)["error"]) == {"code", "message", "hint"}
 
 
+FAILING = (
+    ("show", "sentiment@9.0.0"),
+    ("list", "nobody", "--tag", "a", "--status=inactive"),
+    ("log", "-n", "5", "--since", "soon"),
+    ("log", "-n0"),
+    ("activate", "sentiment@1.0.0", "--traffic", "120", "--reason", "--json"),
+    ("route", "sentiment", "1.0.0=1", "2.0.0=1", "--strategy", "odd"),
+    ("feedback", "0", "positive", "--value", "a=1", "--correct"),
+    ("deactivate", "nobody", "-y", "--actor", "me"),
+    ("predict", "x", "--model", "nobody", "--nope", "--user", "u"),
+    ("abtest", "show", "nobody"),
+    ("abtest", "create", "x", "--mde", "0.1", "--nope"),
+    ("config", "nothing", "1"),
+    ("next", "nobody", "--registry", "."),
+    ("audit", "-n"),
+    ("perf", "--since"),
+    ("perf", "--since", "1h1h", "--fail-if", "nonsense"),
+)
+TAKING = {
+    *("--tag", "-n", "--since", "--traffic", "--reason", "--strategy", "--value", "--actor"),
+    *("--model", "--user", "--mde", "--registry", "--fail-if"),
+}
+
+
+@pytest.mark.parametrize("words", FAILING, ids=" ".join)
+def test_an_error_is_json_wherever_the_flag_stands(serving: Run, words: tuple[str, ...]) -> None:
+    plain = serving(*words)
+    assert plain.code > 1
+    assert plain.err.startswith("error: ")
+    message = plain.err.splitlines()[0].removeprefix("error: ")
+    first = 1 + (words[0] == "abtest")
+    for place in range(first, len(words) + 1):
+        if words[place - 1] in TAKING:
+            continue
+        found = serving(*words[:place], "--json", *words[place:])
+        assert found.code == plain.code
+        assert json.loads(found.err)["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list", "--tag", "--json", "--nope"),
+        ("list", "nobody", "--status", "--json"),
+        ("log", "-n", "--json"),
+        ("show", "sentiment@1.0.0", "--field", "--json"),
+        ("show", "sentiment@9.0.0", "--field", "--traceback"),
+        ("feedback", "1", "--value", "--json"),
+        ("deactivate", "nobody", "-y", "--actor", "--json"),
+        ("activate", "nobody@1.0.0", "--reason", "--", "--reason", "--json"),
+        ("--registry", "--json", "list"),
+        ("abtest", "create", "x", "--mde", "--json"),
+        ("show", "--", "--json"),
+        ("show", "a", "--", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_the_value_of_another_option_is_no_flag(serving: Run, words: tuple[str, ...]) -> None:
+    refused = serving(*words)
+    assert refused.code in (2, 3)
+    assert refused.err.startswith("error: ")
+
+
 def test_no_registry_ends_with_3_and_says_how_to_make_one(run: Run) -> None:
     lost = run("list", "--json")
     assert (lost.code, lost.out) == (3, "")
@@ -94,20 +157,20 @@ def test_the_registry_can_be_named_on_both_sides_of_the_verb(mlreg: Run, tmp_pat
 
 
 def test_an_unforeseen_error_asks_for_a_report(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(TypeError("odd\x1b"), ["list"]) == 1
+    assert report(TypeError("odd\x1b"), ["list"], command()) == 1
     told = capsys.readouterr().err
     assert told.startswith(
         "error: mlreg failed in a way that nobody foresaw: TypeError: odd\\x1b\n"
     )
     assert len(told.splitlines()) == 2
-    assert report(TypeError("odd"), ["list", "--traceback"]) == 1
+    assert report(TypeError("odd"), ["list", "--traceback"], command()) == 1
     assert "TypeError: odd\nerror: mlreg failed" in capsys.readouterr().err
 
 
 def test_interrupts_and_exits_have_their_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(KeyboardInterrupt(), []) == 130
-    assert report(SystemExit(143), []) == 143
-    assert report(BrokenPipeError(), []) == 141
+    assert report(KeyboardInterrupt(), [], command()) == 130
+    assert report(SystemExit(143), [], command()) == 143
+    assert report(BrokenPipeError(), [], command()) == 141
     assert capsys.readouterr().err == "interrupted\n"
 
 
