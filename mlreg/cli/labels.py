@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.cli.options import number, prediction_id
 from mlreg.cli.progress import Progress
-from mlreg.cli.reading import STDIN, Format, Source, lines, source, table
+from mlreg.cli.reading import STDIN, Format, Source, lines, readable_twice, source, table
 from mlreg.entities.predictions import LABEL, Feedback
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.jsonable import loads
@@ -33,7 +29,10 @@ def record_file(session: Session, path: Path, wanted: Format | None, actor: str 
         InvalidInput: A row cannot be read; nothing is then recorded.
         NotFound: Some ids are unknown; the rest is recorded.
     """
-    with _kept(path, wanted) as origin, session.open(actor=actor) as registry:
+    with (
+        readable_twice(_source(path, wanted)) as origin,
+        session.open(actor=actor) as registry,
+    ):
         total = sum(1 for _ in entries(origin))
         with Progress("entries", total=total) as progress:
             receipt = registry.feedback.record_many(entries(origin), progress=progress.advance)
@@ -45,20 +44,8 @@ def record_file(session: Session, path: Path, wanted: Format | None, actor: str 
         )
 
 
-@contextmanager
-def _kept(path: Path, wanted: Format | None) -> Iterator[Source]:
-    """The source in a form that can be read twice: stdin is copied aside."""
-    if str(path) != STDIN:
-        yield _fielded(source(path, wanted))
-        return
-    with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
-        copy = Path(folder) / "stdin"
-        with copy.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield _fielded(Source(copy, wanted or "csv"))
-
-
-def _fielded(origin: Source) -> Source:
+def _source(path: Path, wanted: Format | None) -> Source:
+    origin = source(path, wanted or ("csv" if str(path) == STDIN else None))
     if origin.format == "text":
         raise InvalidInput("feedback needs fields", hint="give a CSV, TSV or JSONL file")
     return origin

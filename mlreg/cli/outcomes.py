@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.cli.progress import Progress
-from mlreg.cli.reading import Source, lines
+from mlreg.cli.reading import STDIN, Source, lines, readable_twice
 from mlreg.cli.records import Recorded
 from mlreg.entities.experiments import Outcome
 from mlreg.errors import InvalidInput
@@ -33,7 +29,7 @@ def record_stream(session: Session, test_id: str) -> None:
     Raises:
         InvalidInput: A line cannot be read; nothing is then recorded.
     """
-    with _spooled() as origin, session.open() as registry:
+    with readable_twice(Source(Path(STDIN), "jsonl")) as origin, session.open() as registry:
         check = registry.experiments.checker(test_id)
         total = sum(1 for _ in outcomes(origin, check))
         with Progress("outcomes", total=total) as progress:
@@ -43,16 +39,6 @@ def record_stream(session: Session, test_id: str) -> None:
         session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))
         if recorded < total:
             session.note(f"{total - recorded:,} had been recorded before")
-
-
-@contextmanager
-def _spooled() -> Iterator[Source]:
-    """Stdin in a form that can be read twice."""
-    with tempfile.TemporaryDirectory(prefix="mlreg-") as folder:
-        copy = Path(folder) / "stdin"
-        with copy.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield Source(copy, "jsonl")
 
 
 def outcomes(origin: Source, check: Callable[[Outcome], None] | None = None) -> Iterator[Outcome]:

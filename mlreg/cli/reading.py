@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from mlreg.errors import InvalidInput
+from mlreg.errors import InvalidInput, StoreError
 from mlreg.jsonable import JsonValue, loads
 from mlreg.names import safe
 
@@ -32,11 +35,12 @@ class Source(NamedTuple):
 
     path: Path
     format: Format
+    copy_of: str | None = None
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return "stdin" if str(self.path) == STDIN else safe(str(self.path))
+        return self.copy_of or ("stdin" if str(self.path) == STDIN else safe(str(self.path)))
 
     def open(self) -> IO[bytes]:
         """Open it for reading.
@@ -47,10 +51,19 @@ class Source(NamedTuple):
         if str(self.path) == STDIN:
             return sys.stdin.buffer
         try:
-            return self.path.open("rb")
+            stream = self.path.open("rb")
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise InvalidInput(f"{self.name} cannot be read: {why}") from None
+        if _is_endless(stream):
+            stream.close()
+            raise InvalidInput(f"{self.name} is neither a file nor a pipe")
+        return stream
+
+
+def _is_endless(stream: IO[bytes]) -> bool:
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not stream.isatty())
 
 
 class Row(NamedTuple):
@@ -76,6 +89,31 @@ def source(path: Path, wanted: Format | None) -> Source:
             hint="say it with --format text, jsonl, csv or tsv",
         )
     return Source(path, found)
+
+
+@contextmanager
+def readable_twice(origin: Source) -> Iterator[Source]:
+    """The source, or a copy of it where it is a pipe, which can be read only once.
+
+    Raises:
+        StoreError: There is no room for the copy.
+    """
+    if origin.path.is_file() and str(origin.path) != STDIN:
+        yield origin
+        return
+    from shutil import copyfileobj
+    from tempfile import TemporaryDirectory
+
+    with ExitStack() as stack:
+        stream = stack.enter_context(origin.open())
+        try:
+            folder = stack.enter_context(TemporaryDirectory(prefix="mlreg-"))
+            copy = Path(folder) / "copy"
+            with copy.open("wb") as kept:
+                copyfileobj(stream, kept)
+        except OSError as error:
+            raise StoreError(f"{origin.name} cannot be kept aside: {error.strerror}") from None
+        yield Source(copy, origin.format, origin.name)
 
 
 def json_or_text(text: str) -> JsonValue:
@@ -109,10 +147,11 @@ def lines(origin: Source) -> Iterator[tuple[int, str, str | None]]:
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
     while line := stream.readline(LONGEST_LINE + 1):
+        yield line
+        # Only now, as the reader may have had enough: a sparse file is one endless line.
         if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
             while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                 pass
-        yield line
 
 
 def _decoded(raw: bytes, number: int) -> tuple[str, str | None]:
@@ -144,7 +183,8 @@ def table(origin: Source) -> tuple[list[str], Iterator[Row]]:
 
 
 def _table(text: IO[str], origin: Source) -> tuple[list[str], Iterator[Row]]:
-    reader = csv.reader(text, delimiter="\t" if origin.format == "tsv" else ",", strict=True)
+    delimiter = "\t" if origin.format == "tsv" else ","
+    reader = csv.reader(_bounded(text, origin), delimiter=delimiter, strict=True)
     try:
         header = _header(next(reader, []), origin)
     except csv.Error as error:
@@ -154,6 +194,13 @@ def _table(text: IO[str], origin: Source) -> tuple[list[str], Iterator[Row]]:
     if first is None:
         raise InvalidInput(f"{origin.name} has a header but no rows")
     return header, _after(first, rows)
+
+
+def _bounded(text: IO[str], origin: Source) -> Iterator[str]:
+    while line := text.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise InvalidInput(f"{origin.name} has a line of more than {LONGEST_LINE:,} characters")
+        yield line
 
 
 def _after(first: Row, rows: Iterator[Row]) -> Iterator[Row]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,40 @@ def test_wrong_json_lines_are_named(serving: Run) -> None:
         refused = serving("feedback", "--file", "-", "--format", "jsonl", input=line)
         assert (refused.code, said in refused.err) == (2, True)
     assert serving("feedback", "--file", "-", "--format", "text", input="x").code == 2
+
+
+def test_labels_are_read_from_a_pipe_with_a_name(serving: Run, tmp_path: Path) -> None:
+    serving("predict", "great")
+    os.mkfifo(tmp_path / "labels.csv")
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "labels.csv").write_text, "prediction_id,label\n1,positive\n")
+        done = serving("feedback", "--file", "labels.csv", "--json")
+    assert (done.code, done.json["recorded"]) == (0, 1)
+
+
+@pytest.mark.parametrize("words", [("feedback",), ("predict",)])
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_a_device_is_refused(serving: Run, words: tuple[str, ...], format: str) -> None:
+    refused = serving(*words, "--file", "/dev/zero", "--format", format)
+    assert refused.code == 2
+    assert refused.err.startswith("error: /dev/zero is neither a file nor a pipe")
+
+
+@pytest.mark.parametrize("words", [("feedback",), ("predict", "--model", "sentiment")])
+@pytest.mark.parametrize("format", ["csv", "tsv"])
+def test_a_line_without_end_is_not_read_into_memory(
+    serving: Run, tmp_path: Path, words: tuple[str, ...], format: str
+) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    refused = serving(*words, "--file", "sparse", "--format", format)
+    assert refused.code == 2
+    assert refused.err.startswith("error: sparse has a line of more than 1,048,576 characters")
+
+
+def test_a_sparse_file_of_labels_is_refused_at_its_first_line(serving: Run, tmp_path: Path) -> None:
+    with (tmp_path / "sparse.jsonl").open("wb") as file:
+        file.truncate(1 << 40)
+    refused = serving("feedback", "--file", "sparse.jsonl")
+    assert refused.code == 2
+    assert refused.err.startswith("error: line 1 is longer than 1,048,576 bytes")
