@@ -30,8 +30,8 @@ Kind = Literal["text", "record", "vector"]
 Make = Callable[[Path], bytes]
 
 FAMILIES = (
-    "methods", "files", "processes", "native", "exhaustion", "output", "opcodes",
-    "freely",
+    "methods", "late", "files", "processes", "trees", "native", "pointers", "exhaustion", "output",
+    "opcodes", "freely",
 )  # fmt: skip
 SECRET = "canary-7c1e90"
 
@@ -89,7 +89,9 @@ def attack(
     return enter
 
 
-def probe(about: str, aim: Aim, *, ask: str = "[0.5]", kind: Kind = "vector") -> Callable[[Make], Make]:
+def probe(
+    about: str, aim: Aim, *, ask: str = "[0.5]", kind: Kind = "vector"
+) -> Callable[[Make], Make]:
     """Enter one that reaches for something that this interpreter or these libraries deny it."""
     return attack(about, aim, ask=ask, kind=kind, fires=False)
 

@@ -10,18 +10,33 @@ from typing import Any
 
 import numpy as np
 from sklearn.decomposition import NMF, LatentDirichletAllocation
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.gaussian_process.kernels import RBF, Sum
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
+from sklearn.kernel_approximation import PolynomialCountSketch
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from tests.torture.attacks.campaign import attack, probe
 from tests.torture.attacks.kit import (
-    again, array, before_a_model, called, chain, classifier, data, dumped, filled, inner, instance,
-    items, kept, mapping, named, number, poured, stack, text, whole,
+    again,
+    array,
+    before_a_model,
+    called,
+    chain,
+    classifier,
+    dumped,
+    inner,
+    instance,
+    items,
+    kept,
+    mapping,
+    named,
+    number,
+    text,
+    whole,
 )  # fmt: skip
 
 TRAP = "a" * 40 + "!"
@@ -39,12 +54,23 @@ def pattern_that_backtracks(scratch: Path) -> bytes:
     return dumped(_text_model(token_pattern=r"(?u)\b(?:a+)+\b(?=c)|(?:a|a)+$"))
 
 
-@attack("Counted repeats within counted repeats, which only compiling unfolds.", "hang", ask="a", kind="text")
+@attack(
+    "Counted repeats within counted repeats, which only compiling unfolds.",
+    "hang",
+    ask="a",
+    kind="text",
+)
 def pattern_that_unfolds(scratch: Path) -> bytes:
-    return dumped(_text_model(token_pattern="(?:" * 60 + "a" + "){0,9}" * 60 + "(?:[a-z]?" * 30 + "){1,4}" * 30 + "b"))
+    return dumped(
+        _text_model(
+            token_pattern="(?:" * 60 + "a" + "){0,9}" * 60 + "(?:[a-z]?" * 30 + "){1,4}" * 30 + "b"
+        )
+    )
 
 
-@attack("All n-grams of all lengths of the user's text.", "memory", ask="a b " * 12_000, kind="text")
+@attack(
+    "All n-grams of all lengths of the user's text.", "memory", ask="a b " * 12_000, kind="text"
+)
 def grams_of_all_lengths(scratch: Path) -> bytes:
     return dumped(_text_model(ngram_range=(1, 10**9), analyzer="char"))
 
@@ -113,6 +139,13 @@ def outer_product(scratch: Path) -> bytes:
     return dumped(line)
 
 
+@attack("A sketch of polynomials with ten billion components.", "memory")
+def sketch_of_polynomials(scratch: Path) -> bytes:
+    model = PolynomialCountSketch(n_components=2).fit([[0.0], [1.0]])
+    model.n_components = 10**10
+    return dumped(chain(model, classifier(2)))
+
+
 @attack("A version of scikit-learn whose text is a billion laughs, in a warning at load.", "memory")
 def version_of_laughs(scratch: Path) -> bytes:
     return _laughing("_sklearn_version")
@@ -138,7 +171,11 @@ def _laughing(attribute: str) -> bytes:
 def bomb_of_zeros(scratch: Path) -> bytes:
     model = pickle.dumps(classifier(), 3)[2:]
     head = b"\x80\x04\x8e" + struct.pack("<Q", 2000 << 20)
-    members = [gzip.compress(head), gzip.compress(bytes(50 << 20), 1) * 40, gzip.compress(b"0" + model)]
+    members = [
+        gzip.compress(head),
+        gzip.compress(bytes(50 << 20), 1) * 40,
+        gzip.compress(b"0" + model),
+    ]
     return b"".join(members)
 
 
@@ -170,6 +207,3 @@ def kernel_of_itself(scratch: Path) -> bytes:
 @probe("Lists within lists, half a million deep.", "crash")
 def lists_within_lists(scratch: Path) -> bytes:
     return before_a_model(b"]" * 300_000 + b"a" * 299_999)
-
-
-_ = (data, filled, poured)

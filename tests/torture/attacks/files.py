@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy._lib.array_api_compat.numpy import asarray
@@ -13,8 +13,22 @@ from sklearn.preprocessing import FunctionTransformer
 
 from tests.torture.attacks.campaign import SECRET, attack
 from tests.torture.attacks.kit import (
-    chain, classifier, called, data, dumped, inner, instance, items, mapping, named, number, poured,
-    reading_words, spelled, text, whole, always,
+    always,
+    called,
+    chain,
+    classifier,
+    dumped,
+    inner,
+    instance,
+    items,
+    mapping,
+    named,
+    number,
+    poured,
+    reading_words,
+    spelled,
+    text,
+    whole,
 )  # fmt: skip
 
 WORDS = (SECRET.partition("-")[2], "canary")
@@ -24,7 +38,7 @@ def _one_text(value: object) -> list[FunctionTransformer]:
     """Any text becomes a list of this one object."""
     only = np.empty(1, dtype=object)
     only[0] = value
-    return [FunctionTransformer(asarray, kw_args={"dtype": np.object_}), poured(only, via=np.abs)]
+    return [FunctionTransformer(asarray, kw_args={"dtype": np.object_}), poured(only)]
 
 
 @attack("`input='filename'`: the user's text is the name of a file.", "read",
@@ -36,10 +50,14 @@ def file_that_the_user_names(scratch: Path) -> bytes:
 @attack("`input='filename'`: the name is a constant in the state.", "read", ask="x", kind="text")
 def file_that_the_state_names(scratch: Path) -> bytes:
     model = reading_words(WORDS, input="filename")
-    return dumped(chain(*_one_text(str(scratch / "secret.txt")), *(step for _, step in model.steps)))
+    return dumped(
+        chain(*_one_text(str(scratch / "secret.txt")), *(step for _, step in model.steps))
+    )
 
 
-@attack("The same file by a name in bytes, relative and through a link.", "read", ask="x", kind="text")
+@attack(
+    "The same file by a name in bytes, relative and through a link.", "read", ask="x", kind="text"
+)
 def file_through_a_link(scratch: Path) -> bytes:
     (scratch / "home" / "link").symlink_to(scratch / "secret.txt")
     model = reading_words(WORDS, input="filename")
@@ -65,14 +83,48 @@ def device_without_end(scratch: Path) -> bytes:
     return dumped(chain(*_one_text("/dev/zero"), *(step for _, step in model.steps)))
 
 
-@attack("Numbers in place of names: each open descriptor of the process is read and closed.", "parent")
+def _reader_of(words: tuple[str, ...], source: Any) -> Any:
+    """A reader of files whose `input` is spelled in another way."""
+    model = reading_words(words, input="content")
+    model.steps[0][1].input = source
+    return model
+
+
+@attack("`input` is numpy's own kind of text.", "read", ask="{scratch}/secret.txt", kind="text")
+def file_by_a_numpy_text(scratch: Path) -> bytes:
+    return dumped(_reader_of(WORDS, np.str_("filename")))
+
+
+@attack(
+    "`input` is an array without dimensions: it equals the word, and is none.",
+    "read",
+    ask="{scratch}/secret.txt",
+    kind="text",
+)
+def file_by_an_array(scratch: Path) -> bytes:
+    return dumped(_reader_of(WORDS, np.array("filename")))
+
+
+@attack(
+    "`input` is an array of objects without dimensions.",
+    "read",
+    ask="{scratch}/secret.txt",
+    kind="text",
+)
+def file_by_an_object(scratch: Path) -> bytes:
+    return dumped(_reader_of(WORDS, np.array("filename", dtype=object)))
+
+
+@attack(
+    "Numbers in place of names: each open descriptor of the process is read and closed.", "parent"
+)
 def descriptors_by_number(scratch: Path) -> bytes:
     """`open(40)` takes the descriptor over, and closes it when the document has been read."""
     numbers = [
         *always(np.array([40.0])),
         FunctionTransformer(np.mean, kw_args={"axis": 0, "dtype": np.int64}),
     ]
-    model = reading_words(WORDS, input="filename")
+    model = _reader_of(WORDS, np.array("filename"))
     return dumped(chain(*numbers, *(step for _, step in model.steps)))
 
 
@@ -92,7 +144,7 @@ def file_that_is_hashed(scratch: Path) -> bytes:
 @attack("An array wrapper of an older joblib reads another file, pickles and all.", "file")
 def wrapper_of_another_file(scratch: Path) -> bytes:
     class Payload:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> Any:
             return os.system, (f"touch {scratch / 'written'}",)
 
     kept = np.empty(1, dtype=object)
@@ -120,7 +172,7 @@ def mapped_file(scratch: Path) -> bytes:
 @attack("`numpy.load` of a pickle that lies beside.", "file")
 def loaded_file(scratch: Path) -> bytes:
     class Payload:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> Any:
             return os.system, (f"touch {scratch / 'written'}",)
 
     kept = np.empty(1, dtype=object)
@@ -187,10 +239,9 @@ def format_of_numpy(scratch: Path) -> bytes:
 def module_of_the_folder(scratch: Path) -> bytes:
     from sklearn.preprocessing import StandardScaler
 
-    (scratch / "home" / "pandas.py").write_text(f"open({str(scratch / 'written')!r}, 'w').close()\n")
+    (scratch / "home" / "pandas.py").write_text(
+        f"open({str(scratch / 'written')!r}, 'w').close()\n"
+    )
     scaler = StandardScaler().fit([[0.0], [1.0]])
     scaler._sklearn_output_config = {"transform": "pandas"}
     return dumped(chain(scaler, classifier()))
-
-
-_ = (io, data)

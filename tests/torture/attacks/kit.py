@@ -25,7 +25,7 @@ CONTENT = b"owned\n"
 
 def filled(kind: type, **state: Any) -> Any:
     """An instance that no constructor has seen."""
-    made = kind.__new__(kind)
+    made: Any = object.__new__(kind)
     made.__dict__.update(state)
     return made
 
@@ -71,7 +71,9 @@ def reading_words(words: tuple[str, ...], **how: Any) -> Pipeline:
     return chain(vectorizer, model)
 
 
-def stack(estimators: list[Any], methods: Any, final: Any = None, **more: Any) -> StackingClassifier:
+def stack(
+    estimators: list[Any], methods: Any, final: Any = None, **more: Any
+) -> StackingClassifier:
     """A stacking classifier that calls the named methods on the estimators."""
     return filled(
         StackingClassifier,
@@ -105,7 +107,9 @@ def stack_of_numbers(estimators: list[Any], methods: Any) -> StackingRegressor:
 
 def floats_that_spell(text: bytes) -> np.ndarray:
     """Numbers whose bytes are a path; slashes in front fill the last one up."""
-    text = b"/" * (-len(text) % 8) + text if text.startswith(b"/") else text + b"\0" * (-len(text) % 8)
+    text = (
+        b"/" * (-len(text) % 8) + text if text.startswith(b"/") else text + b"\0" * (-len(text) % 8)
+    )
     return np.frombuffer(text, dtype="<f8").copy()
 
 

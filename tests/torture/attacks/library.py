@@ -62,14 +62,16 @@ def _play(registry: mlreg.Registry, case: dict[str, str], number: int, how: Any)
     os.chdir(case["home"])
     os.environ["TMPDIR"] = case["tmp"]
     effects: list[str] = []
-    # Checked when registered, and then as somebody who did not want to wait.
-    for check in (True, False):
-        name = f"m{number}{'' if check else 'n'}"
-        effects += _register_and_ask(registry, name, case, {**how, "check": check})
+    effects += _register_and_ask(registry, f"m{number}", case, {**how, "check": True})
+    if not any(said.startswith("said register predict") for said in effects):
+        # As somebody who did not want to wait for the check.
+        effects += _register_and_ask(registry, f"n{number}", case, {**how, "check": False})
     return effects
 
 
-def _register_and_ask(registry: mlreg.Registry, name: str, case: dict[str, str], how: Any) -> list[str]:
+def _register_and_ask(
+    registry: mlreg.Registry, name: str, case: dict[str, str], how: Any
+) -> list[str]:
     from tests.torture.attacks.stage import tells
 
     asked = case["ask"] if case["kind"] == "text" else json.loads(case["ask"])
@@ -79,11 +81,11 @@ def _register_and_ask(registry: mlreg.Registry, name: str, case: dict[str, str],
         registry.traffic.activate(f"{name}@1.0.0")
         step += " predict"
         answer = registry.predictions.predict(asked, model=name)
-        said = f"{step}: {answer.prediction!r}"
+        said = f"said {step}: {answer.prediction!r}"
     except mlreg.MlregError as error:
-        said = f"{step}: {type(error).__name__} {error}"
+        said = f"said {step}: {type(error).__name__} {error}"
     except BaseException as error:  # noqa: BLE001  what the caller would get
-        said = f"{step}: {type(error).__name__} {error}"
+        said = f"said {step}: {type(error).__name__} {error}"
         return [f"raised {type(error).__name__}", said[:200], *tells(said)]
     return [said[:200], *tells(said)]
 

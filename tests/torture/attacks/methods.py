@@ -9,25 +9,29 @@ from typing import Any
 import numpy as np
 from scipy._lib.array_api_compat.numpy import asarray
 from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier
-from sklearn.cluster import AgglomerativeClustering, FeatureAgglomeration, KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import SVC
 
-from tests.torture.attacks.campaign import SECRET, attack, probe
+from tests.torture.attacks.campaign import attack, probe
 from tests.torture.attacks.kit import (
-    CONTENT, again, always, array, before_a_model, chain, classifier, content, data, dumped, filled,
-    floats_that_spell, inner, instance, items, kept, mapping, number, poured, spelled, stack,
-    stack_of_numbers, text, whole,
+    always,
+    chain,
+    classifier,
+    content,
+    dumped,
+    filled,
+    floats_that_spell,
+    poured,
+    spelled,
+    stack,
+    stack_of_numbers,
 )  # fmt: skip
 
 
@@ -198,199 +202,6 @@ for _name, (_words, _wrap) in _HIDEOUTS.items():
     _hide(_name, _words, _wrap)
 
 
-# --- sound when it is loaded, another thing when it is asked -------------------------------------
-
-
-def _sharing(method: str, pad: int = 300) -> tuple[bytes, bytes, bytes]:
-    """One bytes object that an array of texts and an array of numbers both lie upon."""
-    width = len(method) + 1
-    raw = method.ljust(width, "\0").encode("utf-32-le") * pad
-    assert len(raw) > 1000  # numpy copies what is shorter
-    texts = array(inner(np.dtype(f"<U{width}")), (pad,), again(5000))
-    numbers = array(inner(np.dtype("<u4")), (1, width * pad), again(5000))
-    return data(raw) + kept(5000) + b"0", texts, numbers
-
-
-def _codes(method: str, width: int, pad: int = 300) -> np.ndarray:
-    return np.array([ord(letter) for letter in method.ljust(width, "\0")] * pad, dtype=float)
-
-
-@attack("Two arrays lie on the same bytes: one is the method's name, the other an `out`.", "file")
-def name_rewritten_by_a_ufunc(scratch: Path) -> bytes:
-    """Sound when it is loaded; the first step writes `tofile` over `predict`."""
-    shared, texts, numbers = _sharing("predict")
-    rewrite = instance(
-        "sklearn.preprocessing._function_transformer", "FunctionTransformer",
-        mapping(
-            func=inner(np.abs), validate=b"\x89", accept_sparse=b"\x89", check_inverse=b"\x89",
-            feature_names_out=b"N", inverse_func=b"N", inv_kw_args=b"N",
-            kw_args=b"}" + text("out") + numbers + b"s" + text("casting") + text("unsafe") + b"s",
-        ),
-    )  # fmt: skip
-    return _two_steps(shared, rewrite, texts, scratch, _codes("tofile", 8))
-
-
-def _two_steps(shared: bytes, rewrite: bytes, texts: bytes, scratch: Path, codes: Any) -> bytes:
-    """Both branches of a union: the first rewrites the name, the second uses it."""
-    final = stack([content()], None)
-    state = dict(final.__dict__)
-    del state["stack_method_"]
-    body = b"".join(text(key) + inner(value) for key, value in state.items())
-    stacked = instance(
-        "sklearn.ensemble._stacking", "StackingClassifier",
-        b"}(" + body + text("stack_method_") + texts + b"u",
-    )  # fmt: skip
-    rewriting = _pipeline([inner(step) for step in always(codes)] + [rewrite])
-    writing = _pipeline([inner(step) for step in spelled(scratch / "written")] + [stacked])
-    union = instance(
-        "sklearn.pipeline", "FeatureUnion",
-        mapping(
-            transformer_list=b"](" + items(text("a"), rewriting) + items(text("b"), writing) + b"e",
-            n_jobs=b"N", transformer_weights=b"N", verbose=b"\x89",
-            verbose_feature_names_out=b"\x88",
-        ),
-    )  # fmt: skip
-    return whole(shared, _pipeline([union, inner(classifier())]))
-
-
-def _pipeline(steps: list[bytes]) -> bytes:
-    listed = b"".join(items(text(f"s{place}"), step) for place, step in enumerate(steps))
-    return instance(
-        "sklearn.pipeline", "Pipeline",
-        mapping(
-            steps=b"](" + listed + b"e", memory=b"N", verbose=b"\x89", transform_input=b"N"
-        ),
-    )  # fmt: skip
-
-
-@attack("A kernel writes into the training data, which lie on the method's name.", "file")
-def name_rewritten_by_a_kernel(scratch: Path) -> bytes:
-    """`kernel(X, X_fit)` with a ufunc: its second argument is its output. No `out` in the state."""
-    pad = 300
-    shared, texts, _ = _sharing("predict", pad)
-    spells = np.frombuffer("tofile".ljust(8, "\0").encode("utf-32-le") * pad, dtype="<f8").copy()
-    numbers = array(inner(np.dtype("<f8")), (1, len(spells)), again(5000))
-    machine = SVC(kernel="precomputed").fit(np.eye(2), ["no", "yes"])
-    state = machine.__getstate__() | {"kernel": np.abs, "shape_fit_": (len(spells), 1)}
-    entries = b"".join(text(key) + inner(value) for key, value in state.items())
-    body = b"}(" + entries + text("_BaseLibSVM__Xfit") + numbers + b"u"
-    rewrite = instance("sklearn.svm._classes", "SVC", body)
-    asked = dict(stack([], ["predict"]).__dict__)
-    del asked["estimators_"]
-    entries = b"".join(text(key) + inner(value) for key, value in asked.items())
-    asking = instance(
-        "sklearn.ensemble._stacking", "StackingClassifier",
-        b"}(" + entries + text("estimators_") + b"](" + rewrite + b"eu",
-    )  # fmt: skip
-    return _two_steps(shared, asking, texts, scratch, spells)
-
-
-@attack("The list of names is extended after the object that holds it was filled.", "file")
-def name_appended_later(scratch: Path) -> bytes:
-    final = stack([content()], None)
-    state = dict(final.__dict__)
-    del state["stack_method_"]
-    body = b"".join(text(key) + inner(value) for key, value in state.items())
-    stacked = instance(
-        "sklearn.ensemble._stacking", "StackingClassifier",
-        b"}(" + body + text("stack_method_") + b"]" + kept(5000) + b"u",
-    )  # fmt: skip
-    model = _pipeline([inner(step) for step in spelled(scratch / "written")] + [stacked])
-    return whole(model, again(5000), text("tofile"), b"a0")
-
-
-@attack("The same object is filled twice, soundly first.", "file")
-def state_filled_twice(scratch: Path) -> bytes:
-    sound = inner(stack([classifier()], ["predict"]))
-    late = b"}" + text("stack_method_") + b"]" + text("tofile") + b"as"
-    late += text("estimators_") + b"]" + inner(content()) + b"as"
-    stacked = sound + kept(5000) + late + b"b"
-    return whole(_pipeline([inner(step) for step in spelled(scratch / "written")] + [stacked]))
-
-
-# --- `fit` by name: what only training should do ---------------------------------------------------
-
-
-def _remembering(folder: Path) -> Pipeline:
-    """A pipeline that keeps what it has fitted in a folder."""
-    steps = [("a", StandardScaler()), ("b", KMeans(n_clusters=1, n_init=1))]
-    return Pipeline(steps, memory=str(folder))
-
-
-@attack("A stack calls `fit` on a pipeline with `memory`: a cache appears on the disk.", "file")
-def fit_with_memory(scratch: Path) -> bytes:
-    return dumped(stack([_remembering(scratch / "cache")], ["fit"]))
-
-
-@attack("`fit_predict` on a pipeline with `memory`, which even answers.", "file")
-def fit_predict_with_memory(scratch: Path) -> bytes:
-    return dumped(stack([_remembering(scratch / "cache")], ["fit_predict"]))
-
-
-@attack("A classifier chain calls `fit` by its `chain_method_`.", "file")
-def chain_fits(scratch: Path) -> bytes:
-    fitted = ClassifierChain(classifier()).fit(np.eye(4, 1), [[0, 1], [1, 0], [0, 1], [1, 0]])
-    fitted.estimators_ = [_remembering(scratch / "cache")] * 2
-    fitted.chain_method_ = "fit"
-    return dumped(fitted)
-
-
-@attack("A regressor chain with a `chain_method_` that it does not have by itself.", "file")
-def regressor_chain_fits(scratch: Path) -> bytes:
-    from sklearn.linear_model import LinearRegression
-
-    fitted = RegressorChain(LinearRegression()).fit(np.eye(4, 1), np.eye(4, 2))
-    fitted.estimators_ = [_remembering(scratch / "cache")] * 2
-    fitted.chain_method_ = "fit_predict"
-    return dumped(fitted)
-
-
-@attack("A threshold classifier whose `response_method` is `fit`.", "file")
-def threshold_fits(scratch: Path) -> bytes:
-    steps = [("a", StandardScaler().fit([[0.0], [1.0]])), ("b", classifier())]
-    inside = Pipeline(steps, memory=str(scratch / "cache"))
-    threshold = filled(
-        FixedThresholdClassifier, estimator=inside, estimator_=inside, response_method="fit",
-        threshold=0.5, pos_label=None, classes_=np.array(["no", "yes"]),
-    )  # fmt: skip
-    return dumped(stack([threshold], ["predict"]))
-
-
-@attack("Clustering with `memory`, fitted by a stack.", "file")
-def clustering_fits(scratch: Path) -> bytes:
-    cluster = AgglomerativeClustering(n_clusters=1, memory=str(scratch / "cache"))
-    constant = poured(np.arange(6.0).reshape(3, 2))
-    return dumped(chain(constant, stack([cluster], ["fit_predict"])))
-
-
-@attack("Agglomeration of features with `memory`, fitted by a stack.", "file")
-def agglomeration_fits(scratch: Path) -> bytes:
-    cluster = FeatureAgglomeration(n_clusters=2, memory=str(scratch / "cache"))
-    constant = poured(np.arange(12.0).reshape(3, 4))
-    return dumped(chain(constant, stack([cluster], ["fit_transform"])))
-
-
-@attack("A cache that lies in wait: `fit` finds its result there, a pickle, and loads it.", "file")
-def cache_in_wait(scratch: Path) -> bytes:
-    """All names are allowed; what joblib reads from its cache is any pickle."""
-    import os
-    import pickle
-
-    class Payload:
-        def __reduce__(self) -> Any:
-            return os.system, (f"touch {scratch / 'written'}",)
-
-    keeping = scratch / "cache"
-    model = chain(*always(np.array([0.25])), stack([_remembering(keeping)], ["fit"]))
-    try:
-        model.predict([[0.5]])
-    except AttributeError:
-        pass
-    for result in keeping.rglob("output.pkl"):
-        result.write_bytes(pickle.dumps(Payload()))
-    return dumped(model)
-
-
 # --- methods of what is no estimator ---------------------------------------------------------------
 
 
@@ -401,7 +212,9 @@ def format_tells_the_environment(scratch: Path) -> bytes:
     boxed[0, 0] = classifier()
     found = "0[0][0].__init__.__globals__[warnings].sys.modules[os].environ[CANARY]"
     as_object = FunctionTransformer(asarray, kw_args={"dtype": np.object_})
-    return dumped(chain(as_object, poured(boxed), stack(["{0[0][0].C:{" + found + "}}"], ["format"])))
+    return dumped(
+        chain(as_object, poured(boxed), stack(["{0[0][0].C:{" + found + "}}"], ["format"]))
+    )
 
 
 @attack("`str.format` by name with a width of 2 GB.", "memory")
@@ -456,6 +269,3 @@ def path_of_attributes(scratch: Path) -> bytes:
     chosen.importance_getter = "predict.__func__.__builtins__"
     chosen.estimator_ = classifier()
     return dumped(chain(chosen, classifier()))
-
-
-_ = (CONTENT, SECRET, PCA, before_a_model, number)

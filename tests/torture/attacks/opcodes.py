@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import pickle
 import struct
@@ -12,13 +11,24 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
-from tests.torture.attacks.campaign import attack, probe
+from tests.torture.attacks.campaign import attack
 from tests.torture.attacks.kit import (
-    again, array, before_a_model, called, classifier, data, dumped, inner, instance, items, kept, mapping,
-    named, number, text, whole,
+    again,
+    before_a_model,
+    called,
+    classifier,
+    dumped,
+    inner,
+    instance,
+    items,
+    kept,
+    mapping,
+    named,
+    number,
+    text,
+    whole,
 )  # fmt: skip
 
 
@@ -47,7 +57,9 @@ def stack_global(scratch: Path) -> bytes:
 
 @attack("STACK_GLOBAL with a dotted name, through a module of scikit-learn.", "file")
 def dotted_name(scratch: Path) -> bytes:
-    reached = text("sklearn.utils.validation") + text("warnings.sys.modules.__class__.get") + b"\x93"
+    reached = (
+        text("sklearn.utils.validation") + text("warnings.sys.modules.__class__.get") + b"\x93"
+    )
     taken = reached + items(named("sys", "modules"), text("os")) + b"R" + kept(5000) + b"0"
     return before_a_model(taken, text("sklearn.datasets._base") + text("shutil.os.mkdir") + b"\x93"
                           + items(text(str(scratch / "written"))) + b"R")  # fmt: skip
@@ -75,7 +87,9 @@ def obj(scratch: Path) -> bytes:
 def newobj(scratch: Path) -> bytes:
     made = named("pathlib", "Path") + items(text(str(scratch / "written"))) + b"\x81"
     return before_a_model(
-        made, b"0", named("zipfile", "ZipFile") + items(text(str(scratch / "written")), text("w")) + b"R"
+        made,
+        b"0",
+        named("zipfile", "ZipFile") + items(text(str(scratch / "written")), text("w")) + b"R",
     )
 
 
@@ -108,7 +122,9 @@ def setstate_of_its_own(scratch: Path) -> bytes:
     slots = b"(N}" + text("__setstate__") + named("builtins", "exec") + b"stb"
     made = named("sklearn.metrics._scorer", "_Scorer") + b")\x81"
     code = text(f"open({str(scratch / 'written')!r}, 'w').close()")
-    return before_a_model(made, b"}" + text("__setstate__") + named("builtins", "exec") + b"sb", code, b"b", slots[:0])
+    return before_a_model(
+        made, b"}" + text("__setstate__") + named("builtins", "exec") + b"sb", code, b"b", slots[:0]
+    )
 
 
 @attack("APPENDS calls `append` of whatever lies there, by name.", "file")
@@ -153,7 +169,12 @@ def nested_deeply(scratch: Path) -> bytes:
 
 @attack("A pickle within the type of an array: dtype metadata.", "file")
 def nested_in_a_type(scratch: Path) -> bytes:
-    filled = b"}" + text("a") + called(named("io", "open"), text(str(scratch / "written")), text("w")) + b"s"
+    filled = (
+        b"}"
+        + text("a")
+        + called(named("io", "open"), text(str(scratch / "written")), text("w"))
+        + b"s"
+    )
     kind = called(named("numpy", "dtype"), text("f8"), b"\x89", b"\x88") + items(
         number(4), text("<"), b"N", b"N", b"N", number(-1), number(-1), number(0), filled
     ) + b"b"  # fmt: skip
@@ -186,7 +207,11 @@ def constructor_that_calls(scratch: Path) -> bytes:
 
 @attack("The random state's constructor, the same.", "memory")
 def constructor_of_arrays(scratch: Path) -> bytes:
-    made = called(named("numpy.random._pickle", "__randomstate_ctor"), number(10**11), named("numpy", "ndarray"))
+    made = called(
+        named("numpy.random._pickle", "__randomstate_ctor"),
+        number(10**11),
+        named("numpy", "ndarray"),
+    )
     return before_a_model(made)
 
 
@@ -219,6 +244,15 @@ def scalar_of_gigabytes(scratch: Path) -> bytes:
 def reconstructed_at_any_size(scratch: Path) -> bytes:
     made = called(named("numpy._core.multiarray", "_reconstruct"), named("numpy", "ndarray"),
                   items(number(10**10)), text("d"))  # fmt: skip
+    return before_a_model(made)
+
+
+@attack("A masked array of any shape, by its own reconstructor.", "memory")
+def masked_at_any_size(scratch: Path) -> bytes:
+    made = called(
+        named("numpy.ma.core", "_mareconstruct"), named("numpy.ma", "MaskedArray"),
+        named("numpy", "ndarray"), items(number(10**10)), text("d"),
+    )  # fmt: skip
     return before_a_model(made)
 
 
@@ -276,5 +310,3 @@ for _name, _words, _raw in (
         "sklearn.linear_model._logistic", "LogisticRegression") + b")\x81](NNeb."),
 ):  # fmt: skip
     _broken(_name, _words, _raw)
-
-_ = (io, joblib, data, probe, array)

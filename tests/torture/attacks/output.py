@@ -6,13 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.feature_extraction import DictVectorizer
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.torture.attacks.campaign import attack
 from tests.torture.attacks.kit import (
-    before_a_model, chain, classifier, dumped, inner, instance, named, stack, text, whole,
+    before_a_model,
+    chain,
+    classifier,
+    dumped,
+    inner,
+    instance,
+    named,
+    stack,
+    text,
+    whole,
 )  # fmt: skip
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J"
@@ -43,21 +54,39 @@ def method_of_escapes(scratch: Path) -> bytes:
     return dumped(stack([classifier()], [f"{ESCAPE}predict"]))
 
 
+@attack("A pipeline is fitted by name, and prints the names of its steps meanwhile.", "terminal")
+def print_while_fitting(scratch: Path) -> bytes:
+    steps = [(ESCAPE, StandardScaler()), (f"{ESCAPE}2", KMeans(1, n_init=1))]
+    return dumped(stack([Pipeline(steps, verbose=True)], ["fit_predict"]))
+
+
 @attack("A warning at load, with a version that clears the terminal.", "terminal")
 def version_of_escapes(scratch: Path) -> bytes:
     state = classifier().__getstate__() | {"_sklearn_version": ESCAPE}
     entries = b"".join(text(key) + inner(value) for key, value in state.items())
-    return whole(instance("sklearn.linear_model._logistic", "LogisticRegression", b"}(" + entries + b"u"))
+    return whole(
+        instance("sklearn.linear_model._logistic", "LogisticRegression", b"}(" + entries + b"u")
+    )
 
 
-@attack("Columns whose names clear the terminal.", "terminal", ask='{"age": 1}', kind="record", fires=False)
+@attack(
+    "Columns whose names clear the terminal.",
+    "terminal",
+    ask='{"age": 1}',
+    kind="record",
+    fires=False,
+)
 def names_of_escapes(scratch: Path) -> bytes:
     vectorizer = DictVectorizer(sparse=False).fit([{f"age{ESCAPE}": 1.0}])
     vectorizer.dtype = f"float{ESCAPE}"
     return dumped(chain(vectorizer, classifier()))
 
 
-@attack("Verbose trees print to the standard output, where an answer is expected.", "terminal", fires=False)
+@attack(
+    "Verbose trees print to the standard output, where an answer is expected.",
+    "terminal",
+    fires=False,
+)
 def verbose_forest(scratch: Path) -> bytes:
     from sklearn.ensemble import RandomForestClassifier
 
@@ -72,8 +101,22 @@ def _odd(name: str, words: str, value: Any) -> None:
         return _label(value)
 
 
-for _name, _words, _value in (
-    ("half_a_character", "half a surrogate pair, which no terminal and no database takes", "a\ud800b"),
+def _itself() -> Any:
+    step = FunctionTransformer()
+    step.func = step
+    return step
+
+
+def _lists(depth: int) -> Any:
+    return [_lists(depth - 1)] if depth else []
+
+
+_ODD: tuple[tuple[str, str, Any], ...] = (
+    (
+        "half_a_character",
+        "half a surrogate pair, which no terminal and no database takes",
+        "a\ud800b",
+    ),
     ("with_a_nul", "text with a NUL", "a\0b"),
     ("of_a_megabyte", "a megabyte of text", "x" * 5_000_000),
     ("beyond_sqlite", "a whole number beyond 64 bits", 2**70),
@@ -83,17 +126,11 @@ for _name, _words, _value in (
     ("complex", "complex", 1 + 2j),
     ("of_bytes", "bytes", b"\xff\xfe"),
     ("nothing", "None", None),
-    ("a_list_of_itself", "an estimator that holds itself", None),
+    ("a_list_of_itself", "an estimator that holds itself", _itself()),
     ("a_date", "a date without a time", np.datetime64("NaT")),
-    ("nested", "lists in each other", None),
-):
-    if _name == "nested":
-        _value = []
-        for _ in range(150):
-            _value = [_value]
-    if _name == "a_list_of_itself":
-        _value = FunctionTransformer()
-        _value.func = _value
+    ("nested", "lists in each other", _lists(150)),
+)
+for _name, _words, _value in _ODD:
     _odd(_name, _words, _value)
 
 
@@ -136,11 +173,11 @@ def number_that_is_none(scratch: Path) -> bytes:
     return dumped(model)
 
 
-@attack("A class is changed by slots in a state: its method, for all models of the process.", "poison")
+@attack(
+    "A class is changed by slots in a state: its method, for all models of the process.", "poison"
+)
 def class_changed(scratch: Path) -> bytes:
     """BUILD with slots does `setattr` on what lies there; that may be a class."""
     change = b"(N}" + text("sort_indices") + named("numpy", "mean") + b"stb0"
     classes = ("csr_matrix", "csr_array")
-    return before_a_model(
-        *(named("scipy.sparse._csr", name) + change for name in classes), b"N"
-    )
+    return before_a_model(*(named("scipy.sparse._csr", name) + change for name in classes), b"N")

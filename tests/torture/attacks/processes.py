@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,19 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.torture.attacks.campaign import attack
 from tests.torture.attacks.kit import (
-    arrays, before_a_model, called, chain, classifier, dumped, inner, named, poured, regressor, stack,
-    text, items,
+    arrays,
+    before_a_model,
+    called,
+    chain,
+    classifier,
+    dumped,
+    inner,
+    items,
+    named,
+    poured,
+    regressor,
+    stack,
+    text,
 )  # fmt: skip
 
 
@@ -68,7 +78,8 @@ def topics_of_processes(scratch: Path) -> bytes:
 @attack("A function on the list whose keywords ask for processes.", "process")
 def function_of_processes(scratch: Path) -> bytes:
     step = FunctionTransformer(
-        mutual_info_classif, kw_args={"y": np.arange(12) % 2, "n_jobs": 2, "discrete_features": False}
+        mutual_info_classif,
+        kw_args={"y": np.arange(12) % 2, "n_jobs": 2, "discrete_features": False},
     )
     return dumped(chain(poured(np.random.RandomState(0).rand(12, 2)), step, classifier(2)))
 
@@ -81,7 +92,10 @@ def search_of_processes(scratch: Path) -> bytes:
     return dumped(chain(poured(np.arange(8.0).reshape(4, 2)), stack([search], ["fit"])))
 
 
-@attack("A large array beside two jobs: joblib maps it to a file of its own for the children.", "process")
+@attack(
+    "A large array beside two jobs: joblib maps it to a file of its own for the children.",
+    "process",
+)
 def mapped_for_processes(scratch: Path) -> bytes:
     """Above a megabyte joblib dumps arguments into TMPDIR or /dev/shm."""
     grid = np.zeros((1, 200_000))
@@ -90,19 +104,25 @@ def mapped_for_processes(scratch: Path) -> bytes:
     return dumped(chain(poured(grid), union, regressor(400_000)))
 
 
-@attack("`joblib.Parallel` is not named, but its spawned children run what `sys.path` has.", "process")
+@attack(
+    "`joblib.Parallel` is not named, but its spawned children run what `sys.path` has.", "process"
+)
 def theil_sen_of_processes(scratch: Path) -> bytes:
     from sklearn.multioutput import MultiOutputRegressor
 
     grid, labels = arrays()
-    made = MultiOutputRegressor(TheilSenRegressor(max_subpopulation=10)).fit(grid, np.c_[labels, labels])
+    made = MultiOutputRegressor(TheilSenRegressor(max_subpopulation=10)).fit(
+        grid, np.c_[labels, labels]
+    )
     made.n_jobs = 2
     return dumped(made)
 
 
 @attack("`os.system` by a text opcode, before the model.", "process")
 def shell_at_load(scratch: Path) -> bytes:
-    return before_a_model(called(named("posix", "system"), text(f"touch {scratch / 'written'}; sleep 1")))
+    return before_a_model(
+        called(named("posix", "system"), text(f"touch {scratch / 'written'}; sleep 1"))
+    )
 
 
 @attack("`subprocess.Popen` whose process stays.", "process")
@@ -123,6 +143,3 @@ def spawned(scratch: Path) -> bytes:
 def started_by_a_method(scratch: Path) -> bytes:
     pool = called(named("multiprocessing", "Pool"), inner(1))
     return before_a_model(pool)
-
-
-_ = os

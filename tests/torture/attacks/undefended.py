@@ -45,7 +45,9 @@ def _watch(case: dict[str, str], joblib: Any) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         _victim(case, said, joblib)
-    seen, deadline = set(), time.monotonic() + PATIENCE.get(case["aim"], LONGEST)
+    seen: set[int] = set()
+    status: int | None
+    deadline = time.monotonic() + PATIENCE.get(case["aim"], LONGEST)
     while True:
         ended, status, usage = os.wait4(child, os.WNOHANG)
         seen |= session(child) - {child}

@@ -1,0 +1,140 @@
+"""Artifacts that reach for files, the network, processes and whoever runs them: none gets there.
+
+Each is first loaded by joblib and asked without mlreg, to see that it is no dud; then through the
+command line, and through the library in a program of its own. A wall can be switched off, to see
+that the other one holds alone.
+"""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.torture.attacks.campaign import Attack, attacks
+from tests.torture.attacks.stage import Listener, Scene, fired, harm, play_undefended, set_scene
+from tests.torture.attacks.through import (
+    Walls,
+    make_registry,
+    play_through_commands,
+    play_through_library,
+)
+
+ATTACKS = attacks()
+FIRING = [attack.name for attack in ATTACKS.values() if attack.fires]
+Effects = dict[str, set[str]]
+
+# How mlreg is run with one wall down: an environment, or Python that it runs before it begins.
+# None: there is no way to switch the other one off yet.
+WALLS: dict[str, Walls | None] = {
+    "both": Walls("both"),
+    "states-only": None,
+    "confinement-only": None,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _survive_signals() -> Iterator[None]:
+    """Some signal their parent; that may be whoever runs the tests."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.fixture(scope="module")
+def listener() -> Listener:
+    """A port of this machine, and who connected."""
+    return Listener()
+
+
+@pytest.fixture(scope="module", params=WALLS)
+def walls(request: pytest.FixtureRequest) -> Walls:
+    """Which walls stand."""
+    found = WALLS[request.param]
+    if found is None:
+        pytest.skip(f"nothing switches mlreg to {request.param}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty registry, to be copied."""
+    return make_registry(tmp_path_factory.mktemp("registry") / "template")
+
+
+@pytest.fixture(scope="module")
+def undefended(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Effects:
+    """What each does to joblib and scikit-learn alone."""
+    parent = tmp_path_factory.mktemp("undefended")
+    scenes = _scenes(list(ATTACKS.values()), parent, listener)
+    return play_undefended(scenes, parent, listener)
+
+
+@pytest.fixture(scope="module")
+def through_commands(
+    tmp_path_factory: pytest.TempPathFactory, registry: Path, walls: Walls, listener: Listener
+) -> Effects:
+    """What each does through the command line."""
+    parent = tmp_path_factory.mktemp(f"commands-{walls.name}")
+    return play_through_commands(
+        _scenes(_suited(walls), parent, listener), registry, walls, listener
+    )
+
+
+@pytest.fixture(scope="module")
+def through_library(
+    tmp_path_factory: pytest.TempPathFactory, registry: Path, walls: Walls, listener: Listener
+) -> Effects:
+    """What each does to a program that uses the library."""
+    parent = tmp_path_factory.mktemp(f"library-{walls.name}")
+    return play_through_library(
+        _scenes(_suited(walls), parent, listener), registry, walls, listener
+    )
+
+
+def _suited(walls: Walls) -> list[Attack]:
+    """With the states unchecked, programs of any kind; else what the allow-list may let through."""
+    return [
+        attack for attack in ATTACKS.values() if not attack.freely or walls.name != "states-only"
+    ]
+
+
+def _scenes(chosen: list[Attack], parent: Path, listener: Listener) -> list[Scene]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is fitted here is not meant to be sound
+        return [set_scene(attack, parent, listener.port) for attack in chosen]
+
+
+def test_the_campaign_is_large_and_most_of_it_works() -> None:
+    assert len(FIRING) >= 100
+    assert len({ATTACKS[name].aim for name in FIRING}) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("name", FIRING)
+def test_an_attack_works_where_nothing_defends(name: str, undefended: Effects) -> None:
+    assert fired(ATTACKS[name].aim, undefended[name]), undefended[name]
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_has_no_effect_through_the_command_line(
+    name: str, walls: Walls, through_commands: Effects
+) -> None:
+    if name in {attack.name for attack in _suited(walls)}:
+        assert not harm(through_commands[name]), (ATTACKS[name].about, through_commands[name])
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_has_no_effect_through_the_library(
+    name: str, walls: Walls, through_library: Effects
+) -> None:
+    if name in {attack.name for attack in _suited(walls)}:
+        assert not harm(through_library[name]), (ATTACKS[name].about, through_library[name])
