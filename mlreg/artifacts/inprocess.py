@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlreg.artifacts import forks
 from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.runner import Batch, Failure, Input, Inspection, Loadable, Pending
@@ -39,6 +40,11 @@ class InProcessRunner:
         self._capacity = capacity
         self._only_proved = only_proved
         self._models: OrderedDict[Key, tuple[Flavor, Any]] = OrderedDict()
+        self.begin_anew()
+        forks.watch(self)
+
+    def begin_anew(self) -> None:
+        """Have locks that nobody holds: a forked child inherits them as they are. See `forks`."""
         self._lock = threading.Lock()
         self._loading = threading.Lock()
 

@@ -75,6 +75,10 @@ class Lane:
         self._loaded: set[tuple[str, bool]] = set()
         self._resting: dict[tuple[str, bool], tuple[float, Failure]] = {}
 
+    def abandon(self) -> None:
+        """In a forked child: let go of the process, which is the parent's."""
+        self._process.abandon()
+
     def close(self) -> None:
         """End the process."""
         with self._lock:

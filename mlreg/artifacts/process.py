@@ -137,6 +137,15 @@ class WorkerProcess:
             return _manner(os.waitpid(pid, 0)[1])
         return "ended"
 
+    def abandon(self) -> None:
+        """In a forked child: let go of the process, which is the parent's."""
+        self._pid = None
+        for end in self._ends:
+            os.close(end)
+        self._ends.clear()
+        if self._artifacts:
+            self._artifacts.close()
+
     def _spawn(self, requests: int, replies: int, lifeline: int, artifacts: int) -> int:
         root = str(Path(__file__).parents[2])
         code = _CODE.format(root=root, limit=self.memory_limit_bytes, imports=self._imports)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +18,7 @@ Place = Literal["inprocess", "worker"]
 
 
 def make_worker(objects: ObjectStore, settings: Settings) -> WorkerRunner:
-    """A runner in a process of its own, with the limits that the settings say; not yet started."""
+    """A runner in processes of its own, started when needed, with the limits of the settings."""
     return WorkerRunner(
         objects,
         timeout_seconds=settings.number("timeout"),
@@ -45,48 +44,11 @@ def make_runner(place: Place | None, objects: ObjectStore, settings: Settings) -
     if place == "inprocess":
         return InProcessRunner(objects)
     if place == "worker":
-        return LazyWorker(objects, settings)
+        return make_worker(objects, settings)
     if place is None:
         here = InProcessRunner(objects, only_proved=True)
-        return SortingRunner(here, LazyWorker(objects, settings))
+        return SortingRunner(here, make_worker(objects, settings))
     raise InvalidInput("runner must be 'inprocess', 'worker', None or an object that runs models")
-
-
-class LazyWorker:
-    """A process for models that is started when it is first needed; each fork has its own.
-
-    A fork inherits the pipes of its parent's process. Whatever it wrote into them would be taken
-    for its parent's, so it leaves them alone.
-    """
-
-    def __init__(self, objects: ObjectStore, settings: Settings) -> None:
-        self._objects = objects
-        self._settings = settings
-        self._workers: dict[int, WorkerRunner] = {}
-
-    def inspect(self, digest: str, *, trusted: bool) -> Inspection:
-        """Load the object over there and infer its signature. See `Runner.inspect`."""
-        return self._worker().inspect(digest, trusted=trusted)
-
-    def predict(self, model: Loadable, inputs: Sequence[Input]) -> Batch:
-        """Answer each input, in order. See `Runner.predict`."""
-        return self._worker().predict(model, inputs)
-
-    def submit(self, model: Loadable, inputs: Sequence[Input]) -> Pending:
-        """Send the inputs off, and come back for the answers. See `Runner.submit`."""
-        return self._worker().submit(model, inputs)
-
-    def close(self) -> None:
-        """End the process that was started from this one."""
-        if worker := self._workers.pop(os.getpid(), None):
-            worker.close()
-
-    def _worker(self) -> WorkerRunner:
-        # Two threads may make one each; only the one that is kept is ever started.
-        process = os.getpid()
-        return self._workers.get(process) or self._workers.setdefault(
-            process, make_worker(self._objects, self._settings)
-        )
 
 
 class SortingRunner:

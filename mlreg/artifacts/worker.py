@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from mlreg.artifacts import forks
 from mlreg.artifacts.confinement import WALLS
 from mlreg.artifacts.lane import Lane, Limits
 from mlreg.artifacts.objects import ObjectStore
@@ -48,6 +49,19 @@ class WorkerRunner:
         self._lanes: dict[bool, Lane] = {}
         # Re-entrant: an interrupt can leave it held by the very thread that then closes the runner.
         self._lock = threading.RLock()
+        forks.watch(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: start processes of its own when it needs some. See `forks`.
+
+        What it wrote to those of its parent would be taken for its parent's.
+        """
+        self._lock = threading.RLock()
+        if self._spare:
+            self._spare.abandon()
+        for lane in self._lanes.values():
+            lane.abandon()
+        self._spare, self._lanes = None, {}
 
     def start(self) -> None:
         """Start a process now, so that it imports while the caller does something else."""

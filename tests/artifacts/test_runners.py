@@ -15,7 +15,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlreg.artifacts.objects import ObjectStore
 from mlreg.artifacts.runner import Answer, Runner
-from mlreg.artifacts.runners import LazyWorker, SortingRunner, make_runner
+from mlreg.artifacts.runners import SortingRunner, make_runner, make_worker
+from mlreg.artifacts.worker import WorkerRunner
 from mlreg.config import Settings, load_settings
 from mlreg.errors import ArtifactMissing, ArtifactUntrusted, InvalidInput
 from mlreg.registry import Registry
@@ -41,8 +42,10 @@ def runner(objects: ObjectStore, settings: Settings) -> Iterator[Runner]:
     made.close()
 
 
-def workers_of(runner: Any) -> dict[int, Any]:
-    return runner._elsewhere._workers
+def process_of(runner: Any) -> Any:
+    """The process that runs what is not proved; None where none was needed."""
+    lane = runner._elsewhere._lanes.get(False)
+    return lane and lane._process
 
 
 def linear() -> LogisticRegression:
@@ -58,7 +61,7 @@ def test_a_model_that_is_proved_sound_runs_in_this_process(runner: Any, stored: 
     assert runner.inspect(model.digest, trusted=False).signature.input == "vector"
     (answer,) = runner.predict(model, [ROW]).outcomes
     assert answer.output == linear().predict([ROW])[0]
-    assert not workers_of(runner)
+    assert process_of(runner) is None
 
 
 def test_a_model_that_is_not_proved_runs_in_another_process(runner: Any, stored: Store) -> None:
@@ -66,14 +69,14 @@ def test_a_model_that_is_not_proved_runs_in_another_process(runner: Any, stored:
     assert runner.inspect(model.digest, trusted=False).signature.input == "vector"
     (answer,) = runner.submit(model, [ROW]).result().outcomes
     assert answer.output == forest().predict([ROW])[0]
-    assert workers_of(runner)[os.getpid()]._process.is_running
+    assert process_of(runner).is_running
     assert not runner._here._models
 
 
 def test_a_model_that_is_trusted_runs_in_this_process(runner: Any, stored: Store) -> None:
     model = stored(forest(), trusted=True)
     assert isinstance(runner.predict(model, [ROW]).outcomes[0], Answer)
-    assert not workers_of(runner)
+    assert process_of(runner) is None
 
 
 def test_the_same_bytes_are_trusted_once_and_untrusted_once(runner: Any, stored: Store) -> None:
@@ -97,7 +100,7 @@ def test_an_artifact_that_is_missing_needs_no_process(runner: Any, stored: Store
     assert runner.predict(model, [ROW]).outcomes[0].kind == "artifact"
     with pytest.raises(ArtifactMissing, match="000000000000"):
         runner.inspect(model.digest, trusted=False)
-    assert not workers_of(runner)
+    assert process_of(runner) is None
 
 
 def test_a_model_that_hangs_has_no_answer_and_does_not_hang_its_caller(
@@ -120,7 +123,7 @@ def test_each_place_can_be_asked_for(objects: ObjectStore, settings: Settings) -
     from mlreg.artifacts.inprocess import InProcessRunner
 
     assert isinstance(make_runner("inprocess", objects, settings), InProcessRunner)
-    assert isinstance(make_runner("worker", objects, settings), LazyWorker)
+    assert isinstance(make_runner("worker", objects, settings), WorkerRunner)
     assert isinstance(make_runner(None, objects, settings), SortingRunner)
     with pytest.raises(InvalidInput, match="'inprocess', 'worker', None"):
         make_runner("cloud", objects, settings)
@@ -130,7 +133,7 @@ def test_the_limits_of_the_process_are_those_of_the_settings(
     objects: ObjectStore, tmp_path: Path
 ) -> None:
     settings = load_settings(tmp_path, {"MLREG_TIMEOUT": "7", "MLREG_MEMORY_LIMIT_MB": "512"})
-    worker = LazyWorker(objects, settings)._worker()
+    worker = make_worker(objects, settings)
     assert worker._limits.answer == 7
     assert worker._memory == 512 << 20
 
@@ -139,18 +142,19 @@ def test_the_limits_of_the_process_are_those_of_the_settings(
 def test_a_fork_starts_a_process_of_its_own(runner: Any, stored: Store) -> None:
     model = stored(forest())
     wanted = runner.predict(model, [ROW]).outcomes
+    theirs = process_of(runner)._pid
     child = os.fork()
     if child == 0:
         try:
             same = runner.predict(model, [ROW]).outcomes == wanted
-            own = workers_of(runner)[os.getpid()]._process._pid
+            own = process_of(runner)._pid
             runner.close()
-            os._exit(0 if same and own not in (None, os.getppid()) else 1)
+            os._exit(0 if same and own not in (None, theirs) else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert runner.predict(model, [ROW]).outcomes == wanted
-    assert workers_of(runner)[os.getpid()]._process.is_running
+    assert process_of(runner).is_running
 
 
 @pytest.mark.parametrize("place", [None, "inprocess", "worker"])
