@@ -22,6 +22,7 @@ FILE = "config.toml"
 # What decides which code runs and what is believed; looked at before any of it is read.
 VITAL = (FILE, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OBJECTS)
 HIDDEN = "(not shown)"
+_FORMER_LEAST_MB = 256
 
 Value = str | float | int | bool
 # How far a registry's file is heard: always; as far as it is stricter than what the user's own
@@ -213,7 +214,7 @@ def load_settings(folder: Path | None, environ: Mapping[str, str] = os.environ) 
         from mlreg.ownership import check_own
 
         check_own(folder, VITAL)
-    theirs = _parsed(_read_file(folder / FILE), FILE)
+    theirs = _parsed(_lifted(_read_file(folder / FILE)), FILE)
     unheard = tuple(name for name, (value, _) in theirs.items() if _has_no_say(name, value))
     if unheard:
         _warn_unheard(folder / FILE, unheard)
@@ -271,6 +272,14 @@ def _warn_unheard(path: Path, names: tuple[str, ...]) -> None:
 
 def _parsed(stored: Mapping[str, object], origin: str) -> Found:
     return {name: (BY_NAME[name].parse(raw, origin), origin) for name, raw in stored.items()}
+
+
+def _lifted(stored: dict[str, Any]) -> dict[str, Any]:
+    """What a registry says, with a limit raised that was once taken and lets no model run."""
+    limit, least = stored.get("memory_limit_mb"), int(BY_NAME["memory_limit_mb"].least)
+    if type(limit) is int and _FORMER_LEAST_MB <= limit < least:
+        return stored | {"memory_limit_mb": least}
+    return stored
 
 
 def _read_file(path: Path) -> dict[str, Any]:

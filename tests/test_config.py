@@ -39,6 +39,13 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
     assert settings.flag("allow_shared") is False
 
 
+def test_a_limit_that_an_older_registry_could_have_and_is_too_small_is_raised(tmp_path: Path):
+    (tmp_path / FILE).write_text("memory_limit_mb = 256\n")
+    assert load_settings(tmp_path, {}).number("memory_limit_mb") == 384
+    with pytest.raises(InvalidInput, match="memory_limit_mb from MLREG_MEMORY_LIMIT_MB"):
+        load_settings(tmp_path, {"MLREG_MEMORY_LIMIT_MB": "256"})
+
+
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes"])
 def test_a_flag_can_be_said_in_several_words(tmp_path: Path, word: str):
     assert load_settings(tmp_path, {"MLREG_ALLOW_SHARED": word}).flag("allow_shared") is True
