@@ -193,3 +193,20 @@ def test_a_quiet_process_has_no_thread(store: Store, seeded: Seeded, disk: Disk)
     store.append_prediction(entry(seeded))
     until(lambda: not any(thread.name == "mlreg-sync" for thread in threading.enumerate()))
     assert disk.syncs == 1
+
+
+def test_a_change_that_a_quota_refuses_may_be_tried_again(store: Store, seeded: Seeded):
+    store.database.reserve.restore()
+    connection = store.database.connection()
+    pages = connection.execute("pragma page_count").fetchone()[0]
+    connection.execute(f"pragma max_page_count = {pages}")  # the disk itself has room
+    with pytest.raises(StoreFull, match="the disk is full") as caught:
+        add_models(store)
+    assert "try again" in caught.value.hint
+    assert not store.database.reserve.exists()
+
+
+def add_models(store: Store) -> None:
+    with store.write(urgent=True) as tx:
+        for number in range(2000):
+            tx.models.ensure(f"model{number}", at=0)
