@@ -115,6 +115,8 @@ class Experiments:
 
     def find(self, test_id: str) -> Experiment | None:
         """The experiment of this id, or None."""
+        if not test_id.isprintable():
+            return None  # no id is so, and SQLite takes no lone surrogate
         row = self._connection.execute(BY_ID, {"test_id": test_id}).fetchone()
         return self._from_row(row) if row else None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlreg.cli.app import VERBS
+from mlreg.cli.app import VERBS, command
 from mlreg.cli.exit_codes import ExitCode
 from mlreg.registry import Registry
 from tests.cli.conftest import Run
@@ -117,6 +118,42 @@ def test_history_audit_and_rollbacks_have_their_keys(serving: Run) -> None:
     assert not missing(serving("audit", "--json").records[-1], EVENT)
     choice = serving("route", "--user", "u", "--json").json
     assert set(choice) == {"model", "version", "model_id", "revision", "arm_reason"}
+
+
+def commands(group: Any, *prefix: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands with the words that call them, those of groups as well."""
+    for name in group.list_commands(None):
+        found = group.get_command(None, name)
+        if hasattr(found, "commands"):
+            yield from commands(found, *prefix, name)
+        else:
+            yield (*prefix, name), found
+
+
+# They run for long, or make a registry somewhere else, whatever they are given.
+ALL = [pair for pair in commands(command()) if pair[0] not in {("demo",), ("selftest",), ("init",)}]
+
+
+def lines_with(value: str, words: tuple[str, ...], found: Any) -> Iterator[list[str]]:
+    """Command lines that have a value as an argument, and as the value of each option."""
+    yield [*words, value]
+    yield [*words, value, value]
+    required = [p for p in found.params if p.param_type_name == "argument" and p.required]
+    usual = ["sentiment@1.0.0", "1"][: len(required)]
+    for option in found.params:
+        if option.param_type_name == "option" and not option.is_flag:
+            yield [*words, *usual, option.opts[0], value]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "found"), ALL, ids=[" ".join(words) for words, _ in ALL])
+def test_no_odd_value_of_an_argument_or_option_is_a_defect(
+    serving: Run, words: tuple[str, ...], found: Any
+) -> None:
+    """Some values; `make torture` tries more."""
+    for value in ("9223372036854775808", "\udcff", "1h1h"):
+        for line in lines_with(value, words, found):
+            assert serving(*line, input="").code != ExitCode.UNEXPECTED, line
 
 
 def test_a_model_that_fails_is_a_record_an_error_and_7(
