@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.torture.attacks.campaign import attack
 from tests.torture.attacks.kit import (
+    always,
     arrays,
     before_a_model,
     called,
@@ -81,7 +82,8 @@ def function_of_processes(scratch: Path) -> bytes:
         mutual_info_classif,
         kw_args={"y": np.arange(12) % 2, "n_jobs": 2, "discrete_features": False},
     )
-    return dumped(chain(poured(np.random.RandomState(0).rand(12, 2)), step, classifier(2)))
+    one = always(np.array([0.5]))
+    return dumped(chain(*one, poured(np.random.RandomState(0).rand(12, 2)), step, classifier(2)))
 
 
 @attack("A grid search that a stack fits, in two processes.", "process")
@@ -101,7 +103,7 @@ def mapped_for_processes(scratch: Path) -> bytes:
     grid = np.zeros((1, 200_000))
     scaler = StandardScaler().fit(np.ones((2, 200_000)))
     union = FeatureUnion([("a", scaler), ("b", scaler)], n_jobs=2)
-    return dumped(chain(poured(grid), union, regressor(400_000)))
+    return dumped(chain(*always(np.array([0.5])), poured(grid), union, regressor(400_000)))
 
 
 @attack(
