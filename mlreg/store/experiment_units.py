@@ -11,11 +11,19 @@ from mlreg.store.experiment_folds import TAKES_PART
 from mlreg.store.measures import VALUES_TABLE, measure_of, value_name
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.
-TORN = """
-    select unit, revision from experiment_units
-    where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
+TORN_UNITS = """
+    select count(distinct unit) from (
+        select unit from experiment_units
+        where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
+    )
 """
-TORN_UNITS = "select count(distinct unit) from (:torn)"
+# Of a row `u`: whether its phase sent its user to another arm as well. By key, so that many such
+# users cost no more than few.
+IS_TORN = """exists (
+        select 1 from experiment_units o
+        where o.experiment = :experiment and o.unit = u.unit and o.revision = u.revision
+            and o.version <> u.version
+    )"""
 PARTICIPANTS = """
     select count(*), total(first <> last) from (
         select min(version) as first, max(version) as last from experiment_units
@@ -40,8 +48,8 @@ REQUESTS = """
 SUMS = """
     select revision, version, unit = '', total(:k > 0), total(:y), total(:k), total(1.0 * :y * :y),
         total(1.0 * :k * :k), total(1.0 * :y * :k), total(:square)
-    from :table
-    where experiment = :experiment :named and (unit, revision) not in (:torn)
+    from :table u
+    where experiment = :experiment :named and (unit = '' or not :is_torn)
     group by 1, 2, 3
 """
 # What each unit did over all phases and arms, as its distance from the rates, on the scale of the
@@ -60,7 +68,7 @@ SPREAD = """
             total((:y - rate * :k) * in_treatment) as t, 0.0 as c2, 0.0 as t2,
             max(:k > 0 and in_control <> 0) as has_c, max(:k > 0 and in_treatment <> 0) as has_t
         from :table u cross join cells on cells.revision = u.revision and cells.version = u.version
-        where experiment = :experiment :named and unit <> '' and (unit, u.revision) not in (:torn)
+        where experiment = :experiment :named and unit <> '' and not :is_torn
         group by unit
         union all
         select 0.0, 0.0,
@@ -115,7 +123,7 @@ class ExperimentUnits:
         """Users; of these, seen in two arms; of these, within one phase."""
         own = {"experiment": experiment}
         users, moved = self._connection.execute(PARTICIPANTS, own).fetchone()
-        torn = self._connection.execute(TORN_UNITS.replace(":torn", TORN), own).fetchone()[0]
+        torn = self._connection.execute(TORN_UNITS, own).fetchone()[0]
         return users, int(moved), torn
 
     def sums(self, experiment: int, metric: str) -> dict[Cell, Sums]:
@@ -156,7 +164,7 @@ def _statement(template: str, metric: str) -> str:
         ":table": measure.table,
         ":square": measure.square,
         ":named": "and name = :name" if measure.table == VALUES_TABLE else "",
-        ":torn": TORN,
+        ":is_torn": IS_TORN,
         ":y": measure.y,
         ":k": measure.k,
     }
