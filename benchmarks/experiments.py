@@ -21,7 +21,7 @@ import mlreg
 from benchmarks.harness import Line, Plan
 from mlreg.clock import now
 from mlreg.entities.analyses import MetricResult
-from mlreg.entities.experiments import Outcome
+from mlreg.entities.experiments import Draft, Outcome
 from mlreg.registry import Registry, init_registry
 from mlreg.store import experiment_folds
 from mlreg.store.experiment_folds import BACKLOG
@@ -176,7 +176,7 @@ def logging(plan: Plan) -> list[Line]:
             registry.predictions._log_entries(entries[first : first + CHUNK])
 
     def record_many(registry: Registry) -> None:
-        registry.experiments.record_many("t", outcomes)
+        registry.external.record_many("t", outcomes)
 
     return [
         _cost("log, one row a transaction", one_by_one, plan.folder),
@@ -248,9 +248,8 @@ def _prepared(folder: Path, *, running: bool) -> Registry:
     registry = init_registry(folder)
     for version in ("1.0.0", "2.0.0"):
         registry.versions.register(f"m@{version}")
-    registry.experiments.create(
-        "t", control="m@1.0.0", treatments=["m@2.0.0"], strategy="sticky", mde=0.01
-    )
+    draft = Draft(control="m@1.0.0", treatments=["m@2.0.0"], strategy="sticky", mde=0.01)
+    registry.experiments.create("t", draft)
     if running:
         registry.experiments.start("t")
     return registry

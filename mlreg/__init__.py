@@ -8,6 +8,8 @@ opens the registry here or above; `mlreg.registry` has the services it hands out
 # As `typing` has it, whose import takes longer than all else that a command needs to start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlreg.entities.experiments import Draft as Draft
+    from mlreg.entities.experiments import Outcome as Outcome
     from mlreg.entities.predictions import Feedback as Feedback
     from mlreg.entities.traffic import Change as Change
     from mlreg.errors import MlregError as MlregError
@@ -21,14 +23,27 @@ __version__ = "0.1.0"
 # Public name: module and name there. Resolved on first use, to keep `import mlreg` light.
 _PUBLIC = {
     "Change": ("mlreg.entities.traffic", "Change"),
+    "Draft": ("mlreg.entities.experiments", "Draft"),
     "Feedback": ("mlreg.entities.predictions", "Feedback"),
     "MlregError": ("mlreg.errors", "MlregError"),
+    "Outcome": ("mlreg.entities.experiments", "Outcome"),
     "Registry": ("mlreg.registry", "Registry"),
     "Request": ("mlreg.services.answers", "Request"),
     "init": ("mlreg.registry", "init_registry"),
     "open": ("mlreg.registry", "open_registry"),
 }
-__all__ = ["Change", "Feedback", "MlregError", "Registry", "Request", "__version__", "init", "open"]
+__all__ = [
+    "Change",
+    "Draft",
+    "Feedback",
+    "MlregError",
+    "Outcome",
+    "Registry",
+    "Request",
+    "__version__",
+    "init",
+    "open",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlreg.artifacts.runners import Place
     from mlreg.entities.queries import Rows
     from mlreg.services.audit import Audit
+    from mlreg.services.experiments.external import ExternalPrograms
     from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
     from mlreg.services.health import Health
@@ -121,10 +122,17 @@ class Registry:
 
     @lazy
     def experiments(self) -> Experiments:
-        """Create, start, analyse and conclude A/B tests."""
+        """Create, start, analyze and conclude A/B tests."""
         from mlreg.services.experiments.service import Experiments
 
-        return Experiments(self._context, self.traffic)
+        return Experiments(self._context)
+
+    @lazy
+    def external(self) -> ExternalPrograms:
+        """Let programs that run their own model take part in A/B tests."""
+        from mlreg.services.experiments.external import ExternalPrograms
+
+        return ExternalPrograms(self._context)
 
     @lazy
     def trust(self) -> Trust:

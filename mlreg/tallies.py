@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil, log
 from struct import pack, unpack
+from typing import NamedTuple
 
 # In units of 2**-80 every double from 1e-8 up is a whole number, and whole numbers add exactly.
 SCALE = 2.0**80
@@ -174,3 +175,42 @@ def unpack_histogram(blob: bytes) -> Counter[int]:
     """Read the stored form."""
     numbers = unpack(f"<{len(blob) // 8}Q", blob)
     return Counter(dict(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+# --- of experiments ---------------------------------------------------------------------------
+
+
+class Sums(NamedTuple):
+    """Sums over units of y and k, their squares and their product; `n` units have a k above 0."""
+
+    n: float = 0
+    y: float = 0
+    k: float = 0
+    yy: float = 0
+    kk: float = 0
+    yk: float = 0
+
+
+class CellCounts(NamedTuple):
+    """How many took part in a phase by one version."""
+
+    users: int = 0
+    alone: int = 0
+    requests: int = 0
+
+
+class Marks(NamedTuple):
+    """Ids up to which an experiment is folded.
+
+    Attributes:
+        predictions: Of the log.
+        feedback: Of the feedback.
+        ripe: Of the log again: predictions so old that their label is due.
+    """
+
+    predictions: int
+    feedback: int
+    ripe: int = 0
+
+
+Cuts = dict[str, int]

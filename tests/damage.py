@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlreg.artifacts.samples import constant_model
+from mlreg.entities.experiments import Draft
 from mlreg.entities.predictions import Feedback
 from mlreg.entities.traffic import Change
 from mlreg.registry import Registry, init_registry
@@ -59,10 +60,11 @@ def build(folder: Path) -> Path:
         registry.versions.alias("m@1.0.0", "old")
         registry.versions.archive("m@3.0.0")
         registry.traffic.activate("m@1.0.0")
-        registry.experiments.create(
-            "t", control="m@1.0.0", treatments=["m@2.0.0"], strategy="sticky",
+        draft = Draft(
+            control="m@1.0.0", treatments=["m@2.0.0"], strategy="sticky",
             metric="accuracy", min_run="1s",
         )  # fmt: skip
+        registry.experiments.create("t", draft)
         registry.experiments.start("t")
         for i in range(ROWS):
             clock.at += 1_000_000

@@ -30,10 +30,10 @@ def record_stream(session: Session, test_id: str) -> None:
         InvalidInput: A line cannot be read; nothing is then recorded.
     """
     with readable_twice(Source(Path(STDIN), "jsonl")) as origin, session.open() as registry:
-        check = registry.experiments.checker(test_id)
+        check = registry.external.checker(test_id)
         total = sum(1 for _ in outcomes(origin, check))
         with Progress("outcomes", total=total) as progress:
-            recorded = registry.experiments.record_many(
+            recorded = registry.external.record_many(
                 test_id, outcomes(origin), progress=progress.advance
             )
         session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))

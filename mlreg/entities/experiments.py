@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -24,6 +24,61 @@ CONTROL = "control"
 SLOTS = 10
 LEAST_RUN = 3 * 86_400.0
 """Seconds that a test runs before its first verdict, where nothing else is said."""
+
+
+Amount = float | str
+"""In the metric's unit, or as text a part of the baseline, like `20%`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An experiment as it is asked for.
+
+    Attributes:
+        control: The version to compare with.
+        treatments: The versions that are tried.
+        split: Percent of the traffic that the treatments share equally; None: equal arms.
+        weights: Percent by version of all arms, instead of `split`.
+        strategy: `canary` is sticky routing that begins with a tenth and goes up by `step`.
+        metric: What decides.
+        secondary: Metrics to show, which decide nothing.
+        guardrails: What must hold for a winner, like `p95_latency_ms <= +10%`.
+        alpha: Two-sided level, shared among the treatments.
+        power: Chance to find a difference of `mde`.
+        mde: Smallest difference to find, in the metric's unit; `20%` is a part of the baseline.
+        min_effect: Smallest improvement worth shipping, written alike.
+        min_samples: Units that each arm needs, at least 100.
+        min_run: Such as `12h`: how long it runs before its first verdict; None: three days.
+        max_duration: Such as `14d`; then the last look is due.
+        label_window: Such as `24h`: the age at which a label is due, so that arms are compared
+            by the labels of predictions that are as old; None counts all.
+        mode: None: `group-sequential` with an `mde`, else `always-valid`.
+        baseline: The control's expected value, to tell the size beforehand; None takes it from
+            the log.
+        hypothesis: What is expected, for people.
+        description: For people.
+    """
+
+    control: str
+    treatments: Sequence[str]
+    split: float | None = None
+    weights: Mapping[str, float] | None = None
+    strategy: TestStrategy = "random"
+    metric: str = "success_rate"
+    secondary: Sequence[str] = ()
+    guardrails: Sequence[str] = ()
+    alpha: float = 0.05
+    power: float = 0.8
+    mde: Amount | None = None
+    min_effect: Amount | None = None
+    min_samples: int = 100
+    min_run: str | None = None
+    max_duration: str | None = None
+    label_window: str | None = None
+    mode: Mode | None = None
+    baseline: float | None = None
+    hypothesis: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

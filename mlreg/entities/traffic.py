@@ -8,9 +8,16 @@ from typing import ClassVar, Literal, NamedTuple
 
 Strategy = Literal["random", "round-robin", "sticky"]
 Role = Literal["live", "shadow"]
+Cause = Literal["activate", "deactivate", "route", "promote", "rollback", "abtest"]
 
 STRATEGIES: tuple[Strategy, ...] = ("random", "round-robin", "sticky")
 WHOLE = 10_000  # basis points
+
+# Causes whose splits are there to try something out: no rollback returns to one.
+TRIALS: frozenset[Cause] = frozenset({"abtest"})
+# Causes that the alias of the version that won follows.
+CROWNING: frozenset[Cause] = frozenset({"promote", "rollback"})
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,11 @@ class Revision:
     def previous_revision(self) -> int | None:
         """The revision before this one, or None for the first."""
         return self.number - 1 if self.number > 1 else None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether its split was there to try something out."""
+        return self.cause in TRIALS
 
     @property
     def live(self) -> tuple[Arm, ...]:

@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 from mlreg.entities.predictions import Feedback
 from mlreg.entities.selftests import Check, SelfTest, Sign
+from mlreg.evidence.planning import Design, plan
 from mlreg.registry import Registry, init_registry
 from mlreg.selftest.experiments import PEEKS, Found, Setting, simulate
 from mlreg.services.answers import Request
-from mlreg.services.planning import Design, plan
 from mlreg.stats import always_valid, group_sequential
 from mlreg.stats.distributions import binomial_cdf, binomial_tail, normal_upper
 from mlreg.stats.evidence import Evidence, proportion_evidence

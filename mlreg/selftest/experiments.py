@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from mlreg.clock import DAY, now
-from mlreg.entities.experiments import Mode
+from mlreg.entities.experiments import Draft, Mode
 from mlreg.registry import Registry, init_registry
 from mlreg.stats.distributions import normal_upper
 from mlreg.stats.proportions import pooled_z
@@ -99,9 +99,8 @@ def simulate(setting: Setting, runs: int, seed: int = 1) -> Iterator[Found]:
 def _experiment(
     registry: Registry, clock: _Clock, setting: Setting, test_id: str, random: Random
 ) -> Found:
-    experiments = registry.experiments
-    experiments.create(
-        test_id,
+    experiments, external = registry.experiments, registry.external
+    draft = Draft(
         control="m@1.0.0",
         treatments=["m@2.0.0"],
         strategy="sticky",
@@ -110,6 +109,7 @@ def _experiment(
         mde=setting.mde,
         baseline=setting.rate,
     )
+    experiments.create(test_id, draft)
     experiments.start(test_id)
     clock.at += 4 * DAY
     stream = _requests(setting, test_id, random)
@@ -119,13 +119,13 @@ def _experiment(
         size = peek * setting.units // PEEKS - (peek - 1) * setting.units // PEEKS
         rows: list[dict[str, Any]] = []
         for unit, rate in (next(stream) for _ in range(size)):
-            arm = experiments.assign(test_id, unit=unit).variant
+            arm = external.assign(test_id, unit=unit).variant
             effect = setting.effect if arm == "treatment" else 0.0
             success = random.random() < rate + effect
             rows.append({"unit": unit, "variant": arm, "success": success})
             hits[arm] += success
             sizes[arm] += 1
-        experiments.record_many(test_id, rows)
+        external.record_many(test_id, rows)
         clock.at += _MINUTE
         look = experiments.analyze(test_id)
         z = pooled_z(hits["control"], sizes["control"], hits["treatment"], sizes["treatment"])

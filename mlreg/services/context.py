@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import Clock
 from mlreg.config import Settings
@@ -28,6 +28,15 @@ UNWRITABLE = (StoreDamaged, StoreFull, StoreReadOnly)
 
 _LONGEST_ACTOR = 256
 _PIECE = 10_000
+
+
+class Act(NamedTuple):
+    """A change under way: its transaction, how it was asked for, by whom, and its one instant."""
+
+    tx: Transaction
+    change: Change
+    actor: str
+    at: int
 
 
 class Context:
@@ -85,10 +94,15 @@ class Context:
         """The version that a reference names."""
         return tx.versions.get(parse_reference(ref) if isinstance(ref, str) else ref)
 
-    def changing(self, change: Change) -> AbstractContextManager[Transaction]:
-        """A transaction for a change of who answers: it goes through on a full disk, too."""
+    @contextmanager
+    def acting(self, change: Change, *, urgent: bool = True) -> Iterator[Act]:
+        """A change in a transaction of its own: one that only reads for a dry run.
+
+        An urgent one, as of who answers, goes through on a full disk, too.
+        """
         store = self.store
-        return store.read() if change.dry_run else store.write(urgent=True)
+        with store.read() if change.dry_run else store.write(urgent=urgent) as tx:
+            yield Act(tx, change, self.actor_of(change), self.clock())
 
     @contextmanager
     def folded(self) -> Iterator[Transaction]:

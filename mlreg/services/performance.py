@@ -17,12 +17,12 @@ from mlreg.entities.reports import (
     VersionComparison,
     VersionPerformance,
 )
+from mlreg.entities.traffic import CHAMPION
 from mlreg.errors import Inconclusive, InvalidInput, NotFound
+from mlreg.evidence.reports import compare, conclude, split_problem
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.services.evidence import compare, conclude, split_problem
-from mlreg.services.traffic import CHAMPION
 from mlreg.store.predictions import DISORDER
 from mlreg.store.summaries import Cells, by_role, merge_cells
 from mlreg.tallies import Moments, Tally

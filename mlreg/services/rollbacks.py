@@ -73,9 +73,9 @@ class RollbackTargets:
     def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
         problems = []
         for past in tx.traffic.history(model):
-            if past.number >= now.number or not past.live or past.same_traffic_as(now):
+            if past.number >= now.number or past.is_trial:
                 continue
-            if past.cause == "abtest":  # a split that was there for an experiment
+            if not past.live or past.same_traffic_as(now):
                 continue
             problem = self._first_problem(tx, past)
             if problem is None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlreg.clock import from_micros
 from mlreg.entities.traffic import (
     STRATEGIES,
     WHOLE,
     Arm,
+    Cause,
     Change,
     Choice,
     Revision,
@@ -22,11 +22,11 @@ from mlreg.errors import (
     ArtifactMissing,
     Conflict,
     InvalidInput,
-    RevisionMoved,
 )
 from mlreg.names import check_text, safe
 from mlreg.routing import choose
-from mlreg.services.context import Context
+from mlreg.services.context import Act, Context
+from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, rollback_of
 from mlreg.services.routes import Routes
 from mlreg.services.splits import arm_of, basis_points, sharing
@@ -34,8 +34,6 @@ from mlreg.services.splits import arm_of, basis_points, sharing
 if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
-
-CHAMPION = "champion"
 
 _NO_CHANGE = Change()
 
@@ -184,27 +182,7 @@ class Traffic:
             version = self._servable(tx, ref)
             return replace(now, arms=(arm_of(version, WHOLE),))
 
-        return self._change(ref, "promote", alone, change=change, champion=True)
-
-    def promote_in(self, tx: Transaction, ref: str, *, change: Change = _NO_CHANGE) -> Revision:
-        """Promote inside a transaction that is under way, as the end of an experiment is."""
-        version = self._context.version(tx, ref)
-        model = self._context.model(tx, version.name)
-        now = tx.traffic.current(model)
-        check_expected(now, change)
-        after = replace(
-            now,
-            number=now.number + 1,
-            salt=model.salt,
-            arms=(arm_of(version, WHOLE),),
-            cause="promote",
-            reason=check_text(change.reason, "reason"),
-            actor=self._context.actor_of(change),
-            created_at=from_micros(self._context.clock()),
-        )
-        self.commit(tx, now, after)
-        self.crown(tx, model, after)
-        return after
+        return self._change(ref, "promote", alone, change=change)
 
     def rollback(
         self,
@@ -240,7 +218,7 @@ class Traffic:
 
         with self._context.store.read() as tx:  # verifies the artifacts before the write lock
             earlier(tx, tx.traffic.current(self._model_of(tx, name)))
-        return self._change(name, "rollback", earlier, change=change, champion=True)
+        return self._change(name, "rollback", earlier, change=change)
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
         version = self._context.version(tx, ref)
@@ -263,65 +241,47 @@ class Traffic:
     def _change(
         self,
         ref: str | None,
-        cause: str,
+        cause: Cause,
         arms_after: Callable[[Transaction, Revision], Revision],
         *,
         change: Change,
         strategy: Strategy | None = None,
-        champion: bool = False,
     ) -> Revision:
-        """The one way to change traffic: work out the next revision and put it in force."""
+        """Work out the next revision and put it in force."""
         if strategy is not None and strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise InvalidInput(f"strategy must be one of {known}, not {safe(str(strategy))}")
-        reason = check_text(change.reason, "reason")
-        with self._context.changing(change) as tx:
-            model = self._model_of(tx, ref)
-            now = tx.traffic.current(model)
-            check_expected(now, change)
+        check_text(change.reason, "reason")
+        with self._context.acting(change) as act:
+            tx, model = act.tx, self._model_of(act.tx, ref)
+            now = in_force(act, model)
             test = tx.traffic.holder(model.key)
             if test is not None and cause != "rollback":
                 raise Conflict(
                     f"the experiment {safe(test)} holds the traffic of {model.name}",
                     hint=f"conclude or stop it first; rollback is always possible and stops {test}",
                 )
-            after = arms_after(tx, now)
-            after = replace(
-                after,
-                arms=tuple(sorted(after.arms, key=lambda arm: arm.version_key)),
-                number=now.number + 1,
-                salt=model.salt,
-                strategy=strategy or after.strategy,
-                cause=cause,
-                reason=reason,
-                actor=self._context.actor_of(change),
-                created_at=from_micros(self._context.clock()),
-                dry_run=change.dry_run,
-            )
-            is_new = not now.same_traffic_as(after)
-            if not change.dry_run:
-                if is_new:
-                    self.commit(tx, now, after)
-                    if test is not None:
-                        self._stop_experiment(tx, test, after)
-                if champion:
-                    self.crown(tx, model, after)
-            return after if is_new else replace(now, dry_run=change.dry_run)
+            wanted = arms_after(tx, now)
+            wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
+            after = put(act, now, wanted, cause)
+            if test is not None and after.number > now.number and not change.dry_run:
+                self._stop_experiment(act, test, after)
+            return after
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
         if ref is not None and ("@" in ref or ref.startswith(("model-", "models:"))):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
 
-    def _stop_experiment(self, tx: Transaction, test_id: str, after: Revision) -> None:
+    def _stop_experiment(self, act: Act, test_id: str, after: Revision) -> None:
         """A rollback must always be possible, so it ends the experiment that held the traffic."""
-        experiment, at = tx.experiments.get(test_id), self._context.clock()
-        tx.experiments.end(experiment, "stopped", at=at, verdict=None, winner=None)
-        tx.events.append(
+        experiment = act.tx.experiments.get(test_id)
+        act.tx.experiments.end(experiment, "stopped", at=act.at, verdict=None, winner=None)
+        act.tx.events.append(
             action="abtest stop",
             object=test_id,
-            actor=after.actor,
-            at=at,
+            actor=act.actor,
+            at=act.at,
             model_key=after.model_key,
             model=after.model,
             reason=after.reason or f"rollback to revision {after.number}",
@@ -329,57 +289,6 @@ class Traffic:
             after={"test_id": test_id, "status": "stopped", "revision": after.number},
         )
 
-    def commit(self, tx: Transaction, now: Revision, after: Revision) -> None:
-        """Append a revision and its event."""
-        evidence = {"from_revision": now.number} if after.cause == "rollback" else {}
-        tx.traffic.append(after, evidence)
-        tx.events.append(
-            action=after.cause,
-            object=after.model,
-            actor=after.actor,
-            at=self._context.clock(),
-            model_key=after.model_key,
-            model=after.model,
-            reason=after.reason,
-            before=now if now.number else None,
-            after=after,
-        )
-
-    def crown(self, tx: Transaction, model: ModelRow, after: Revision) -> None:
-        """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
-        holder = tx.versions.find_alias(model.key, CHAMPION)
-        if holder is None and after.cause == "rollback":
-            return
-        first = max(after.live, key=lambda arm: arm.weight)
-        own = holder and after.arm_of(holder.key)
-        if own and own.weight == first.weight:
-            return
-        tx.versions.set_alias(model.key, CHAMPION, first.version_key)
-        tx.events.append(
-            action="alias",
-            object=f"{model.name}@{first.version}",
-            actor=after.actor,
-            at=self._context.clock(),
-            model_key=model.key,
-            model=model.name,
-            reason=after.reason,
-            before={"alias": CHAMPION, "version": holder and holder.version},
-            after={"alias": CHAMPION, "version": first.version},
-        )
-
 
 def _shadows(now: Revision, leaving: Version) -> list[Arm]:
     return [arm for arm in now.arms if arm.role == "shadow" and arm.version_key != leaving.key]
-
-
-def check_expected(now: Revision, change: Change) -> None:
-    """Nothing, if the revision that the change expects is in force.
-
-    Raises:
-        RevisionMoved: Another one is.
-    """
-    if change.expect_revision is not None and change.expect_revision != now.number:
-        raise RevisionMoved(
-            f"{now.model} is at revision {now.number}, not {change.expect_revision}",
-            hint=f"see who moved it: mlreg history {now.model}",
-        )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from mlreg.store.connection import Connection
 from mlreg.store.measures import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
 from mlreg.store.rows import restored
+from mlreg.tallies import Cuts, Marks
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
 BACKLOG = 25_000
@@ -134,23 +134,6 @@ TAKE_OVER = (
     "delete from main.:table where experiment = :experiment",
     "insert into main.:table select * from temp.:table where experiment = :experiment",
 )
-
-
-class Marks(NamedTuple):
-    """Ids up to which an experiment is folded.
-
-    Attributes:
-        predictions: Of the log.
-        feedback: Of the feedback.
-        ripe: Of the log again: predictions so old that their label is due.
-    """
-
-    predictions: int
-    feedback: int
-    ripe: int = 0
-
-
-Cuts = dict[str, int]
 
 
 class ExperimentFolds:

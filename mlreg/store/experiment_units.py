@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from mlreg.metrics import value_name
 from mlreg.store.connection import Connection
 from mlreg.store.experiment_folds import TAKES_PART
-from mlreg.store.measures import VALUES_TABLE, measure_of, value_name
+from mlreg.store.measures import VALUES_TABLE, measure_of
+from mlreg.tallies import CellCounts, Sums
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.
 TORN_UNITS = """
@@ -79,25 +80,6 @@ SPREAD = """
         where experiment = :experiment :named and unit = ''
     )
 """
-
-
-class Sums(NamedTuple):
-    """Sums over units of y and k, their squares and their product; `n` units have a k above 0."""
-
-    n: float = 0
-    y: float = 0
-    k: float = 0
-    yy: float = 0
-    kk: float = 0
-    yk: float = 0
-
-
-class CellCounts(NamedTuple):
-    """How many took part in a phase by one version."""
-
-    users: int = 0
-    alone: int = 0
-    requests: int = 0
 
 
 Cell = tuple[int, int]

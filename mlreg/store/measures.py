@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from mlreg.entities.experiments import Design, TestMetric
+from mlreg.metrics import (
+    ANSWERED,
+    COST_COVERAGE,
+    COVERAGE,
+    RIPE_COVERAGE,
+    VALUE,
+    VALUE_COVERAGE,
+    measured,
+    value_name,
+)
 
-VALUE = "value:"
-COVERAGE = "label_coverage"
-RIPE_COVERAGE = "ripe_label_coverage"
-COST_COVERAGE = "cost_coverage"
-VALUE_COVERAGE = "value_coverage:"
-ANSWERED = "success_rate"
+if TYPE_CHECKING:
+    from mlreg.entities.experiments import Design
+
 UNITS_TABLE, VALUES_TABLE = "experiment_units", "experiment_values"
 
 # The rows of a batch share one latency, which is one observation.
@@ -92,31 +97,6 @@ def measure_of(name: str) -> Measure:
     if name.startswith(VALUE_COVERAGE):
         return NAMED_COVERAGE
     return NAMED_VALUE if name.startswith(VALUE) else MEASURES[name]
-
-
-def value_name(measure: str) -> str:
-    """The feedback value that a measure is about; empty where it is about none."""
-    return measure.partition(":")[2]
-
-
-def coverage_of(metric: TestMetric, design: Design) -> str | None:
-    """The measure of how many predictions a metric is known of; None if it is of all of them."""
-    if metric.name == "accuracy":
-        return RIPE_COVERAGE if design.label_window_seconds else COVERAGE
-    if metric.name.startswith(VALUE):
-        return VALUE_COVERAGE + value_name(metric.name)
-    if metric.name == "cost_per_request":
-        return COST_COVERAGE
-    if metric.unit == "ms" or metric.name == "avg_confidence":
-        return ANSWERED  # a failure has neither
-    return None
-
-
-def measured(design: Design) -> list[str]:
-    """The measures that a look needs."""
-    coverages = [coverage_of(metric, design) for metric in design.metrics]
-    names = [*(metric.name for metric in design.metrics), *filter(None, coverages)]
-    return list(dict.fromkeys(names))
 
 
 class Wanted(NamedTuple):

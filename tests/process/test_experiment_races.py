@@ -15,6 +15,7 @@ import pytest
 
 from mlreg.clock import DAY, now
 from mlreg.config import FOLDER
+from mlreg.entities.experiments import Draft
 from mlreg.registry import Registry, init_registry
 from tests.support import Clock
 
@@ -115,9 +116,9 @@ def opened(abtest: Starters, *, days_ago: int = 0) -> Registry:
 
 def create(abtest: Starters, test_id: str = "t", **wishes: Any) -> None:
     with opened(abtest, days_ago=8) as registry:
-        registry.experiments.create(
-            test_id, control="m@1.0.0", treatments=["m@2.0.0"], **{"strategy": "sticky", **wishes}
-        )
+        asked = {"strategy": "sticky", **wishes}
+        draft = Draft(control="m@1.0.0", treatments=["m@2.0.0"], **asked)
+        registry.experiments.create(test_id, draft)
 
 
 def begin(abtest: Starters, **wishes: Any) -> None:
@@ -144,7 +145,7 @@ def answered(abtest: Starters, count: int) -> Path:
 
 def record(abtest: Starters, who: str, count: int) -> None:
     with opened(abtest, days_ago=1) as registry:
-        registry.experiments.record_many("t", answers(who, count))
+        registry.external.record_many("t", answers(who, count))
 
 
 # --- looks ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import mlreg
+from mlreg.entities.experiments import Draft
 from mlreg.errors import StoreError
 from mlreg.store.reserve import RESERVE, SIZE
 from tests.support import DATABASE, raw
@@ -131,9 +132,8 @@ def template(tmp_path_factory: pytest.TempPathFactory, artifacts: dict[str, Path
         registry.versions.register("churn@1.0.0", artifacts["text"])
         registry.traffic.activate("sentiment@1.0.0")
         registry.predictions.predict("great", model="sentiment")
-        registry.experiments.create(
-            "trial", control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], mde=0.1
-        )
+        draft = Draft(control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], mde=0.1)
+        registry.experiments.create("trial", draft)
         registry.experiments.start("trial")
         for answer in [registry.predictions.predict("great", model="sentiment") for _ in range(9)]:
             registry.feedback.record(answer.prediction_id, "positive")

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlreg.clock import DAY
 from mlreg.entities.analyses import Analysis
+from mlreg.entities.experiments import Draft
 from mlreg.registry import Registry
 from tests.support import Clock
 
@@ -25,14 +26,15 @@ def begin(
     """
     given = {"strategy": "sticky", "mde": 0.1, "baseline": 0.5, **wishes}
     refs = [f"m@{version}" for version in VERSIONS[1 : treatments + 1]]
-    registry.experiments.create("t", control="m@1.0.0", treatments=refs, **given)
+    draft = Draft(control="m@1.0.0", treatments=refs, **given)
+    registry.experiments.create("t", draft)
     registry.experiments.start("t")
     clock.at += round(days * DAY)
 
 
 def look(registry: Registry, rows: Sequence[dict[str, Any]] = ()) -> Analysis:
     """Record what was answered and analyze it; every stored verdict follows from the log."""
-    registry.experiments.record_many("t", rows)
+    registry.external.record_many("t", rows)
     found = registry.experiments.analyze("t")
     assert registry.experiments.verify("t").agrees
     assert found.winner in (None, found.primary.version)

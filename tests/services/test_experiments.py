@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mlreg.clock import DAY
+from mlreg.entities.experiments import Draft, Outcome
 from mlreg.entities.traffic import Change
 from mlreg.errors import (
     AlreadyExists,
@@ -32,7 +33,7 @@ from tests.support import Clock, drop_triggers, raw
 
 def create(registry: Registry, test_id: str = "t", **wishes: Any):
     given = {"control": "m@1.0.0", "treatments": ["m@2.0.0"], **wishes}
-    return registry.experiments.create(test_id, **given)
+    return registry.experiments.create(test_id, Draft(**given))
 
 
 def feed(registry: Registry, count: int, rates: dict[str, float], seed: int = 0, **more: Any):
@@ -40,12 +41,12 @@ def feed(registry: Registry, count: int, rates: dict[str, float], seed: int = 0,
     outcomes = []
     for i in range(count):
         unit = f"u{seed}-{i}"
-        arm = registry.experiments.assign("t", unit=unit)
+        arm = registry.external.assign("t", unit=unit)
         success = draw.random() < rates[arm.variant]
         outcomes.append(
             {"unit": unit, "variant": arm.variant, "output": "x", "success": success, **more}
         )
-    return registry.experiments.record_many("t", outcomes)
+    return registry.external.record_many("t", outcomes)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_a_lost_half_of_an_arm_is_invalid_and_never_a_winner(tested: Registry, c
     clock.at += 8 * DAY
     rows = [{"unit": f"u{i}", "variant": "control" if i % 3 else "treatment", "output": 1,
              "success": bool(i % 3 == 0 or i % 2)} for i in range(3000)]  # fmt: skip
-    tested.experiments.record_many("t", rows)
+    tested.external.record_many("t", rows)
     found = tested.experiments.analyze("t")
     assert (found.verdict, found.winner) == ("invalid", None)
     assert "srm" in [gate.gate for gate in found.failed_gates]
@@ -226,7 +227,7 @@ def test_a_user_of_two_arms_is_counted_and_left_out(tested: Registry, clock: Clo
     feed(tested, 400, {"control": 0.5, "treatment": 0.5})
     before = tested.experiments.analyze("t")
     for variant in ("control", "treatment"):
-        tested.experiments.record("t", unit="torn", variant=variant, output=1)
+        tested.external.record("t", Outcome(unit="torn", variant=variant, output=1))
     after = tested.experiments.analyze("t")
     assert (after.exposure.double_exposed, after.exposure.excluded) == (1, 1)
     assert after.primary.control.n_units == before.primary.control.n_units
@@ -243,12 +244,12 @@ def test_sums_by_user_equal_a_count_by_hand(tested: Registry):
     sums: dict[tuple[str, str], tuple[float, int]] = {}
     for i in range(3000):
         unit = f"u{i % 500}"
-        arm = tested.experiments.assign("t", unit=unit).variant
+        arm = tested.external.assign("t", unit=unit).variant
         latency = float(draw.randrange(1, 50_000)) / 1000
         rows.append({"unit": unit, "variant": arm, "output": 1, "latency_ms": latency})
         y, k = sums.get((arm, unit), (0.0, 0))
         sums[arm, unit] = (y + latency, k + 1)
-    tested.experiments.record_many("t", rows)
+    tested.external.record_many("t", rows)
     by_arm = [
         JointMoments.from_values(*zip(*(v for (a, _), v in sums.items() if a == arm), strict=True))
         for arm in ("control", "treatment")
@@ -264,10 +265,10 @@ def test_sums_by_user_equal_a_count_by_hand(tested: Registry):
 def test_a_corrected_label_counts_once(tested: Registry):
     create(tested, strategy="sticky", metric="accuracy")
     tested.experiments.start("t")
-    first = tested.experiments.record("t", unit="a", variant="control", output="x", label="y")
-    tested.experiments.record("t", unit="b", variant="treatment", output="x", label="x")
+    first = tested.external.record("t", Outcome(unit="a", variant="control", output="x", label="y"))
+    tested.external.record("t", Outcome(unit="b", variant="treatment", output="x", label="x"))
     assert tested.experiments.analyze("t").primary.control.value == 0
-    tested.experiments.feedback("t", first, "x")
+    tested.external.feedback("t", first, "x")
     arm = tested.experiments.analyze("t").primary.control
     assert (arm.value, arm.n_rows) == (1, 1)
 
@@ -406,7 +407,7 @@ def test_a_rollback_is_always_possible_and_stops_the_experiment(
 ):
     registry = serving_registry
     registry.experiments.create(
-        "t", control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], strategy="sticky"
+        "t", Draft(control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], strategy="sticky")
     )
     registry.experiments.start("t")
     rolled = registry.traffic.rollback("sentiment")
@@ -419,12 +420,12 @@ def test_an_answer_with_a_request_id_is_recorded_once(tested: Registry):
     tested.experiments.start("t")
     rows = [{"unit": f"u{i}", "variant": "control", "output": i, "correct": True,
              "request_id": f"r{i % 2500}"} for i in range(2500)]  # fmt: skip
-    assert tested.experiments.record_many("t", rows[:1200]) == 1200
-    assert tested.experiments.record_many("t", [*rows, *rows[:10]]) == 1300
-    assert tested.experiments.record("t", **rows[7]) == 8
+    assert tested.external.record_many("t", rows[:1200]) == 1200
+    assert tested.external.record_many("t", [*rows, *rows[:10]]) == 1300
+    assert tested.external.record("t", Outcome(**rows[7])) == 8
     assert len(tested.predictions.log(limit=9999)) == 2500
     with pytest.raises(Conflict, match="r7 was used for another answer"):
-        tested.experiments.record("t", **rows[7] | {"output": 3})
+        tested.external.record("t", Outcome(**rows[7] | {"output": 3}))
 
 
 @pytest.mark.parametrize("success", [0, 1, "false", "no", [], 0.0])
@@ -432,7 +433,7 @@ def test_a_success_that_is_no_truth_value_is_refused(tested: Registry, success: 
     create(tested)
     tested.experiments.start("t")
     with pytest.raises(InvalidInput, match="success must be true or false"):
-        tested.experiments.record("t", variant="control", output=1, success=success)
+        tested.external.record("t", Outcome(variant="control", output=1, success=success))
 
 
 def test_numbers_and_truth_values_of_numpy_are_taken(tested: Registry):
@@ -440,7 +441,7 @@ def test_numbers_and_truth_values_of_numpy_are_taken(tested: Registry):
     tested.experiments.start("t")
     given = {"success": np.bool_(True), "latency_ms": np.float32(12.5), "cost": np.int64(3),
              "correct": np.bool_(False), "values": {"stars": np.int32(4)}}  # fmt: skip
-    key = tested.experiments.record("t", variant="control", **given)
+    key = tested.external.record("t", Outcome(variant="control", **given))
     row = tested.predictions.get(key)
     assert (row.status, row.latency_ms, row.cost, row.correct) == ("ok", 12.5, 3.0, False)
 
@@ -457,7 +458,7 @@ def test_what_is_no_answer_is_refused(tested: Registry, given: Any, said: str):
     create(tested)
     tested.experiments.start("t")
     with pytest.raises(InvalidInput, match=said):
-        tested.experiments.record_many("t", [given])
+        tested.external.record_many("t", [given])
 
 
 def test_the_decorator_finds_the_user_among_all_keywords_and_waits_for_coroutines(
@@ -466,32 +467,32 @@ def test_the_decorator_finds_the_user_among_all_keywords_and_waits_for_coroutine
     create(tested, strategy="sticky")
     tested.experiments.start("t")
 
-    @tested.experiments.decorate("t")
+    @tested.external.decorate("t")
     async def answer(text: str, model: str = "", **more: Any) -> dict[str, str]:
         return {"model": model}
 
     arms = {asyncio.run(answer("hello", user="anna"))["model"] for _ in range(8)}
-    assert arms == {f"m@{tested.experiments.assign('t', unit='anna').version}"}
+    assert arms == {f"m@{tested.external.assign('t', unit='anna').version}"}
 
 
 def test_a_function_that_hides_who_asks_is_refused_where_users_are_split(tested: Registry):
     create(tested, strategy="sticky")
     with pytest.raises(InvalidInput, match="has no argument `who`"):
-        tested.experiments.decorate("t", unit="who")(lambda text, model="": {})
+        tested.external.decorate("t", unit="who")(lambda text, model="": {})
     create(tested, "free", strategy="random")
-    tested.experiments.decorate("free", unit="who")(lambda text, model="": {})
+    tested.external.decorate("free", unit="who")(lambda text, model="": {})
 
 
 def test_the_decorator_routes_the_model_and_marks_the_answer(tested: Registry):
     create(tested, strategy="sticky")
     tested.experiments.start("t")
 
-    @tested.experiments.decorate("t")
+    @tested.external.decorate("t")
     def answer(text: str, *, user: str, model: str = "") -> dict[str, str]:
         return {"model": model, "text": text}
 
     found = answer("hello", user="anna")
-    arm = tested.experiments.assign("t", unit="anna")
+    arm = tested.external.assign("t", unit="anna")
     assert found["model"] == f"m@{arm.version}"
     assert found["_ab_test"] == arm.label
 
@@ -513,7 +514,7 @@ def test_a_wrong_answer_is_refused_and_nothing_is_logged(tested: Registry, outco
     tested.experiments.start("t")
     good = {"unit": "a", "variant": "control", "output": 1}
     with pytest.raises(InvalidInput):
-        tested.experiments.record_many("t", [good, {**good, **outcome}])
+        tested.external.record_many("t", [good, {**good, **outcome}])
     assert tested.predictions.last_id() == 0
 
 

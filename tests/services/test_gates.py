@@ -138,7 +138,7 @@ def test_a_label_that_is_not_due_yet_is_not_missed(
     tested: Registry, clock: Clock, window: str | None, *, passed: bool
 ):
     begin(tested, clock, metric="accuracy", label_window=window)
-    tested.experiments.record_many("t", labelled("old", (450, 500), (450, 500)))
+    tested.external.record_many("t", labelled("old", (450, 500), (450, 500)))
     clock.at += 2 * HOUR
     found = look(tested, labelled("young", (450, 500), (100, 500)))
     assert coverage(found).passed is passed

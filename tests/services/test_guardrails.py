@@ -10,6 +10,7 @@ import pytest
 
 from mlreg.clock import DAY
 from mlreg.entities.analyses import MetricResult
+from mlreg.entities.experiments import Draft
 from mlreg.registry import Registry
 from mlreg.services.answers import Request
 from tests.services.experimenting import MODES, Rows, look
@@ -25,7 +26,7 @@ def begin(registry: Registry, clock: Clock, guardrails: Sequence[str], **wishes:
     """
     given = {"strategy": "sticky", "mde": 0.1, "baseline": 0.5, **wishes}
     registry.experiments.create(
-        "t", control="m@1.0.0", treatments=["m@2.0.0"], guardrails=guardrails, **given
+        "t", Draft(control="m@1.0.0", treatments=["m@2.0.0"], guardrails=guardrails, **given)
     )
     registry.experiments.start("t")
     clock.at += 8 * DAY

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mlreg.clock import DAY
+from mlreg.entities.experiments import Draft
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.registry import Registry
 from tests.services.experimenting import Rows, look
@@ -22,7 +23,8 @@ ARMS = ("control", "treatment-1", "treatment-2")
 
 def create(registry: Registry, treatments: int = 2, **wishes: Any):
     refs = [f"m@{version}" for version in VERSIONS[: treatments + 1]]
-    return registry.experiments.create("t", control=refs[0], treatments=refs[1:], **wishes)
+    draft = Draft(control=refs[0], treatments=refs[1:], **wishes)
+    return registry.experiments.create("t", draft)
 
 
 def begin(registry: Registry, clock: Clock, treatments: int = 2, **wishes: Any) -> None:
@@ -123,7 +125,7 @@ def test_weights_that_leave_an_arm_out_are_refused(
 
 def test_a_treatment_that_stands_twice_is_refused(tested: Registry):
     with pytest.raises(InvalidInput, match="is there twice"):
-        tested.experiments.create("t", control="m@1.0.0", treatments=["m@2.0.0", "m@2.0.0"])
+        tested.experiments.create("t", Draft(control="m@1.0.0", treatments=["m@2.0.0", "m@2.0.0"]))
 
 
 # --- levels --------------------------------------------------------------------------------------
@@ -298,7 +300,7 @@ def test_a_winner_that_was_recorded_stays_one_when_the_world_turns(tested: Regis
 def test_turns_keep_the_weights_within_one(tested: Registry, requests: int):
     create(tested, strategy="round-robin", weights={"1.0.0": 50, "2.0.0": 30, "3.0.0": 20})
     tested.experiments.start("t")
-    given = [tested.experiments.assign("t", unit="ann") for _ in range(requests)]
+    given = [tested.external.assign("t", unit="ann") for _ in range(requests)]
     assert {assignment.reason for assignment in given} == {"round-robin"}
     counts = Counter(assignment.variant for assignment in given)
     for variant, share in zip(ARMS, (0.5, 0.3, 0.2), strict=True):
@@ -308,7 +310,7 @@ def test_turns_keep_the_weights_within_one(tested: Registry, requests: int):
 def test_chance_keeps_the_weights_roughly(tested: Registry):
     create(tested, strategy="random", weights={"1.0.0": 50, "2.0.0": 30, "3.0.0": 20})
     tested.experiments.start("t")
-    counts = Counter(tested.experiments.assign("t", unit="ann").variant for _ in range(4000))
+    counts = Counter(tested.external.assign("t", unit="ann").variant for _ in range(4000))
     for variant, share in zip(ARMS, (0.5, 0.3, 0.2), strict=True):
         assert counts[variant] == pytest.approx(4000 * share, abs=6 * math.sqrt(1000))
 
@@ -489,7 +491,7 @@ def test_corrected_values_count_as_corrected(tested: Registry, clock: Clock):
     look(tested, rows)
     for place in range(0, len(rows), 10):
         rows[place]["values"]["stars"] = float(place % 7)
-        tested.experiments.feedback("t", place + 1, values={"stars": float(place % 7)})
+        tested.external.feedback("t", place + 1, values={"stars": float(place % 7)})
     found = look(tested)
     for result in (*found.primaries, *found.secondary):
         check_figures(result, rows)
@@ -502,7 +504,7 @@ def test_a_value_that_was_recorded_before_needs_no_prefix(tested: Registry, cloc
     look(tested, visits())
     tested.experiments.stop("t")
     later = tested.experiments.create(
-        "u", control="m@1.0.0", treatments=["m@2.0.0"], metric="stars"
+        "u", Draft(control="m@1.0.0", treatments=["m@2.0.0"], metric="stars")
     )
     assert (later.design.metric.name, later.design.metric.direction) == ("value:stars", "up")
 
@@ -515,7 +517,7 @@ def test_users_of_two_phases_tie_them_for_each_treatment(tested: Registry, clock
         return lambda i: 1 + i % 2 if i * 37 % 900 < share * 900 else 0
 
     phases = [visits(seed=1, arm_of=grown_to(0.1)), visits(seed=2, arm_of=grown_to(0.6))]
-    tested.experiments.record_many("t", phases[0])
+    tested.external.record_many("t", phases[0])
     tested.experiments.step("t", to=60)
     for result in look(tested, phases[1]).primaries:
         difference, distances = in_phases(phases, result.variant)

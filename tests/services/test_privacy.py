@@ -9,7 +9,7 @@ import pytest
 
 from mlreg.artifacts.runner import Failure
 from mlreg.config import load_settings
-from mlreg.entities.experiments import Outcome
+from mlreg.entities.experiments import Draft, Outcome
 from mlreg.errors import Conflict, MlregWarning, PredictionFailed
 from mlreg.registry import Registry
 from mlreg.services.privacy import Privacy, kind_alone
@@ -164,11 +164,10 @@ def test_an_answer_from_outside_keeps_the_kind_of_its_error_alone(
     serving_registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     with with_policy(serving_registry, monkeypatch, "none") as registry:
-        registry.experiments.create(
-            "t", control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], split=50
-        )
+        draft = Draft(control="sentiment@1.0.0", treatments=["sentiment@2.0.0"], split=50)
+        registry.experiments.create("t", draft)
         registry.experiments.start("t")
         failing = Outcome(variant="control", unit="u", error=f"KeyError: {SECRET}")
-        assert registry.experiments.record_many("t", [failing]) == 1
+        assert registry.external.record_many("t", [failing]) == 1
         assert registry.predictions.log()[0].error == "KeyError"
         assert SECRET.encode() not in on_disk(registry)

@@ -11,8 +11,8 @@ from mlreg.clock import DAY
 from mlreg.entities.analyses import Analysis, ArmResult, Gate, LookState, MetricResult
 from mlreg.entities.experiments import Design, TestMetric, Variant
 from mlreg.errors import CheckFailed, Inconclusive
+from mlreg.evidence.verdict import Findings, PastLook, verdict
 from mlreg.registry import Registry
-from mlreg.services.experiments.verdicts import Findings, PastLook, verdict
 from tests.services.experimenting import ARMS, MODES, VERSIONS, Rows, begin, look
 from tests.support import Clock
 
@@ -62,12 +62,12 @@ def test_a_deadline_ends_a_test_for_good(
     early = look(tested, answers("a", *first))
     assert (early.is_decision_point, early.is_final) == (True, False)
     clock.at += 3 * DAY
-    tested.experiments.record_many("t", answers("b", *last) if last else ())
+    tested.external.record_many("t", answers("b", *last) if last else ())
     ended = tested.experiments.analyze("t")
     assert (ended.verdict, ended.is_final, ended.looks[-1].is_final) == (said_then, True, True)
     for part in range(5):
         clock.at += DAY
-        tested.experiments.record_many("t", answers(f"late{part}", *late) if part % 2 else ())
+        tested.external.record_many("t", answers(f"late{part}", *late) if part % 2 else ())
         again = tested.experiments.analyze("t")
         assert (again.verdict, again.winner) == (ended.verdict, ended.winner)
         assert (again.looks, again.recorded_slot) == (ended.looks, None)
@@ -224,7 +224,7 @@ def test_a_futile_test_can_be_concluded_at_a_peek(tested: Registry, clock: Clock
     begin(tested, clock, mode=mode)
     first, peek, _ = (answers(str(i), *arms) for i, arms in enumerate(TURNING[mode]))
     look(tested, first)
-    tested.experiments.record_many("t", peek)
+    tested.external.record_many("t", peek)
     done = tested.experiments.conclude("t")
     assert (done.verdict, done.winner, done.status) == ("stop_futile", None, "concluded")
     assert tested.experiments.get("t").verdict == "stop_futile"

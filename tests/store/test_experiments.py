@@ -20,13 +20,13 @@ from mlreg.clock import from_micros
 from mlreg.entities.experiments import Design, Experiment, TestMetric, Variant
 from mlreg.errors import Conflict
 from mlreg.store.connection import sqlite3
-from mlreg.store.experiment_folds import CUT_FROM, Marks
-from mlreg.store.experiment_units import Sums
+from mlreg.store.experiment_folds import CUT_FROM
 from mlreg.store.experiments import ReceiptRow
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.measures import ALWAYS, FROM_LOG, Wanted
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store, Transaction
+from mlreg.tallies import Marks, Sums
 from tests.store.conftest import Seeded, revision_of, seed
 from tests.support import DATABASE, dump, raw
 

@@ -17,9 +17,9 @@ from mlreg.services.checks.told import (
     stored_json,
     stored_time,
 )
-from mlreg.store.experiment_folds import Marks
 from mlreg.store.measures import wanted
 from mlreg.store.raw_rows import EXPERIMENT_ARMS, EXPERIMENTS, PHASES, Row, rows, update
+from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Experiment

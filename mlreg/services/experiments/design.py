@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from mlreg.clock import parse_duration
 from mlreg.entities.experiments import (
@@ -14,21 +13,22 @@ from mlreg.entities.experiments import (
     MODES,
     SLOTS,
     TEST_STRATEGIES,
+    Amount,
     Design,
+    Draft,
     Mode,
     TestMetric,
-    TestStrategy,
     Variant,
 )
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Version
 from mlreg.errors import Conflict, InvalidInput, NotFound
+from mlreg.evidence.history import History
+from mlreg.evidence.sizing import plan_size
 from mlreg.jsonable import canonical
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.experiments.history import History
 from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
-from mlreg.services.experiments.sizing import plan_size
 from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 
@@ -37,41 +37,14 @@ DEFAULT_TUNING = 10_000  # units, where no size is planned
 _MOST_TREATMENTS = 20
 
 
-Amount = float | str
-"""In the metric's unit, or as text a part of the baseline, like `20%`."""
-
-
 KnowsHistory = Callable[[TestMetric], History | None]
-
-
-class Wish(NamedTuple):
-    """What `create` was given."""
-
-    split: float | None
-    weights: Mapping[str, float] | None
-    strategy: TestStrategy
-    metric: str
-    secondary: Sequence[str]
-    guardrails: Sequence[str]
-    alpha: float
-    power: float
-    mde: Amount | None
-    min_effect: Amount | None
-    min_samples: int
-    min_run: str | None
-    max_duration: str | None
-    label_window: str | None
-    mode: Mode | None
-    baseline: float | None
-    hypothesis: str
-    description: str
 
 
 def make_design(
     test_id: str,
     model: str,
     versions: Sequence[Version],
-    wish: Wish,
+    draft: Draft,
     *,
     is_value: IsKnown,
     history: KnowsHistory,
@@ -82,7 +55,7 @@ def make_design(
         test_id: Its name.
         model: The model whose versions they are.
         versions: The control, then the treatments.
-        wish: What was asked for.
+        draft: What was asked for.
         is_value: Whether the model has had a feedback value of a name.
         history: What the log says of a metric of the control, for a baseline.
 
@@ -91,17 +64,17 @@ def make_design(
         Conflict: A version is archived.
     """
     _check_versions(versions)
-    metric = parse_metric(wish.metric, is_value=is_value)
+    metric = parse_metric(draft.metric, is_value=is_value)
     past = history(metric)
-    baseline = wish.baseline if wish.baseline is not None else past.value if past else None
-    mde = _amount(wish.mde, "mde", baseline)
-    min_effect = _amount(wish.min_effect, "min_effect", baseline)
-    _check_numbers(wish, mde, min_effect)
-    weights = _weights(versions, wish)
-    secondary = tuple(parse_metric(text, is_value=is_value) for text in wish.secondary)
+    baseline = draft.baseline if draft.baseline is not None else past.value if past else None
+    mde = _amount(draft.mde, "mde", baseline)
+    min_effect = _amount(draft.min_effect, "min_effect", baseline)
+    _check_numbers(draft, mde, min_effect)
+    weights = _weights(versions, draft)
+    secondary = tuple(parse_metric(text, is_value=is_value) for text in draft.secondary)
     if len({m.name for m in (metric, *secondary)}) <= len(secondary):
         raise InvalidInput("a metric stands twice among the primary and the secondary ones")
-    mode = _mode(wish)
+    mode = _mode(draft)
     size = plan_size(
         metric,
         baseline,
@@ -109,11 +82,11 @@ def make_design(
         mde,
         mode=mode,
         weights=weights,
-        alpha=wish.alpha / (len(versions) - 1),
-        power=wish.power,
-        is_given=wish.baseline is not None,
+        alpha=draft.alpha / (len(versions) - 1),
+        power=draft.power,
+        is_given=draft.baseline is not None,
     )
-    by_user = wish.strategy in ("sticky", "canary")
+    by_user = draft.strategy in ("sticky", "canary")
     return Design(
         test_id=test_id,
         model=model,
@@ -121,19 +94,19 @@ def make_design(
             Variant(variant=name, version=v.version, model_id=v.model_id, weight=weight)
             for name, v, weight in zip(_names(len(versions)), versions, weights, strict=True)
         ),
-        strategy=wish.strategy,
+        strategy=draft.strategy,
         unit="user" if by_user else "request",
         metric=metric,
         secondary=secondary,
-        guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in wish.guardrails),
-        alpha=float(wish.alpha),
-        power=float(wish.power),
+        guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in draft.guardrails),
+        alpha=float(draft.alpha),
+        power=float(draft.power),
         mde=mde,
         min_effect=min_effect,
-        min_samples=max(MIN_UNITS, wish.min_samples),
-        min_run_seconds=_seconds(wish.min_run) or LEAST_RUN,
-        max_duration_seconds=_seconds(wish.max_duration),
-        label_window_seconds=_seconds(wish.label_window) or 0.0,
+        min_samples=max(MIN_UNITS, draft.min_samples),
+        min_run_seconds=_seconds(draft.min_run) or LEAST_RUN,
+        max_duration_seconds=_seconds(draft.max_duration),
+        label_window_seconds=_seconds(draft.label_window) or 0.0,
         mode=mode,
         baseline=None if baseline is None else float(baseline),
         planned_units=size.units,
@@ -141,8 +114,8 @@ def make_design(
         final_boundary=size.final_boundary,
         tuning_units=size.tuning or DEFAULT_TUNING,
         slots=1 if mode == "fixed" else SLOTS,
-        hypothesis=check_text(wish.hypothesis, "hypothesis"),
-        description=check_text(wish.description, "description"),
+        hypothesis=check_text(draft.hypothesis, "hypothesis"),
+        description=check_text(draft.description, "description"),
     )
 
 
@@ -230,29 +203,29 @@ def _seconds(duration: str | None) -> float | None:
     return parse_duration(duration).total_seconds() if duration else None
 
 
-def _check_numbers(wish: Wish, mde: float | None, min_effect: float | None) -> None:
-    for name, fraction in (("alpha", wish.alpha), ("power", wish.power)):
+def _check_numbers(draft: Draft, mde: float | None, min_effect: float | None) -> None:
+    for name, fraction in (("alpha", draft.alpha), ("power", draft.power)):
         if not 0 < fraction < 1:
             raise InvalidInput(f"{name} must lie strictly between 0 and 1, not at {fraction}")
-    if wish.power <= wish.alpha:
+    if draft.power <= draft.alpha:
         raise InvalidInput("power must be above alpha: by chance alone a test finds as much")
     for name, amount in (("mde", mde), ("min_effect", min_effect)):
         if amount is not None and not (amount > 0 and math.isfinite(amount)):
             raise InvalidInput(f"{name} must be a finite number above 0, not {amount}")
-    if isinstance(wish.min_samples, bool) or wish.min_samples < 1:
-        raise InvalidInput(f"min_samples must be at least 1, not {wish.min_samples}")
-    if wish.strategy not in TEST_STRATEGIES:
+    if isinstance(draft.min_samples, bool) or draft.min_samples < 1:
+        raise InvalidInput(f"min_samples must be at least 1, not {draft.min_samples}")
+    if draft.strategy not in TEST_STRATEGIES:
         known = ", ".join(TEST_STRATEGIES)
-        raise InvalidInput(f"strategy must be one of {known}, not {safe(str(wish.strategy))}")
-    if wish.baseline is not None and not math.isfinite(wish.baseline):
-        raise InvalidInput(f"baseline must be a finite number, not {wish.baseline}")
+        raise InvalidInput(f"strategy must be one of {known}, not {safe(str(draft.strategy))}")
+    if draft.baseline is not None and not math.isfinite(draft.baseline):
+        raise InvalidInput(f"baseline must be a finite number, not {draft.baseline}")
 
 
-def _mode(wish: Wish) -> Mode:
-    mode = wish.mode or ("group-sequential" if wish.mde is not None else "always-valid")
+def _mode(draft: Draft) -> Mode:
+    mode = draft.mode or ("group-sequential" if draft.mde is not None else "always-valid")
     if mode not in MODES:
         raise InvalidInput(f"mode must be one of {', '.join(MODES)}, not {safe(str(mode))}")
-    if mode != "always-valid" and wish.mde is None:
+    if mode != "always-valid" and draft.mde is None:
         raise InvalidInput(
             f"the mode {mode} needs a planned size",
             hint="give --mde, the smallest difference to find, or --mode always-valid",
@@ -260,26 +233,26 @@ def _mode(wish: Wish) -> Mode:
     return mode
 
 
-def _weights(versions: Sequence[Version], wish: Wish) -> list[int]:
+def _weights(versions: Sequence[Version], draft: Draft) -> list[int]:
     """Basis points of each arm, the control first."""
     treatments = len(versions) - 1
-    if wish.weights is not None:
-        if wish.split is not None:
+    if draft.weights is not None:
+        if draft.split is not None:
             raise InvalidInput("give either split or weights, not both")
-        return _given_weights(versions, wish.weights)
-    if wish.strategy == "canary":
-        if wish.split is not None:
+        return _given_weights(versions, draft.weights)
+    if draft.strategy == "canary":
+        if draft.split is not None:
             raise InvalidInput(
                 "a canary begins at 10 percent and goes up by steps",
                 hint="leave out --split; later: mlreg abtest step ID",
             )
         return [WHOLE - CANARY_START, *shares([1] * treatments, CANARY_START)]
-    if wish.split is None:
+    if draft.split is None:
         return shares([1] * (treatments + 1))
-    points = basis_points(wish.split)
+    points = basis_points(draft.split)
     if not treatments <= points < WHOLE:
         raise InvalidInput(
-            f"a split of {wish.split:g} percent for the treatments leaves an arm without traffic"
+            f"a split of {draft.split:g} percent for the treatments leaves an arm without traffic"
         )
     return [WHOLE - points, *shares([1] * treatments, points)]
 

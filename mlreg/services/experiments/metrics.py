@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from mlreg.entities.experiments import Bound, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
-from mlreg.metrics import BY_NAME
+from mlreg.metrics import BY_NAME, VALUE
 from mlreg.names import check_key, safe
-from mlreg.store.measures import VALUE
 
 _SUCCESS_RATE = TestMetric(name="success_rate", kind="share", direction="up", unit="share")
 _QUANTILES = {"p50_latency_ms": 0.5, "p95_latency_ms": 0.95, "p99_latency_ms": 0.99}

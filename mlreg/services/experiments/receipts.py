@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from mlreg.clock import from_micros, to_micros
 from mlreg.entities.analyses import ReceiptCheck, RecordedLook
 from mlreg.entities.experiments import Experiment
+from mlreg.evidence.judge import Judged, judge_experiment
+from mlreg.evidence.observed import Observed, load_observed
+from mlreg.evidence.verdict import PastLook, Verdict
 from mlreg.jsonable import canonical
-from mlreg.services.experiments.judging import Judged, judge_experiment
-from mlreg.services.experiments.observing import Observed, load_observed, observe
-from mlreg.services.experiments.verdicts import PastLook, Verdict
-from mlreg.store.experiment_folds import Marks
+from mlreg.services.experiments.observe import observe
 from mlreg.store.experiments import ReceiptRow
 from mlreg.store.rows import UNREADABLE, restored
+from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
     from mlreg.entities.audit import Event

@@ -23,4 +23,4 @@ def assign(
     $ mlreg abtest assign tone --user u17 --field version
     """
     with session.open() as registry:
-        session.emit(registry.experiments.assign(test_id, unit=user))
+        session.emit(registry.external.assign(test_id, unit=user))

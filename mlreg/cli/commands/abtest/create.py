@@ -23,7 +23,7 @@ from mlreg.cli.options import (
 )
 from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
-from mlreg.entities.experiments import Mode, TestStrategy
+from mlreg.entities.experiments import Draft, Mode, TestStrategy
 from mlreg.entities.traffic import Change
 
 
@@ -167,8 +167,7 @@ def create(
 --metric accuracy --mde 0.02 --baseline 0.9 --max-duration 14d --guardrail 'p95_latency_ms <= +10%'
     """
     with session.open() as registry:
-        experiment = registry.experiments.create(
-            test_id,
+        draft = Draft(
             control=control,
             treatments=treatment,
             split=split,
@@ -189,8 +188,9 @@ def create(
             baseline=baseline,
             hypothesis=hypothesis,
             description=description,
-            change=Change(reason=reason, actor=actor, dry_run=dry_run),
         )
+        change = Change(reason=reason, actor=actor, dry_run=dry_run)
+        experiment = registry.experiments.create(test_id, draft, change=change)
         session.emit(experiment)
         design = experiment.design
         if design.min_run_seconds > (design.max_duration_seconds or math.inf):

@@ -121,7 +121,7 @@ def power(
     $ mlreg abtest power --baseline 0.10 --n 10000
     $ mlreg abtest power --baseline 120 --sd 45 --mde -5
     """
-    from mlreg.services.planning import Design, plan
+    from mlreg.evidence.planning import Design, plan
 
     change, is_relative = change_to_find(mde) if mde is not None else (None, False)
     design = Design(

@@ -121,5 +121,5 @@ def record(
         record_stream(session, test_id)
         return
     with session.open() as registry:
-        found = registry.experiments.record(test_id, **given)  # type: ignore[arg-type]  # by name
+        found = registry.external.record(test_id, given)
         session.emit(Recorded(test_id=test_id, recorded=1, prediction_id=found))

@@ -49,7 +49,7 @@ def srm(
     $ mlreg abtest srm 5030 4970
     $ mlreg abtest srm 8120 1880 --weights 80,20
     """
-    from mlreg.services.planning import check_split
+    from mlreg.evidence.planning import check_split
 
     shares = [number(part.strip()) for part in weights.split(",")] if weights else []
     check = check_split(counts, shares, threshold=threshold, is_repeated=sequential)

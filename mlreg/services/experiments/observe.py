@@ -1,86 +1,21 @@
-"""What a look is computed from: sums by phase and arm, and nothing else; a receipt stores it."""
+"""Reading from the store what a look is computed from."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlreg.clock import SECOND, to_micros
-from mlreg.entities.experiments import Design, Experiment
-from mlreg.stats.joint_moments import JointMoments
+from mlreg.clock import to_micros
+from mlreg.entities.experiments import Experiment
+from mlreg.evidence.observed import Matrix, Observed, PhaseSeen, moments
+from mlreg.metrics import measured
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
-from mlreg.store.experiment_folds import Cuts, Marks
-from mlreg.store.experiment_units import CellCounts, Sums
-from mlreg.store.measures import measured
 from mlreg.store.summaries import Cell, Cells
-from mlreg.tallies import Tally
+from mlreg.tallies import CellCounts, Cuts, Marks, Sums, Tally
 
 if TYPE_CHECKING:
     from mlreg.store.store import Transaction
-
-_EXACT = 2**53
-
-Matrix = tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSeen:
-    """Who took part in a phase, arm by arm, the control first."""
-
-    revision: int
-    started_at: int
-    weights: tuple[int, ...]
-    users: tuple[int, ...]
-    alone: tuple[int, ...]
-    rows: tuple[int, ...]
-
-    @property
-    def units(self) -> tuple[int, ...]:
-        """Randomised units of each arm: users, and requests without one."""
-        return tuple(users + alone for users, alone in zip(self.users, self.alone, strict=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """All that an analysis knows; plain numbers, so that it can be stored and read again.
-
-    Attributes:
-        exposure: Users, requests without one, users of two arms, users of two arms in a phase.
-        sums: For each measure and phase the `Sums` of each arm.
-        spreads: For each measure and treatment the variances that tie phases together.
-        histograms: For each phase and arm pairs of latency bucket and count.
-        ripe: The newest prediction whose label was due.
-        cuts: For each quantile the latency in microseconds whose share stands in for it in `sums`;
-            none before there are enough answers.
-    """
-
-    at: int
-    started_at: int
-    predictions: int
-    feedback: int
-    exposure: tuple[int, int, int, int]
-    phases: tuple[PhaseSeen, ...]
-    sums: dict[str, Matrix]
-    spreads: dict[str, Matrix]
-    histograms: Matrix
-    ripe: int = 0
-    cuts: Cuts = field(default_factory=dict)
-
-    @property
-    def units(self) -> int:
-        """Users, and requests without one."""
-        return self.exposure[0] + self.exposure[1]
-
-    @property
-    def seconds(self) -> float:
-        """How long the experiment has run."""
-        return (self.at - self.started_at) / SECOND
-
-    def has_run(self, design: Design) -> bool:
-        """Whether the least time to run is over, before which nothing is final."""
-        return self.seconds >= design.min_run_seconds
 
 
 def observe(
@@ -146,21 +81,6 @@ def observe(
     )
 
 
-def load_observed(stored: dict[str, Any]) -> Observed:
-    """Read the stored form."""
-    phases = tuple(PhaseSeen(**_tuples(phase)) for phase in stored["phases"])
-    nested = {name: _tuples(stored[name]) for name in ("sums", "spreads", "histograms")}
-    exposure = _tuples(stored["exposure"])
-    return Observed(**{**stored, **nested, "phases": phases, "exposure": exposure})
-
-
-def moments(sums: Sums) -> JointMoments:
-    """The moments of (y, k) per unit."""
-    values = [int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums]
-    n, y, k, yy, kk, yk = values
-    return JointMoments.from_sums(int(n), y, k, yy, kk, yk)
-
-
 def _seen(
     revision: int,
     started_at: int,
@@ -215,9 +135,3 @@ def _latencies(tx: Transaction, arms: list[int]) -> Cells:
 def _histogram(cells: Cells, revision: int, arm: int) -> tuple[tuple[int, int], ...]:
     histogram: Counter[int] = cells.get(Cell(arm, revision, 0), Tally()).histogram
     return tuple(sorted(histogram.items()))
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _tuples(item) for name, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -17,7 +17,6 @@ from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.routing import Table, choose, table_of
 from mlreg.services.experiments.lifecycle import running
-from mlreg.services.experiments.looking import Looking
 from mlreg.services.feedback import FeedbackService, checked
 from mlreg.services.privacy import Privacy, kind_alone
 from mlreg.store.predictions import Entry
@@ -26,7 +25,6 @@ from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context
-    from mlreg.services.traffic import Traffic
     from mlreg.store.connection import Stamp
     from mlreg.store.store import Transaction
 
@@ -56,11 +54,11 @@ class _Kept(NamedTuple):
     stamp: Stamp
 
 
-class Outside(Looking):
-    """Assigns units and takes in what other programs answered."""
+class ExternalPrograms:
+    """Assigns units to programs that run their own model, and takes in what these answered."""
 
-    def __init__(self, context: Context, traffic: Traffic) -> None:
-        super().__init__(context, traffic)
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._assignments: dict[str, _Kept] = {}
         self._privacy = Privacy(context.settings)
 
@@ -89,25 +87,7 @@ class Outside(Looking):
             unit=unit,
         )
 
-    def record(
-        self,
-        test_id: str,
-        *,
-        unit: str | None = None,
-        variant: str | None = None,
-        version: str | None = None,
-        revision: int | None = None,
-        output: object = None,
-        confidence: float | None = None,
-        latency_ms: float | None = None,
-        cost: float | None = None,
-        error: str | None = None,
-        success: bool | None = None,
-        label: Scalar | None = None,
-        correct: bool | None = None,
-        values: Mapping[str, float] | None = None,
-        request_id: str | None = None,
-    ) -> int:
+    def record(self, test_id: str, outcome: Outcome | Mapping[str, Any]) -> int:
         """Log one answer that was given elsewhere; returns the prediction's id.
 
         An answer with the `request_id` of an earlier one is that one, and is not logged again.
@@ -116,12 +96,7 @@ class Outside(Looking):
             InvalidInput: A value is wrong; nothing is logged.
             Conflict: The experiment is not running, or the request id was another answer's.
         """
-        outcome = Outcome(
-            unit=unit, variant=variant, version=version, revision=revision, output=output,
-            confidence=confidence, latency_ms=latency_ms, cost=cost, error=error, success=success,
-            label=label, correct=correct, values=values or {}, request_id=request_id,
-        )  # fmt: skip
-        return self._record_chunk(test_id, [outcome]).ids[0]
+        return self._record_chunk(test_id, [_outcome(outcome)]).ids[0]
 
     def record_many(
         self,
@@ -238,7 +213,8 @@ class Outside(Looking):
         return wrap
 
     def _splits_users(self, test_id: str) -> bool:
-        return self.get(test_id).design.unit == "user"
+        with self._context.store.read() as tx:
+            return tx.experiments.get(test_id).design.unit == "user"
 
     def _kept(self, test_id: str) -> _Kept:
         store = self._context.store

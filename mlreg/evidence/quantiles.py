@@ -6,14 +6,13 @@ import math
 from dataclasses import replace
 
 from mlreg.entities.experiments import TestMetric
-from mlreg.services.experiments.observing import Observed, moments
+from mlreg.evidence.observed import Observed, moments
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.phases import Averaged, Spread, average_estimates, tie
 from mlreg.stats.quantiles import Bucket, quantile_estimate, quantile_of_histogram
 from mlreg.stats.ratios import ratio_estimate
-from mlreg.store.experiment_units import Sums
-from mlreg.tallies import bucket_edges
+from mlreg.tallies import Sums, bucket_edges
 
 
 def average_quantiles(

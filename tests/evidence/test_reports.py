@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mlreg.entities.reports import MetricComparison
-from mlreg.services.evidence import compare, conclude, format_p
+from mlreg.evidence.reports import compare, conclude, format_p
 from mlreg.tallies import Tally
 
 

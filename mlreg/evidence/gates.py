@@ -7,16 +7,11 @@ from collections.abc import Sequence
 from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
-from mlreg.services.evidence import format_p
-from mlreg.services.experiments.evaluating import Seen, least_units, ratios
-from mlreg.services.experiments.observing import Observed, PhaseSeen
-from mlreg.services.experiments.verdicts import RUN_TIME
-from mlreg.stats import always_valid
-from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
-from mlreg.stats.phases import Averaged
-from mlreg.stats.quantiles import MIN_BEYOND
-from mlreg.stats.srm import Epoch, sequential_sample_ratio
-from mlreg.store.measures import (
+from mlreg.evidence.metric import Seen, least_units, ratios
+from mlreg.evidence.observed import Observed, PhaseSeen
+from mlreg.evidence.reports import format_p
+from mlreg.evidence.verdict import RUN_TIME
+from mlreg.metrics import (
     ANSWERED,
     COST_COVERAGE,
     COVERAGE,
@@ -24,6 +19,11 @@ from mlreg.store.measures import (
     coverage_of,
     value_name,
 )
+from mlreg.stats import always_valid
+from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
+from mlreg.stats.phases import Averaged
+from mlreg.stats.quantiles import MIN_BEYOND
+from mlreg.stats.srm import Epoch, sequential_sample_ratio
 
 WEEK = 7 * DAY // SECOND  # seconds
 ALARM = 0.001

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from mlreg.entities.experiments import TestMetric
-from mlreg.store.measures import VALUE
+from mlreg.metrics import VALUE
 from mlreg.tallies import MILLISECOND, Moments, Tally
 
 LEAST = 100

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from mlreg.entities.analyses import ArmResult, LookState, MetricResult, MetricRole
 from mlreg.entities.experiments import Design, TestMetric
-from mlreg.services.experiments.observing import Observed, moments
-from mlreg.services.experiments.tails import average_quantiles, quantile_in, scaled
+from mlreg.evidence.observed import Observed, moments
+from mlreg.evidence.quantiles import average_quantiles, quantile_in, scaled
 from mlreg.stats import always_valid, group_sequential
 from mlreg.stats.evidence import MIN_UNITS, Evidence
 from mlreg.stats.futility import conditional_power, design_drift
@@ -21,7 +21,7 @@ from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.ratios import design_effect
 from mlreg.stats.results import Interval
 from mlreg.stats.verdicts import judge
-from mlreg.store.experiment_units import Sums
+from mlreg.tallies import Sums
 
 _MILLI = 1000.0
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from mlreg.clock import DAY, SECOND, from_micros
 from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
 from mlreg.entities.experiments import Design, Recommendation
-from mlreg.services.experiments.evaluating import (
+from mlreg.evidence.gates import are_ready, gates, split_p_value
+from mlreg.evidence.guardrails import guardrails
+from mlreg.evidence.metric import (
     Seen,
     at_any_time,
     phase_values,
@@ -17,10 +19,8 @@ from mlreg.services.experiments.evaluating import (
     see,
     sequential,
 )
-from mlreg.services.experiments.gates import are_ready, gates, split_p_value
-from mlreg.services.experiments.guardrails import guardrails
-from mlreg.services.experiments.observing import Observed
-from mlreg.services.experiments.verdicts import Findings, PastLook, ruling, verdict
+from mlreg.evidence.observed import Observed
+from mlreg.evidence.verdict import Findings, PastLook, ruling, verdict
 from mlreg.stats import codes, group_sequential
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.looks import Look

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.services.experiments.evaluating import Seen, at_any_time, described
-from mlreg.services.experiments.observing import Observed
-from mlreg.services.experiments.verdicts import PastLook
+from mlreg.evidence.metric import Seen, at_any_time, described
+from mlreg.evidence.observed import Observed
+from mlreg.evidence.verdict import PastLook
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS

@@ -1,0 +1,94 @@
+"""What a look is computed from: sums by phase and arm, and nothing else; a receipt stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlreg.clock import SECOND
+from mlreg.entities.experiments import Design
+from mlreg.stats.joint_moments import JointMoments
+from mlreg.tallies import Cuts, Sums
+
+_EXACT = 2**53
+
+Matrix = tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSeen:
+    """Who took part in a phase, arm by arm, the control first."""
+
+    revision: int
+    started_at: int
+    weights: tuple[int, ...]
+    users: tuple[int, ...]
+    alone: tuple[int, ...]
+    rows: tuple[int, ...]
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Randomised units of each arm: users, and requests without one."""
+        return tuple(users + alone for users, alone in zip(self.users, self.alone, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that an analysis knows; plain numbers, so that it can be stored and read again.
+
+    Attributes:
+        exposure: Users, requests without one, users of two arms, users of two arms in a phase.
+        sums: For each measure and phase the `Sums` of each arm.
+        spreads: For each measure and treatment the variances that tie phases together.
+        histograms: For each phase and arm pairs of latency bucket and count.
+        ripe: The newest prediction whose label was due.
+        cuts: For each quantile the latency in microseconds whose share stands in for it in `sums`;
+            none before there are enough answers.
+    """
+
+    at: int
+    started_at: int
+    predictions: int
+    feedback: int
+    exposure: tuple[int, int, int, int]
+    phases: tuple[PhaseSeen, ...]
+    sums: dict[str, Matrix]
+    spreads: dict[str, Matrix]
+    histograms: Matrix
+    ripe: int = 0
+    cuts: Cuts = field(default_factory=dict)
+
+    @property
+    def units(self) -> int:
+        """Users, and requests without one."""
+        return self.exposure[0] + self.exposure[1]
+
+    @property
+    def seconds(self) -> float:
+        """How long the experiment has run."""
+        return (self.at - self.started_at) / SECOND
+
+    def has_run(self, design: Design) -> bool:
+        """Whether the least time to run is over, before which nothing is final."""
+        return self.seconds >= design.min_run_seconds
+
+
+def load_observed(stored: dict[str, Any]) -> Observed:
+    """Read the stored form."""
+    phases = tuple(PhaseSeen(**_tuples(phase)) for phase in stored["phases"])
+    nested = {name: _tuples(stored[name]) for name in ("sums", "spreads", "histograms")}
+    exposure = _tuples(stored["exposure"])
+    return Observed(**{**stored, **nested, "phases": phases, "exposure": exposure})
+
+
+def moments(sums: Sums) -> JointMoments:
+    """The moments of (y, k) per unit."""
+    values = [int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums]
+    n, y, k, yy, kk, yk = values
+    return JointMoments.from_sums(int(n), y, k, yy, kk, yk)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

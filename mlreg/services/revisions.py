@@ -1,0 +1,103 @@
+"""One way to put a revision in force, for every verb and experiment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlreg.clock import from_micros
+from mlreg.entities.traffic import CHAMPION, CROWNING, Cause, Revision
+from mlreg.errors import RevisionMoved
+from mlreg.names import check_text
+from mlreg.services.context import Act
+
+if TYPE_CHECKING:
+    from mlreg.store.models import ModelRow
+
+
+def in_force(act: Act, model: ModelRow) -> Revision:
+    """The revision that a change starts from.
+
+    Raises:
+        RevisionMoved: It is not the one that the change expects.
+    """
+    now = act.tx.traffic.current(model)
+    if act.change.expect_revision not in (None, now.number):
+        raise RevisionMoved(
+            f"{now.model} is at revision {now.number}, not {act.change.expect_revision}",
+            hint=f"see who moved it: mlreg history {now.model}",
+        )
+    return now
+
+
+def put(act: Act, now: Revision, wanted: Revision, cause: Cause, *, why: str = "") -> Revision:
+    """Put the arms, strategy and salt that are wanted in force, as the next revision.
+
+    Nothing is written where they are in force already, or for a dry run. A promotion moves the
+    alias `champion` either way.
+
+    Args:
+        act: The change under way.
+        now: The revision in force.
+        wanted: What is to follow it.
+        cause: What made it.
+        why: The reason where the change gives none.
+
+    Returns:
+        The revision that is in force afterwards, or would be.
+    """
+    after = replace(
+        wanted,
+        number=now.number + 1,
+        arms=tuple(sorted(wanted.arms, key=lambda arm: arm.version_key)),
+        cause=cause,
+        reason=check_text(act.change.reason, "reason") or why,
+        actor=act.actor,
+        created_at=from_micros(act.at),
+        dry_run=act.change.dry_run,
+    )
+    is_new = not (now.same_traffic_as(after) and now.salt == after.salt)
+    if is_new and not after.dry_run:
+        _append(act, now, after)
+    if cause in CROWNING and not after.dry_run:
+        _crown(act, after)
+    return after if is_new else replace(now, dry_run=after.dry_run)
+
+
+def _append(act: Act, now: Revision, after: Revision) -> None:
+    evidence = {"from_revision": now.number} if after.cause == "rollback" else {}
+    act.tx.traffic.append(after, evidence)
+    act.tx.events.append(
+        action=after.cause,
+        object=after.model,
+        actor=act.actor,
+        at=act.at,
+        model_key=after.model_key,
+        model=after.model,
+        reason=after.reason,
+        before=now if now.number else None,
+        after=after,
+    )
+
+
+def _crown(act: Act, after: Revision) -> None:
+    """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
+    holder = act.tx.versions.find_alias(after.model_key, CHAMPION)
+    if holder is None and after.cause == "rollback":
+        return
+    first = max(after.live, key=lambda arm: arm.weight)
+    own = holder and after.arm_of(holder.key)
+    if own and own.weight == first.weight:
+        return
+    act.tx.versions.set_alias(after.model_key, CHAMPION, first.version_key)
+    act.tx.events.append(
+        action="alias",
+        object=f"{after.model}@{first.version}",
+        actor=act.actor,
+        at=act.at,
+        model_key=after.model_key,
+        model=after.model,
+        reason=after.reason,
+        before={"alias": CHAMPION, "version": holder and holder.version},
+        after={"alias": CHAMPION, "version": first.version},
+    )
