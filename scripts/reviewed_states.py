@@ -150,7 +150,11 @@ STATES = (
     ),
     Reviewed("only", "bsplines_", "scipy.interpolate._bsplines:*()", "splines"),
     Reviewed(
-        "only", "f_", "scipy.interpolate._interpolate:interp1d()", "made anew when it is loaded"
+        "only",
+        "f_",
+        "scipy.interpolate._interpolate:interp1d() "
+        "sklearn.isotonic:IsotonicRegression._build_f.<locals>.<lambda>",
+        "made anew when it is loaded",
     ),
     Reviewed(
         "only",

@@ -33,7 +33,7 @@ from mlreg.names import safe
 FILE = "allowed_states.txt"
 ESTIMATOR = "estimator"
 
-_PLACEHOLDERS = ("drop", "passthrough", "zero")
+_PLACEHOLDERS = ("drop", "passthrough", "zero", "deprecated")
 _ATOMS = {type(None), bool, int, float, complex, str, bytes, bytearray, slice}
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 # Honest states hold lists in lists and little more; what is deeper is made to exhaust a stack.
@@ -185,12 +185,18 @@ def _is_placeholder(part: object) -> bool:
 def _is_listed(part: Any, listed: tuple[str, ...]) -> bool:
     kind: Any = type(part)
     if isinstance(part, type) or kind.__module__ == "builtins":
-        return any(part is _found(path) for path in listed)
+        return any(part is _found(path) for path in listed) or _local_name(part) in listed
     return (
         (ESTIMATOR in listed and _is_estimator(kind))
         or any(kind is _found(path[:-2]) for path in listed if path.endswith("()"))
         or any(part is _found(path) for path in listed if not path.endswith("()"))
     )
+
+
+def _local_name(part: Any) -> str:
+    """What a function is called that no file can name, since it was made inside another one."""
+    name = getattr(part, "__qualname__", "")
+    return f"{part.__module__}:{name}" if "<locals>" in name else ""
 
 
 @cache

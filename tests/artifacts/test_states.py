@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -25,6 +26,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multioutput import ClassifierChain
@@ -200,6 +202,19 @@ def test_a_path_to_the_importances_of_a_step_is_honest() -> None:
     getter = "named_steps.logisticregression.coef_"
     model = SelectFromModel(inner, importance_getter=getter).fit(TABLE, TARGET)
     assert load(dumped(model)).importance_getter == getter
+
+
+def test_what_a_class_makes_of_its_state_is_honest() -> None:
+    for count in (1, 5):
+        model = IsotonicRegression().fit(np.arange(count), np.arange(count))
+        assert load(dumped(model)).predict([0.0]) == [0.0]
+
+
+def test_words_that_stand_for_an_estimator_are_honest() -> None:
+    begun = GradientBoostingClassifier(n_estimators=1, init="zero").fit(TABLE, TARGET)
+    old = with_state(BaggingClassifier(linear(), n_estimators=2), base_estimator="deprecated")
+    for model in (begun, old.fit(TABLE, TARGET)):
+        assert len(load(dumped(model)).predict(TABLE)) == len(TABLE)
 
 
 def test_a_class_keeps_what_it_has_decided() -> None:
