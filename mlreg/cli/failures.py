@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -9,13 +10,14 @@ from typing import Any
 
 import typer
 
-from mlreg.cli.exit_codes import ExitCode, exit_code
+from mlreg.cli.exit_codes import ExitCode, OutputFailed, exit_code
 from mlreg.cli.flags import has_flag
 from mlreg.errors import InvalidInput, MlregError
 from mlreg.names import safe
 
 _LONGEST = 1000
 _VARIABLE = "MLREG_TRACEBACK"
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def report(error: BaseException, args: list[str], root: Any) -> int:
@@ -58,6 +60,9 @@ def _known(error: BaseException) -> MlregError:
     # The base of usage errors is none of Typer's public names; this method is what it promises.
     if hasattr(error, "format_message"):
         return _usage(error)
+    # Help and the version are printed by Typer; a file that fails is named in its error.
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE:
+        return OutputFailed(f"the results could not be written: {error.strerror}")
     return MlregError(
         f"mlreg failed in a way that nobody foresaw: {type(error).__name__}: {error}",
         hint="please report this, with what --traceback prints",

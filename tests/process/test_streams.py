@@ -30,6 +30,9 @@ def test_results_that_cannot_be_written_are_an_error_in_one_line(shell: Shell) -
         "mlreg list > /dev/full",
         "mlreg list --json >&-",
         "mlreg list --field models >&-",
+        "mlreg --help > /dev/full",
+        "mlreg list --help >&-",
+        "mlreg --version > /dev/full",
     ):
         failed = shell(line)
         assert (failed.returncode, failed.stdout) == (6, b"")
