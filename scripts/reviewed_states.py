@@ -318,7 +318,7 @@ LOOKUPS = {
         scipy.sparse._compressed._cs_matrix._matmul_vector
         sklearn.utils._sparse._align_api_if_sparse
     """,
-    "constants of the function or module": """
+    "constants of the function or module, or keys of its dicts": """
         joblib._memmapping_reducer.TemporaryResourcesManager.register_folder_finalizer._cleanup
         joblib.compressor.LZMACompressorWrapper.__init__
         numpy._core._add_newdocs_scalars.add_newdoc_for_scalar_type
@@ -338,15 +338,13 @@ LOOKUPS = {
         numpy.ma.core._convert2ma
         numpy.ma.core._frommethod
         numpy.ma.core._frommethod.wrapper
+        scipy.spatial.distance.CDistMetricWrapper.__call__
+        scipy.spatial.distance.PDistMetricWrapper.__call__
         scipy.special._support_alternative_backends._FuncInfo._wrapper_for
         scipy.special._support_alternative_backends._FuncInfo.wrapper
         scipy.special._support_alternative_backends._get_native_func
         sklearn.utils.validation._check_large_sparse
         sklearn.utils.validation.check_symmetric
-    """,
-    "a metric that was found in a dict": """
-        scipy.spatial.distance.CDistMetricWrapper.__call__
-        scipy.spatial.distance.PDistMetricWrapper.__call__
     """,
     "a module that somebody imports": """
         scipy.sparse.__getattr__
