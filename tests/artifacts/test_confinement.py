@@ -32,6 +32,7 @@ from mlreg.artifacts.worker import DEFAULT_MEMORY, WorkerRunner
 from mlreg.config import BY_NAME
 from mlreg.entities.versions import Signature
 from mlreg.errors import ArtifactUntrusted
+from mlreg.registry import Registry
 from tests.artifacts.conftest import Store
 from tests.artifacts.models.attacks import ATTEMPTS
 
@@ -326,3 +327,13 @@ def test_what_the_parent_left_open_is_closed_over_there(runner: WorkerRunner) ->
     finally:
         for end in ends:
             os.close(end)
+
+
+def test_doctor_says_what_stands_and_that_it_holds(standing: set[str], registry: Registry) -> None:
+    (finding,) = (f for f in registry.health.check().findings if f.check == "confinement")
+    if standing == set(WALLS):
+        said = "untrusted models are behind limits, landlock, seccomp"
+        assert (finding.state, finding.detail) == ("ok", said)
+    else:
+        assert finding.state == "warning"
+        assert all(f"no {name}: " in finding.detail for name in set(WALLS) - standing)
