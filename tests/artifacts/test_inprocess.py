@@ -27,9 +27,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     load = flavor.load
 
-    def counted(data: bytes, *, trusted: bool) -> Any:
+    def counted(data: bytes, **how: bool) -> Any:
         found.append(len(data))
-        return load(data, trusted=trusted)
+        return load(data, **how)
 
     monkeypatch.setattr(flavor, "load", counted)
     return found
@@ -108,7 +108,7 @@ def test_a_lack_of_memory_fails_the_input_that_needs_it(runner, stored, misbehav
 def test_a_lack_of_memory_while_loading_is_an_error_of_the_artifact(
     runner, stored, text_pipeline, monkeypatch
 ) -> None:
-    def load(data: bytes, *, trusted: bool) -> Any:
+    def load(data: bytes, **how: bool) -> Any:
         raise MemoryError
 
     monkeypatch.setattr(flavor, "load", load)
