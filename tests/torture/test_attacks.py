@@ -159,4 +159,8 @@ def test_an_attack_has_no_effect_through_the_library(
 def _see_no_harm(name: str, walls: Walls, effects: Effects) -> None:
     if not _suited([ATTACKS[name]], walls):
         pytest.skip("a program of any kind, which only confinement is meant to hold")
-    assert not harm(effects[name]), (ATTACKS[name].about, effects[name])
+    found = harm(effects[name])
+    if walls.name == "confinement-only":
+        # Models that nobody trusts share a process: the wall of states is what keeps them apart.
+        found = {effect for effect in found if not effect.startswith("poisoned")}
+    assert not found, (ATTACKS[name].about, effects[name])
