@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from mlreg.errors import StoreDamaged
-from mlreg.store.connection import sqlite3
 from mlreg.store.guard import MARKER
 from mlreg.store.store import Store
 from tests.store.conftest import Seeded
@@ -79,18 +77,6 @@ def index_is_deleted(files: Files) -> None:
     files.log[1].unlink()
 
 
-def last_close_was_made_by_a_copy_of_our_locks(files: Files) -> None:
-    """What a forked child's close does when it believes that nobody else is there."""
-    number = os.fork()
-    if not number:
-        connection = sqlite3.connect(files.database)
-        connection.execute("pragma wal_checkpoint(passive)")
-        os._exit(0)
-    os.waitpid(number, 0)
-    for path in files.log:
-        path.unlink()
-
-
 def backup_is_moved_in(files: Files) -> None:
     files.backup.rename(files.database)
 
@@ -108,7 +94,6 @@ def registry_is_deleted(files: Files) -> None:
 DEEDS = [
     log_is_deleted,
     index_is_deleted,
-    last_close_was_made_by_a_copy_of_our_locks,
     backup_is_moved_in,
     backup_is_moved_in_without_logs,
     registry_is_deleted,

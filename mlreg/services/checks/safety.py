@@ -54,8 +54,8 @@ def confinement(exam: Examination, found: Problems) -> str:
     memory = int(exam.context.settings.number("memory_limit_mb")) << 20
     try:
         proof = measure(memory)
-    except MlregError as error:
-        found.add(error.message, is_possible=True)
+    except (MlregError, OSError) as error:
+        found.add(f"it cannot be tried: {error}", is_possible=True)
         return ""
     missing = [f"no {name}: {wall.detail}" for name, wall in proof.walls.items() if wall.detail]
     missing += [f"an untrusted model can {deed}" for deed in proof.reached]
