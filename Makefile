@@ -36,16 +36,16 @@ demo: $(LEAN) ## set up what a user has, and show the main job on real data
 # --- tests -----------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(DEV) ## set up, then run all tests; ARGS="-k name" to choose
-	$(PY) -m pytest $(ARGS)
+test: $(DEV) ## set up, then run all tests on all processors; ARGS="-k name" to choose
+	$(PY) -m pytest -n auto $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(DEV) ## the tests that take seconds
 	$(PY) -m pytest -q -m "not slow and not process" $(ARGS)
 
 .PHONY: cover
-cover: $(DEV) ## all tests with branch coverage, child processes included
-	$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+cover: $(DEV) ## branch coverage of all tests but the guides, child processes included
+	$(PY) -m pytest -n auto --cov --cov-report=term-missing:skip-covered --ignore=tests/test_docs.py $(ARGS)
 
 .PHONY: torture
 torture: $(DEV) ## long campaigns: crashes at every step, storms, new draws
