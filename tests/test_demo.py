@@ -220,6 +220,20 @@ Shell(Path({str(tmp_path)!r}), capture=False).run("(sleep 3; touch late) & echo 
 
 
 @pytest.mark.process
+def test_an_interrupt_as_a_step_ends_is_nothing_else(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from mlreg.cli.demo.shell import Shell
+try:
+    Shell(Path({str(tmp_path)!r}), capture=False).run("sleep 0.2; kill -INT $PPID")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"interrupted\n", b"")
+
+
+@pytest.mark.process
 def test_it_does_not_work_in_a_registry_that_was_named(tmp_path: Path) -> None:
     done = demo("--registry", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 2

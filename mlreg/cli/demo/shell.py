@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -50,7 +51,8 @@ class Shell:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
                     said, _ = step.communicate()
                 except BaseException:
-                    os.killpg(step.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError, PermissionError):  # it has just ended
+                        os.killpg(step.pid, signal.SIGKILL)
                     raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
