@@ -153,31 +153,26 @@ class Store:
         if urgent:
             self._make_room_to_open()
         is_synced = durable or self._syncs_each
-        with self._reserve_on_failure(urgent), self.database.write(durable=is_synced) as connection:
-            if urgent and self.database.reserve.is_short():
-                # Under the lock, so that nobody who logs can take the room.
-                self.database.reserve.give_up()
-            tx = self._transaction(connection)
-            before = tx.logged
-            yield tx
+        try:
+            with self.database.write(durable=is_synced) as connection:
+                if urgent and self.database.reserve.is_short():
+                    # Under the lock, so that nobody who logs can take the room.
+                    self.database.reserve.give_up()
+                tx = self._transaction(connection)
+                before = tx.logged
+                yield tx
+        except StoreFull as error:
+            # It may be a quota that is full, which shows only now.
+            if not (urgent and self.database.reserve.exists()):
+                raise
+            self.database.reserve.give_up()
+            hint = "the reserve was given up for it: try again"
+            raise StoreFull(error.message, hint=hint) from error
         if durable:
             self.generation += 1
             self.database.reserve.restore()
-        if self._sync is not None and not is_synced and tx.logged > before:
-            self._sync.logged(tx.logged - before)
-
-    @contextmanager
-    def _reserve_on_failure(self, urgent: bool) -> Iterator[None]:
-        """Give the reserve up also where it is a quota that is full, which shows only now."""
-        try:
-            yield
-        except StoreFull as error:
-            if urgent and self.database.reserve.exists():
-                self.database.reserve.give_up()
-                raise StoreFull(
-                    error.message, hint="the reserve was given up for it: try again"
-                ) from error
-            raise
+        if self._sync is not None and not is_synced and (rows := tx.logged - before):
+            self._sync.logged(rows)
 
     def _make_room_to_open(self) -> None:
         try:
