@@ -91,7 +91,7 @@ docs: $(DEV) ## regenerate the reference pages in docs/
 .PHONY: docs-check
 docs-check: $(DEV) ## fail when a reference page is stale; run the guides
 	$(PY) scripts/docs.py --check
-	$(PY) -m pytest -q tests/test_docs.py
+	$(PY) -m pytest -q -n auto tests/test_docs.py
 
 .PHONY: check
 check: lint type layers docs-check build cover ## everything that CI runs, tests last
