@@ -25,6 +25,7 @@ from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
 from mlreg.artifacts.objects import read_verified
 from mlreg.entities.versions import Signature
 from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
+from mlreg.files import write_all
 
 REQUESTS, REPLIES, LIFELINE, ARTIFACTS = 3, 4, 5, 6
 # Of a confined process: where it may write, and what it cannot close or replace.
@@ -51,9 +52,9 @@ def main(memory_limit_bytes: int, *, imports: bool = True) -> None:
             _prepare()
     except ImportError as error:
         reason = f"scikit-learn cannot be imported: {error}"
-        _write_all(REPLIES, wire.frame(wire.pack_error(ArtifactUnloadable(reason))))
+        write_all(REPLIES, wire.frame(wire.pack_error(ArtifactUnloadable(reason))))
         return
-    _write_all(REPLIES, wire.frame({"ready": True}))
+    write_all(REPLIES, wire.frame({"ready": True}))
     serve(Server(ARTIFACTS), REQUESTS, REPLIES)
 
 
@@ -189,7 +190,7 @@ def serve(server: Server, requests: int, replies: int) -> None:
             reply = wire.frame(server.answer(wire.parse(body)))
         except MemoryError:
             os._exit(wire.OUT_OF_MEMORY)
-        _write_all(replies, reply)
+        write_all(replies, reply)
 
 
 def _read_frame(channel: int) -> bytes | None:
@@ -205,9 +206,3 @@ def _read_exactly(channel: int, count: int) -> bytes | None:
             return None
         pieces += piece
     return bytes(pieces)
-
-
-def _write_all(channel: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(channel, view) :]

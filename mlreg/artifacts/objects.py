@@ -21,6 +21,7 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from mlreg.files import sync_folder, write_all
 from mlreg.names import safe
 
 CHUNK = 1 << 20
@@ -127,7 +128,7 @@ class ObjectStore:
                 path.unlink()
             except FileNotFoundError:
                 return False
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return True
 
     def leftovers(self, older_than_seconds: float) -> list[Path]:
@@ -166,7 +167,7 @@ class ObjectStore:
             self.verify(digest)
             return False
         temporary.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return True
 
     def _path(self, digest: str) -> Path:
@@ -272,19 +273,13 @@ def _write(path: Path, pieces: Iterator[bytes]) -> tuple[str, int]:
         for piece in pieces:
             digest.update(piece)
             size += len(piece)
-            _write_all(handle, piece)
+            write_all(handle, piece)
         os.fchmod(handle, 0o400)
         # A failed fsync is never retried: the kernel may have dropped the pages by then.
         os.fsync(handle)
     finally:
         os.close(handle)
     return digest.hexdigest(), size
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
 
 
 def _read_all(handle: int) -> bytes:
@@ -299,15 +294,7 @@ def _make_folder(path: Path) -> None:
     except FileExistsError:
         return
     path.chmod(0o700)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
 
 
 def _unreadable(digest: str, error: OSError) -> ArtifactError:

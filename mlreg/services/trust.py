@@ -10,8 +10,9 @@ from mlreg.entities.traffic import Change
 from mlreg.entities.trust import HOLDS, AcceptedKey, Standing, TrustedVersion, TrustReport
 from mlreg.entities.versions import Seal, Version
 from mlreg.errors import ArtifactError, Conflict, KeyUnusable, TrustNotAccepted
-from mlreg.names import check_text, safe
+from mlreg.names import safe
 from mlreg.services.context import Context
+from mlreg.services.version_details import tell
 
 if TYPE_CHECKING:
     from mlreg.store.store import Transaction
@@ -63,7 +64,7 @@ class Trust:
             before = self._described(version)
             trust.accept_digest(str(version.digest), version.ref)
             after = self._described(version)
-            self._record(tx, "accept", version, change, before=before, after=after)
+            tell(self._context, tx, "accept", version, change, before=before, after=after)
             return after
 
     def revoke(self, ref: str, *, change: Change = _NO_CHANGE) -> TrustedVersion:
@@ -79,7 +80,7 @@ class Trust:
             if version.seal and version.seal.key == trust.public_key():
                 tx.versions.break_seal(version.key)
             after = self._described(tx.versions.by_key(version.key))
-            self._record(tx, "revoke", version, change, before=before, after=after)
+            tell(self._context, tx, "revoke", version, change, before=before, after=after)
             return after
 
     def prepare(self) -> None:
@@ -145,28 +146,6 @@ class Trust:
             trusted_by=proved.actor if proved else None,
             trusted_at=from_micros(proved.at) if proved else None,
             key=proved.key if proved else None,
-        )
-
-    def _record(
-        self,
-        tx: Transaction,
-        action: str,
-        version: Version,
-        change: Change,
-        *,
-        before: TrustedVersion,
-        after: TrustedVersion,
-    ) -> None:
-        tx.events.append(
-            action=action,
-            object=version.ref,
-            actor=self._context.actor_of(change),
-            at=self._context.clock(),
-            model_key=version.model_key,
-            model=version.name,
-            reason=check_text(change.reason, "reason"),
-            before=before,
-            after=after,
         )
 
 

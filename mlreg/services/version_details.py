@@ -1,17 +1,23 @@
-"""What is said about a version besides its artifact, checked."""
+"""What is said about a version besides its artifact, checked, and told in the audit trail."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.entities.versions import InputKind, Signature
 from mlreg.errors import InvalidInput
 from mlreg.jsonable import jsonable
 from mlreg.names import check_key, check_text
 from mlreg.tallies import LARGEST_MEASURE
+
+if TYPE_CHECKING:
+    from mlreg.entities.traffic import Change
+    from mlreg.entities.versions import Version
+    from mlreg.services.context import Context
+    from mlreg.store.store import Transaction
 
 
 class Details(NamedTuple):
@@ -81,3 +87,27 @@ def confirm(signature: Signature, kind: InputKind | None) -> Signature:
     if signature.input == "record" and kind == "vector":
         return replace(signature, input=kind, fields=(), types=(), length=len(signature.fields))
     raise InvalidInput(f"the artifact takes a {signature.input}, not a {kind}")
+
+
+def tell(
+    context: Context,
+    tx: Transaction,
+    action: str,
+    version: Version,
+    change: Change,
+    *,
+    before: object = None,
+    after: object = None,
+) -> None:
+    """Write the event of a change of a version."""
+    tx.events.append(
+        action=action,
+        object=version.ref,
+        actor=context.actor_of(change),
+        at=context.clock(),
+        model_key=version.model_key,
+        model=version.name,
+        reason=check_text(change.reason, "reason"),
+        before=before,
+        after=after,
+    )

@@ -16,7 +16,6 @@ from mlreg.errors import Conflict, InvalidInput, MlregError, MlregWarning, NotFo
 from mlreg.names import (
     Reference,
     check_alias,
-    check_text,
     is_id,
     parse_reference,
     precedence_key,
@@ -24,7 +23,7 @@ from mlreg.names import (
 )
 from mlreg.services.context import Context
 from mlreg.services.numbering import BUMPS, Bump, bumped, give_number, highest
-from mlreg.services.version_details import Details, check_details, confirm
+from mlreg.services.version_details import Details, check_details, confirm, tell
 from mlreg.store.versions import StoredArtifact
 
 if TYPE_CHECKING:
@@ -344,17 +343,7 @@ class Versions:
     ) -> None:
         if change.dry_run or change.expect_revision is not None:
             raise InvalidInput("only a change of traffic takes dry_run and expect_revision")
-        tx.events.append(
-            action=action,
-            object=version.ref,
-            actor=self._context.actor_of(change),
-            at=self._context.clock(),
-            model_key=version.model_key,
-            model=version.name,
-            reason=check_text(change.reason, "reason"),
-            before=before,
-            after=after,
-        )
+        tell(self._context, tx, action, version, change, before=before, after=after)
 
 
 def _check_bare(version: Version) -> None:
