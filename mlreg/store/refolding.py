@@ -7,11 +7,12 @@ and memory does not grow with the log.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.store.connection import Connection, sqlite3
-from mlreg.store.summaries import MARKS, SOURCES, Marks, Summaries, fold_rows
+from mlreg.store.engines import Connection
+from mlreg.store.engines.connections import MISSING, scratch
+from mlreg.store.summaries import MARKS, SOURCES, TABLES, Marks, Summaries, fold_rows
 
 if TYPE_CHECKING:
     from mlreg.store.store import Store
@@ -26,13 +27,16 @@ _PLACES = ", ".join("?" * len((*KEY, *NUMBERS)))
 READ = f"select {_ALL} from summaries"  # noqa: S608  # constants of this module
 KEEP = f"insert into stored ({_ALL}) values ({_PLACES})"  # noqa: S608  # constants of this module
 WRITE = f"insert into summaries ({_ALL}) values ({_PLACES})"  # noqa: S608  # constants of this module
-SET_MARK = "insert or replace into watermarks (source, upto) values (?, ?)"
+SET_MARK = """
+    insert into watermarks (source, upto) values (?, ?)
+    on conflict (source) do update set upto = excluded.upto
+"""
 ENDS = """
     select coalesce((select max(id) from predictions), 0),
         coalesce((select max(id) from feedback), 0)
 """
 _SAME_KEY = " and ".join(f"n.{column} = s.{column}" for column in KEY)
-_OTHER = " or ".join(f"n.{column} is not s.{column}" for column in NUMBERS)
+_OTHER = " or ".join(f"s.{column} is null or n.{column} <> s.{column}" for column in NUMBERS)
 _NEW, _OLD = (", ".join(f"{t}.{c}" for c in NUMBERS) for t in "ns")
 _NEW_KEY, _OLD_KEY = (", ".join(f"{t}.{c}" for c in KEY) for t in "ns")
 DIFFERENCES = f"""
@@ -44,7 +48,6 @@ DIFFERENCES = f"""
     order by 2, 1, 4, 5, 3 limit ?
 """  # noqa: S608  # constants of this module
 
-TABLES = ("summaries", "watermarks")
 _PIECE = 10_000
 
 
@@ -69,12 +72,8 @@ class Refold:
         ends: The newest rows at the beginning.
     """
 
-    def __init__(self, scratch: Connection, ddl: str) -> None:
+    def __init__(self, scratch: Connection) -> None:
         self._scratch = scratch
-        self._scratch.executescript(
-            "pragma journal_mode = off; pragma synchronous = off;"
-            f"{ddl}; create table stored ({_ALL}, primary key ({', '.join(KEY)})) without rowid"
-        )
         self._summaries = Summaries(scratch)
         self._reached: Marks = dict.fromkeys(SOURCES, 0)
         self.marks: dict[str, object] = {}
@@ -84,7 +83,7 @@ class Refold:
         """Take note of what is stored, in a read transaction."""
         self.ends = dict(zip(SOURCES, connection.execute(ENDS).fetchone(), strict=True))
         self._scratch.execute("begin")
-        with suppress(sqlite3.OperationalError):  # a table that is gone has no rows
+        with suppress(MISSING):  # a table that is gone has no rows
             self.marks = dict(connection.execute(MARKS).fetchall())
             self._scratch.executemany(KEEP, connection.execute(READ))
         self._scratch.execute("commit")
@@ -127,9 +126,9 @@ def refolding(schema: Mapping[str, str]) -> Iterator[Refold]:
     Args:
         schema: The SQL of each table as the migrations make it.
     """
-    # An empty name is a database of its own in a temporary file that SQLite removes.
-    with closing(sqlite3.connect("", isolation_level=None)) as scratch:
-        yield Refold(scratch, ";".join(schema[table] for table in TABLES))
+    ddl = [schema[table] for table in TABLES]
+    with scratch(ddl, "stored", (*KEY, *NUMBERS), KEY) as connection:
+        yield Refold(connection)
 
 
 def refold(store: Store, anew: Refold) -> Iterator[int]:

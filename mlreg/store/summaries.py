@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.rows import damaged, restored
 from mlreg.tallies import Moments, Tally, pack_histogram, unpack_histogram
 
@@ -91,7 +91,6 @@ COUNTS = """
 """
 DROP = "delete from summaries"
 TABLES = ("summaries", "watermarks")
-TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
 
 
 class Cell(NamedTuple):
@@ -154,16 +153,8 @@ class Summaries:
 
         For the length of the block, which must lie in a transaction.
         """
-        for table in TABLES:
-            ddl: str = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
-            # A temporary table hides the one of the same name.
-            self._connection.execute("create temp table" + ddl[len("create table") :])
-            self._connection.execute(f"insert into temp.{table} select * from main.{table}")  # noqa: S608
-        try:
+        with self._connection.twins(*TABLES, filled=True):
             yield
-        finally:
-            for table in TABLES:
-                self._connection.execute(f"drop table temp.{table}")
 
     def rebuild(self) -> None:
         """Forget all summaries; the next fold starts from the first row."""

@@ -18,8 +18,8 @@ from mlreg.store.health import (
     sqlite_facts,
     wal_bytes,
 )
-from mlreg.store.refolding import TABLES
 from mlreg.store.store import SCHEMA_VERSION
+from mlreg.store.summaries import TABLES
 from mlreg.store.unit_columns import UNITS_TABLE, VALUES_TABLE
 
 if TYPE_CHECKING:

@@ -1,0 +1,88 @@
+"""The engine door: what the store asks of a database, beside statements.
+
+Statements are in the subset of SQL that SQLite and PostgreSQL share: both prepare all of them. What
+one of them has of its own lies behind these protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+Values = Mapping[str, Any] | Sequence[Any]
+Row = tuple[Any, ...]
+
+
+class Column(NamedTuple):
+    """A column of a table; sums in one that is not exact differ by the order of adding."""
+
+    name: str
+    is_key: bool
+    is_exact: bool
+
+
+class Cursor(Protocol):
+    """What a statement has found, or how many rows it has changed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+
+    @property
+    def description(self) -> Any:
+        """The columns; the name of each comes first."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchmany(self, size: int) -> list[Any]:
+        """So many of the next rows at most."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows one by one."""
+
+
+class Connection(Protocol):
+    """A connection inside a transaction.
+
+    Attributes:
+        stored: The schema that the tables are in, also while a twin hides one.
+        beside: The schema that twins are in.
+    """
+
+    stored: str
+    beside: str
+
+    def execute(self, sql: str, values: Values = ..., /) -> Cursor:
+        """Run a statement with values for its `:name`, or in order for its `?`."""
+
+    def executemany(self, sql: str, rows: Iterable[Values], /) -> object:
+        """Run a statement for each of the rows."""
+
+    def append(self, sql: str, row: Values) -> int:
+        """Insert a row into a table that counts its own; returns its id."""
+
+    def append_many(self, sql: str, rows: Sequence[Values]) -> range:
+        """Insert rows into such a table; returns their ids, which are consecutive."""
+
+    def each_of(self, name: str) -> str:
+        """A query for the members of a bound list, to be put behind `in`."""
+
+    def listed(self, members: Sequence[int] | Sequence[str]) -> object:
+        """A list as it is bound."""
+
+    def twins(self, *tables: str, filled: bool = False) -> AbstractContextManager[None]:
+        """For the length of a block hide tables behind empty or `filled` ones of the same names.
+
+        This connection alone sees them; the block must lie in a transaction.
+        """
+
+    def columns(self, table: str) -> list[Column]:
+        """The columns of a table, in order."""
+
+    def make_room(self) -> None:
+        """Prepare for a statement that touches many pages of a table."""
