@@ -6,7 +6,9 @@ and rebuilt. That is why sums are kept as integers of a fixed scale and not as f
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil, log
 from struct import pack, unpack
@@ -18,6 +20,19 @@ MILLISECOND = 1000  # microseconds
 
 # Measures beyond this are refused at the border: their sums would leave the range of a double.
 LARGEST_MEASURE = 1e15
+
+# A version is tallied by so many classes; all others, and longer ones, are one.
+MOST_CLASSES, LONGEST_CLASS = 50, 100
+# Where classes stand as JSON: neither of these can be one.
+OTHER, NO_ANSWER = "*", "null"
+_NUMERIC = frozenset("-0123456789")
+
+# Of an error, which is prediction minus label, what is summed.
+DEVIATIONS: dict[str, Callable[[float], float]] = {
+    "signed": float,
+    "absolute": abs,
+    "squared": lambda error: error * error,
+}
 
 ACCURACY = 0.01
 _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
@@ -89,6 +104,9 @@ class Tally:
         judged: Of these, the ones that can be right or wrong.
         calls: Latencies of calls to a model: a batch is one, whose rows share one latency.
         values: Named feedback values.
+        deviations: Of predicted numbers from their labels, by what is summed of them.
+        answers: Predictions by the class that was answered.
+        pairs: Those with a label by the class that was answered and the one that was right.
     """
 
     requests: int = 0
@@ -103,6 +121,9 @@ class Tally:
     confidence: Moments = field(default_factory=Moments)
     cost: Moments = field(default_factory=Moments)
     values: dict[str, Moments] = field(default_factory=dict)
+    deviations: dict[str, Moments] = field(default_factory=dict)
+    answers: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(
         self,
@@ -133,6 +154,13 @@ class Tally:
         self.judged += judged
         self.correct += correct
 
+    def deviate(self, error: float, times: int) -> None:
+        """Count how far a number was off; what is beyond all measure counts as far as that."""
+        # In this order NaN, which no two finite numbers make, would be far off as well.
+        bounded = max(-LARGEST_MEASURE, min(LARGEST_MEASURE, error))
+        for name, part in DEVIATIONS.items():
+            self.deviations.setdefault(name, Moments()).add(part(bounded), times)
+
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
         self.requests += other.requests
@@ -144,8 +172,18 @@ class Tally:
         self.histogram.update(other.histogram)
         self.confidence.merge(other.confidence)
         self.cost.merge(other.cost)
-        for name, moments in other.values.items():
-            self.values.setdefault(name, Moments()).merge(moments)
+        for own, more in ((self.values, other.values), (self.deviations, other.deviations)):
+            for name, moments in more.items():
+                own.setdefault(name, Moments()).merge(moments)
+        self.answers.update(other.answers)
+        self.pairs.update(other.pairs)
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that were answered or right, in order; not the one of all others."""
+        seen = {name for pair, n in self.pairs.items() if n for name in pair}
+        seen |= {name for name, n in self.answers.items() if n}
+        return sorted(seen - {OTHER, NO_ANSWER})
 
     @property
     def latency_mean_ms(self) -> float | None:
@@ -175,6 +213,27 @@ def unpack_histogram(blob: bytes) -> Counter[int]:
     """Read the stored form."""
     numbers = unpack(f"<{len(blob) // 8}Q", blob)
     return Counter(dict(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def class_of(text: str | None) -> str | None:
+    """The class that an answer is, as JSON; None for what can be no class."""
+    if text is None:
+        return NO_ANSWER
+    if text[0] in _NUMERIC:
+        return text if text.lstrip("-").isdecimal() else None
+    return None if text[0] in "[{n" else text
+
+
+def class_name(text: str) -> str:
+    """A class for people and in the names of metrics."""
+    return str(json.loads(text)) if text[:1] == '"' else text
+
+
+def deviation(answer: str | None, label: str | None) -> float | None:
+    """Prediction minus label, where both are numbers in JSON."""
+    if not (answer and label and answer[0] in _NUMERIC and label[0] in _NUMERIC):
+        return None
+    return float(answer) - float(label)
 
 
 # --- of experiments ---------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from mlreg.entities.traffic import Revision
 from mlreg.entities.versions import Version
@@ -13,6 +13,19 @@ from mlreg.entities.versions import Version
 Interval = tuple[float, float]
 Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
 Finding = Literal["better", "worse", "different", "inconclusive"]
+
+
+class Figure(NamedTuple):
+    """A metric of a set of predictions.
+
+    Attributes:
+        ci: Its 95 % interval; None where it has none.
+        n: What it was counted or averaged over.
+    """
+
+    value: float
+    ci: Interval | None
+    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class VersionPerformance:
         labelled_count: Live predictions with a label or a judgement.
         values: The mean of each named feedback value.
         segment: The value of the segment key, in a report by segment.
+        metrics: All that is known of it, by the names of the catalogue.
     """
 
     model_id: str
@@ -65,6 +79,7 @@ class VersionPerformance:
     forced_count: int = 0
     values: Mapping[str, float] = field(default_factory=dict)
     segment: str | None = None
+    metrics: Mapping[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,9 @@ class MetricComparison:
     """One metric of a candidate against the baseline.
 
     Attributes:
-        difference: Candidate minus baseline, in the metric's unit.
+        difference: Candidate minus baseline, in the metric's unit; of what is best at zero, of the
+            distances from it, which the values then are.
+        better: Which direction is an improvement: `up`, `down`, `zero`; None: neither.
         verdict: `better` or `worse` by the metric's direction, `different` where it has none,
             or `inconclusive`.
         method: The test that gave the p-value.
@@ -90,6 +107,64 @@ class MetricComparison:
     verdict: Finding
     method: str
     warnings: tuple[str, ...] = ()
+    better: Literal["up", "down", "zero"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint:
+    """How a version did in an hour, a day or a revision.
+
+    Attributes:
+        at: When it began; None for a revision.
+        revision: Its number; None for a time.
+    """
+
+    version: str
+    at: datetime | None
+    revision: int | None
+    request_count: int
+    metrics: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPerformance:
+    """How a version did with one class.
+
+    Attributes:
+        answered: How often it was answered, with a label or without.
+        labelled: How often it was right.
+        metrics: `share` of the answers, `precision`, `recall` and `f1`, as far as they are known.
+    """
+
+    label: str
+    answered: int
+    labelled: int
+    metrics: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionCell:
+    """Labelled predictions of one answer and one label; of a failure the answer is None."""
+
+    label: str
+    answer: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPerformance:
+    """How a version did class by class.
+
+    Attributes:
+        confusion: In order; what never happened is left out.
+        others: Labelled predictions with a class beyond the first fifty: they stand in the
+            confusion as `*`, and in no class.
+    """
+
+    version: str
+    classes: tuple[ClassPerformance, ...]
+    confusion: tuple[ConfusionCell, ...]
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +172,9 @@ class PerformanceReport:
     """How the versions of a model did, compared.
 
     Attributes:
+        by: The segment key, or `hour`, `day`, `revision` or `label`.
+        trend: By hour, day or revision, the oldest first; else None.
+        labels: By label: each version class by class; else None.
         best: The id of the version that the evidence favours; None while there is too little.
         recommendation: One sentence with the numbers behind the verdict.
         assumptions: What the tests take for granted and the log does not say.
@@ -113,6 +191,8 @@ class PerformanceReport:
     assumptions: tuple[str, ...] = ()
     baseline: str | None = None
     by: str | None = None
+    trend: tuple[TrendPoint, ...] | None = None
+    labels: tuple[LabelPerformance, ...] | None = None
 
     __json__: ClassVar[tuple[str, ...]] = (
         "model",
@@ -126,6 +206,8 @@ class PerformanceReport:
         "verdict",
         "recommendation",
         "assumptions",
+        "trend",
+        "labels",
     )
 
 

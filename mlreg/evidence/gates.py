@@ -13,10 +13,10 @@ from mlreg.evidence.reports import format_p
 from mlreg.evidence.verdict import RUN_TIME
 from mlreg.metrics import (
     ANSWERED,
-    COST_COVERAGE,
-    COVERAGE,
     RIPE_COVERAGE,
+    coverage,
     coverage_of,
+    measure_of,
     value_name,
 )
 from mlreg.stats import always_valid
@@ -29,17 +29,6 @@ WEEK = 7 * DAY // SECOND  # seconds
 ALARM = 0.001
 # Latencies are known of answers alone: who fails this much more often may have lost the slow ones.
 LOST = 0.01
-
-_GATES = {RIPE_COVERAGE: COVERAGE, ANSWERED: "answered"}
-_ARRIVED = {
-    COVERAGE: "labels",
-    RIPE_COVERAGE: "labels",
-    COST_COVERAGE: "costs",
-    ANSWERED: "answers",
-}
-
-# What a unit must have beside a prediction, to count for a metric.
-_KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
 
 
 def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
@@ -113,10 +102,10 @@ def _coverage(design: Design, observed: Observed, name: str, *, is_needed: bool)
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
     due = " whose label is due" if name == RIPE_COVERAGE else ""
     return Gate(
-        gate=_GATES.get(name, name),
+        gate=coverage(name).gate or name,
         passed=p >= ALARM / len(design.treatments) or is_small,
         effect=_effect(name, rates) if is_needed else "warn",
-        detail=f"{_ARRIVED.get(name) or value_name(name)} came for {rates[0]:.1%} and "
+        detail=f"{coverage(name).arrives or value_name(name)} came for {rates[0]:.1%} and "
         f"{rates[1]:.1%} of the predictions{due} of control and treatment ({format_p(p)})",
     )
 
@@ -153,7 +142,7 @@ def least_events(design: Design) -> int:
 def _units(design: Design, seen: Sequence[Seen]) -> Gate:
     """Fails while no treatment can be tested; one that lags behind only waits for itself."""
     needed = least_units(design)
-    what = f"{design.unit}s{_KNOWN_OF.get(design.metric.name, '')}"
+    what = f"{design.unit}s{measure_of(design.metric.name).known_of}"
     small = [min(s.arms, key=lambda arm: arm.n_units) for s in seen]
     lagging = [arm for arm in small if arm.n_units < needed]
     said = (

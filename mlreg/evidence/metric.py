@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import starmap
 from typing import NamedTuple
 
 from mlreg.entities.analyses import ArmResult, LookState, MetricResult, MetricRole
 from mlreg.entities.experiments import Design, TestMetric
 from mlreg.evidence.observed import Observed, moments
-from mlreg.evidence.quantiles import average_quantiles, quantile_in, scaled
+from mlreg.evidence.quantiles import average_quantiles, quantile_in
+from mlreg.evidence.shapes import shaped
+from mlreg.metrics import measure_of
 from mlreg.stats import always_valid, group_sequential
 from mlreg.stats.evidence import MIN_UNITS, Evidence
 from mlreg.stats.futility import conditional_power, design_drift
@@ -22,8 +25,6 @@ from mlreg.stats.ratios import design_effect
 from mlreg.stats.results import Interval
 from mlreg.stats.verdicts import judge
 from mlreg.tallies import Sums
-
-_MILLI = 1000.0
 
 
 class Seen(NamedTuple):
@@ -43,8 +44,7 @@ def see(design: Design, observed: Observed, metric: TestMetric, place: int) -> S
         evidence = averaged.evidence(min_units=least_units(design), min_events=MIN_BEYOND)
     else:
         averaged, effect = ratios(observed, metric.name, place, is_share=metric.kind == "share")
-        if metric.name == "avg_latency_ms":
-            averaged = scaled(averaged, 1 / _MILLI)
+        averaged = shaped(averaged, measure_of(metric.name))
         evidence = averaged.evidence(min_units=least_units(design))
     control = _arm(design, observed, metric, averaged, 0)
     treatment = _arm(design, observed, metric, averaged, place)
@@ -236,9 +236,8 @@ def phase_values(observed: Observed, metric: TestMetric, number: int) -> tuple[f
     if metric.kind == "quantile":
         histograms = observed.histograms[number]
         return tuple(quantile_in(histogram, metric.quantile or 0.5) for histogram in histograms)
-    scale = _MILLI if metric.name == "avg_latency_ms" else 1.0
-    arms = [Sums(*arm) for arm in observed.sums[metric.name][number]]
-    return tuple(arm.y / arm.k / scale if arm.k else None for arm in arms)
+    known, arms = measure_of(metric.name), observed.sums[metric.name][number]
+    return tuple(known.judged(arm.y / arm.k) if arm.k else None for arm in starmap(Sums, arms))
 
 
 def _finite(value: float | None) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mlreg.entities.experiments import TestMetric
 from mlreg.evidence.observed import Observed, moments
+from mlreg.evidence.shapes import scaled
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.phases import Averaged, Spread, average_estimates, tie
@@ -57,24 +58,6 @@ def average_quantiles(
 def quantile_in(histogram: tuple[tuple[int, int], ...], q: float) -> float | None:
     """A quantile of one histogram in milliseconds."""
     return quantile_of_histogram(_buckets(histogram), q).value
-
-
-def scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged:
-    """In another unit, and with standard errors that are larger by `widening`."""
-
-    def arm(estimate: Estimate | None) -> Estimate | None:
-        if estimate is None:
-            return None
-        se = estimate.se * factor * widening
-        return Estimate(value=estimate.value * factor, se=se, n=estimate.n)
-
-    return replace(
-        averaged,
-        control=arm(averaged.control),
-        treatment=arm(averaged.treatment),
-        covariance=averaged.covariance * (factor * widening) ** 2,
-        null_se=None if averaged.null_se is None else averaged.null_se * factor * widening,
-    )
 
 
 def _with_units(averaged: Averaged, tied: Spread) -> Averaged:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mlreg.entities.reports import Finding, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
-from mlreg.metrics import BY_NAME
+from mlreg.evidence.figures import Compared, contrast
+from mlreg.metrics import BY_NAME, VALUE, Directions, Metric, find
 from mlreg.stats.codes import LOW_COUNTS
-from mlreg.stats.means import compare_means
-from mlreg.stats.moments import Moments
-from mlreg.stats.proportions import compare_proportions
 from mlreg.stats.results import Comparison
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
-from mlreg.tallies import MILLISECOND, Tally
-from mlreg.tallies import Moments as ExactMoments
+from mlreg.tallies import Tally
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
 SPLIT_ALARM = 0.001
 
-# Better on one of these and worse on none ships. How much latency or cost a gain may take is not
-# for mlreg to say: a change of these is told beside the verdict.
-_DECIDING = ("accuracy", "error_rate")
-_TOLD = ("avg_latency_ms", "cost_per_request")
 
-
-def compare(tallies: Mapping[str, Tally], baseline: str) -> list[MetricComparison]:
+def compare(
+    tallies: Mapping[str, Tally], baseline: str, directions: Directions | None = None
+) -> list[MetricComparison]:
     """Each other version against the baseline, metric by metric, where both have data.
 
     The level is shared among the candidates (Bonferroni), so that five candidates do not bring
@@ -35,10 +28,15 @@ def compare(tallies: Mapping[str, Tally], baseline: str) -> list[MetricCompariso
     """
     candidates = [version for version in tallies if version != baseline]
     alpha = ALPHA / max(1, len(candidates))
+    base, pairs = tallies[baseline], {}
+    for candidate in candidates:
+        other = tallies[candidate]
+        for metric in _compared(base, other, directions):
+            pairs[candidate, metric] = contrast(metric, base, other, alpha=alpha)
     return [
-        comparison
-        for candidate in candidates
-        for comparison in _pair(tallies[baseline], tallies[candidate], baseline, candidate, alpha)
+        _comparison(metric, baseline, candidate, found)
+        for (candidate, metric), found in pairs.items()
+        if found is not None
     ]
 
 
@@ -66,9 +64,9 @@ def conclude(
         best = max(winners, key=lambda c: abs(c.difference or 0))
         price = _price(best.candidate, sound)
         return "ship", best.candidate, f"Ship {best.candidate}: {_sentence(best)}{price}."
-    worse = [c for c in sound if c.metric in _DECIDING and c.verdict == "worse"]
+    worse = [c for c in sound if _role(c) == "decides" and c.verdict == "worse"]
     if {c.candidate for c in worse} >= judged - {baseline}:
-        gains = [c for c in sound if c.metric in _DECIDING and c.verdict == "better"]
+        gains = [c for c in sound if _role(c) == "decides" and c.verdict == "better"]
         but = f", though {_sentence(gains[0])}" if gains else ""
         return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
     return "inconclusive", None, _undecided(sound)
@@ -94,83 +92,44 @@ def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -
     )
 
 
-def _pair(
-    base: Tally, other: Tally, baseline: str, candidate: str, alpha: float
-) -> list[MetricComparison]:
-    found = [
-        ("accuracy", _accuracy(base, other, alpha)),
-        ("error_rate", _rates(base.errors, base.requests, other.errors, other.requests, alpha)),
-        ("avg_latency_ms", compare_means(_latency(base), _latency(other), alpha=alpha)),
-        ("avg_confidence", _means(base.confidence, other.confidence, alpha)),
-        ("cost_per_request", _means(base.cost, other.cost, alpha)),
-    ]
-    named = [
-        (name, _means(base.values[name], other.values[name], alpha))
-        for name in sorted(base.values.keys() & other.values.keys())
-    ]
-    return [
-        _comparison(metric, baseline, candidate, result)
-        for metric, result in found + named
-        if result is not None
-    ]
+def _compared(base: Tally, other: Tally, directions: Directions | None) -> list[Metric]:
+    named = [find(VALUE + name, directions) for name in sorted(base.values.keys() & other.values)]
+    return [m for m in (*BY_NAME.values(), *named) if m is not None and m.role]
 
 
-def _accuracy(base: Tally, other: Tally, alpha: float) -> Comparison | None:
-    found = _rates(base.correct, base.judged, other.correct, other.judged, alpha)
-    if found is None or min(base.judged, other.judged) >= MIN_REQUESTS:
-        return found
-    return replace(found, warnings=tuple({*found.warnings, LOW_COUNTS}))
-
-
-def _rates(x_c: int, n_c: int, x_t: int, n_t: int, alpha: float) -> Comparison | None:
-    return compare_proportions(x_c, n_c, x_t, n_t, alpha=alpha) if n_c and n_t else None
-
-
-def _means(base: ExactMoments, other: ExactMoments, alpha: float) -> Comparison | None:
-    if not (base.n and other.n):
-        return None
-    return compare_means(_moments(base), _moments(other), alpha=alpha)
-
-
-def _moments(exact: ExactMoments) -> Moments:
-    return Moments(n=exact.n, mean=exact.mean or 0.0, variance=exact.variance or 0.0)
-
-
-def _latency(tally: Tally) -> Moments:
-    # A batch counts once: its rows share one latency, and so do they the luck of the moment.
-    calls = tally.calls
-    return Moments(
-        n=calls.n,
-        mean=(calls.mean or 0.0) / MILLISECOND,
-        variance=(calls.variance or 0.0) / MILLISECOND**2,
-    )
-
-
-def _comparison(metric: str, baseline: str, candidate: str, result: Comparison) -> MetricComparison:
-    bounds = (result.ci_lower, result.ci_upper)
+def _comparison(metric: Metric, baseline: str, candidate: str, found: Compared) -> MetricComparison:
+    result, warnings = found.result, found.result.warnings
+    if metric.role == "decides" and metric.needs and found.n < MIN_REQUESTS:
+        warnings = tuple({*warnings, LOW_COUNTS})
+    low, high = result.ci_lower, result.ci_upper
     return MetricComparison(
-        metric=metric,
+        metric=metric.key or metric.name,
         baseline=baseline,
         candidate=candidate,
         baseline_value=result.control,
         candidate_value=result.treatment,
         difference=result.difference,
-        difference_ci=None if None in bounds else bounds,  # type: ignore[arg-type]  # both are numbers then
+        difference_ci=None if low is None or high is None else (low, high),
         p_value=result.p_value,
         verdict=_direction(metric, result),
         method=result.method,
-        warnings=result.warnings,
+        warnings=warnings,
+        better=metric.better,
     )
 
 
-def _direction(metric: str, result: Comparison) -> Finding:
-    known = BY_NAME.get(metric)
+def _direction(metric: Metric, result: Comparison) -> Finding:
     if not result.is_significant or not result.difference:
         return "inconclusive"
-    if known is None or known.better is None:
+    if metric.better is None:
         return "different"
-    is_up = result.difference > 0
-    return "better" if is_up is (known.better == "up") else "worse"
+    return "better" if (result.difference > 0) is (metric.direction == "up") else "worse"
+
+
+def _role(c: MetricComparison) -> str:
+    """What a metric is to the verdict; a feedback value decides if its direction is known."""
+    known = BY_NAME.get(c.metric)
+    return known.role if known else "decides" if c.better else "shown"
 
 
 def _ripe(tallies: Mapping[str, Tally], baseline: str) -> set[str]:
@@ -190,10 +149,10 @@ def _too_thin(tallies: Mapping[str, Tally]) -> str:
 def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) -> bool:
     """Better on what decides and worse on none of it."""
     return (
-        comparison.metric in _DECIDING
+        _role(comparison) == "decides"
         and comparison.verdict == "better"
         and not any(
-            c.candidate == comparison.candidate and c.metric in _DECIDING and c.verdict == "worse"
+            c.candidate == comparison.candidate and _role(c) == "decides" and c.verdict == "worse"
             for c in everything
         )
     )
@@ -203,13 +162,13 @@ def _price(candidate: str, comparisons: Sequence[MetricComparison]) -> str:
     told = [
         c
         for c in comparisons
-        if c.candidate == candidate and c.metric in _TOLD and c.verdict == "worse"
+        if c.candidate == candidate and _role(c) == "told" and c.verdict == "worse"
     ]
     return "".join(f"; but its {_sentence(c)}" for c in told)
 
 
 def _undecided(comparisons: Sequence[MetricComparison]) -> str:
-    deciding = [c for c in comparisons if c.metric == "accuracy"] or [
+    deciding = [c for c in comparisons if _role(c) == "decides" and c.metric != "error_rate"] or [
         c for c in comparisons if c.metric == "error_rate" and c.difference
     ]
     if not deciding:

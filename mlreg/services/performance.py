@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import HOUR, Moment, from_micros, moment
+from mlreg.clock import DAY, HOUR, Moment, from_micros
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.reports import (
-    Interval,
+    LabelPerformance,
     OfflineMetric,
     PerformanceReport,
+    TrendPoint,
     VersionComparison,
     VersionPerformance,
 )
 from mlreg.entities.traffic import CHAMPION
 from mlreg.errors import Inconclusive, InvalidInput, NotFound
+from mlreg.evidence.breakdowns import by_label, performance, trend
 from mlreg.evidence.reports import compare, conclude, split_problem
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.store.predictions import DISORDER
-from mlreg.store.summaries import Cells, by_role, merge_cells
-from mlreg.tallies import Moments, Tally
+from mlreg.services.windows import Window, cells_of, spans, window_of
+from mlreg.store.summaries import Cells, by_role
+from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
     from mlreg.entities.traffic import Revision
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
-_FOREVER = 2**62
 _CHECKED_REVISIONS = 50
+_TIMES = {"hour": HOUR, "day": DAY}
+SEGMENT = "segment:"
 _CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 _HOLDS = {
     "<": lambda value, bound: value < bound,
@@ -43,13 +45,6 @@ _HOLDS = {
     ">": lambda value, bound: value > bound,
     ">=": lambda value, bound: value >= bound,
 }
-
-
-class _Window(NamedTuple):
-    """A span of time in microseconds; `until` is excluded."""
-
-    since: int
-    until: int
 
 
 class _Routed(NamedTuple):
@@ -83,43 +78,48 @@ class Performance:
             until: Its end; None: now.
             baseline: The version to compare with; None: the champion, else the one with the
                 largest share of the requests.
-            by: A segment key; the report then has one entry for each version and value.
+            by: `hour`, `day` or `revision` for a trend, `label` for each class; or a segment key,
+                which may be written `segment:KEY`: one entry for each version and value.
 
         Raises:
             NotFound: The baseline has no predictions in the window, or there is no such model.
             InvalidInput: The window is empty.
         """
-        window = self._window(since, until)
+        now = self._context.clock()
+        window = window_of(since, until, now=now)
         with self._context.folded() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
-            cells = self._cells(tx, {version.key for version in versions}, window)
+            cells = cells_of(tx, {version.key for version in versions}, window, now=now)
+            directions = tx.models.directions(model.key)
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
             routed = _routed(tx, model, cells)
             base = _baseline(tx, model, seen, tallies, baseline)
-            segments = self._by_segment(tx, model, versions, window, by) if by else None
+            broken_down = _broken_down(tx, model, versions, window, cells, by, now)
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
-        comparisons = compare(live, base.version) if base else ()
+        comparisons = compare(live, base.version, directions) if base else ()
         verdict, best, sentence = conclude(
             live,
             base.version if base else None,
             comparisons,
             off_split=_off_split(routed, {version.key for version in versions}),
         )
-        everyone = segments if segments is not None else _performances(versions, tallies)
+        everyone = broken_down.segments
         return PerformanceReport(
             model=model.name,
             since=None if since is None else from_micros(window.since),
-            until=from_micros(min(window.until, self._context.clock())),
-            models=tuple(everyone),
+            until=from_micros(min(window.until, now)),
+            models=tuple(_performances(versions, tallies) if everyone is None else everyone),
             comparisons=tuple(comparisons),
             best=next((v.model_id for v in seen if v.version == best), None),
             verdict=verdict,
             recommendation=sentence,
             assumptions=_assumptions(routed) if comparisons else (),
             baseline=base.version if base else None,
-            by=by,
+            by=by.removeprefix(SEGMENT) if by else None,
+            trend=broken_down.trend,
+            labels=broken_down.labels,
         )
 
     def compare(self, left: str, right: str) -> VersionComparison:
@@ -138,18 +138,20 @@ class Performance:
         """The live report of two versions of the same model, if both have predictions."""
         if one.model_key != other.model_key or one.key == other.key:
             return None
-        window = self._window(None, None)
+        now = self._context.clock()
         with self._context.folded() as tx:
-            tallies = by_role(self._cells(tx, {one.key, other.key}, window))
+            cells = cells_of(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
+            directions = tx.models.directions(one.model_key)
+        tallies = by_role(cells)
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
-        comparisons = compare(live, one.version)
+        comparisons = compare(live, one.version, directions)
         verdict, best, sentence = conclude(live, one.version, comparisons)
         return PerformanceReport(
             model=one.name,
             since=None,
-            until=from_micros(self._context.clock()),
+            until=from_micros(now),
             models=tuple(_performances([one, other], tallies)),
             comparisons=tuple(comparisons),
             best=next((v.model_id for v in (one, other) if v.version == best), None),
@@ -177,10 +179,10 @@ class Performance:
             f"{report.model}@{entry.version}: {metric} is {value:.6g}, which is {sign} {bound:g}"
             for entry in entries
             for metric, sign, bound in parsed
-            if (value := getattr(entry, metric)) is not None and _HOLDS[sign](value, bound)
+            if (value := _value(entry, metric)) is not None and _HOLDS[sign](value, bound)
         ]
         for metric, _, _ in parsed:
-            if not found and all(getattr(entry, metric) is None for entry in entries):
+            if not found and all(_value(entry, metric) is None for entry in entries):
                 raise Inconclusive(
                     f"no active version of {report.model} has data for {metric} in this window"
                 )
@@ -191,75 +193,70 @@ class Performance:
         for text in conditions:
             parse_condition(text)
 
-    def _window(self, since: Moment | None, until: Moment | None) -> _Window:
-        present = self._context.clock()
-        window = _Window(
-            0 if since is None else moment(since, now=present),
-            _FOREVER if until is None else moment(until, now=present),
-        )
-        if window.since >= window.until:
-            raise InvalidInput("the window is empty: since is not before until")
-        return window
 
-    def _cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
-        """Whole hours from the summaries; the ends of the window from the log itself."""
-        cells = self._all_cells(tx, wanted, window)
-        return {cell: tally for cell, tally in cells.items() if cell.version in wanted}
+class _BrokenDown(NamedTuple):
+    """A report by something: by a segment, over time, or by label."""
 
-    def _all_cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
-        cells: Cells = {}
-        if window == (0, _FOREVER):
-            for key in wanted:
-                merge_cells(cells, tx.summaries.all_time(key))
-            return cells
-        present = self._context.clock() + DISORDER
-        until = min(window.until, present)
-        first, last = -(-window.since // HOUR), until // HOUR
-        if window.until >= present:
-            last += 1  # nothing lies in the future: the hour under way counts as whole
-        if first >= last:
-            merge_cells(cells, self._edge(tx, window.since, until))
-            return cells
-        for key in wanted:
-            merge_cells(cells, tx.summaries.whole_hours(key, first, last))
-        if window.since < first * HOUR:
-            merge_cells(cells, self._edge(tx, window.since, first * HOUR))
-        if last * HOUR < until:
-            merge_cells(cells, self._edge(tx, last * HOUR, until))
-        return cells
+    segments: list[VersionPerformance] | None = None
+    trend: tuple[TrendPoint, ...] | None = None
+    labels: tuple[LabelPerformance, ...] | None = None
 
-    def _edge(self, tx: Transaction, since: int, until: int) -> Cells:
-        first = tx.predictions.first_id(since)
-        last = tx.predictions.first_id(until + 2 * DISORDER)
-        return tx.summaries.edge(first_id=first, last_id=last, since=since, until=until)
 
-    def _by_segment(
-        self,
-        tx: Transaction,
-        model: ModelRow,
-        versions: Sequence[Version],
-        window: _Window,
-        by: str,
-    ) -> list[VersionPerformance]:
-        check_key(by, "segment")
-        by_key = {version.key: version for version in versions}
-        found = tx.predictions.by_segment(model.key, by, since=window.since, until=window.until)
-        rows = [row for row in found if row.version in by_key]  # the others have been deleted
-        total: dict[str | None, int] = defaultdict(int)
-        for row in rows:
-            total[row.segment] += row.requests
-        entries = []
-        for row in sorted(rows, key=lambda r: (r.segment is None, r.segment or "", r.version)):
-            tally = Tally(
-                requests=row.requests,
-                errors=row.errors,
-                labelled=row.labelled,
-                judged=row.judged,
-                correct=row.correct,
-            )
-            version = by_key[row.version]
-            entries.append(_performance(version, tally, total[row.segment], segment=row.segment))
-        return entries
+def _broken_down(
+    tx: Transaction,
+    model: ModelRow,
+    versions: Sequence[Version],
+    window: Window,
+    cells: Cells,
+    by: str | None,
+    now: int,
+) -> _BrokenDown:
+    names = {version.key: version.version for version in versions}
+    if by is None:
+        return _BrokenDown()
+    if by == "label":
+        live = by_role(cells)
+        return _BrokenDown(labels=tuple(
+            by_label(name, live[key, _LIVE]) for key, name in names.items()
+            if live[key, _LIVE].requests
+        ))  # fmt: skip
+    if by == "revision":
+        places = ((cell.revision, cell, tally) for cell, tally in cells.items())
+    elif by in _TIMES:
+        step, hourly = _TIMES[by], by == "hour"
+        found = spans(tx, set(names), window, now=now, hourly=hourly)
+        places = ((span.at // step * step, span.cell, span.tally) for span in found)
+    else:
+        key = by.removeprefix(SEGMENT)
+        return _BrokenDown(segments=_by_segment(tx, model, versions, window, key))
+    points: dict[tuple[int, str], Tally] = defaultdict(Tally)
+    for place, cell, tally in places:
+        if cell.role == _LIVE:
+            points[place, names[cell.version]].merge(tally)
+    return _BrokenDown(trend=tuple(trend(points, is_revision=by == "revision")))
+
+
+def _by_segment(
+    tx: Transaction, model: ModelRow, versions: Sequence[Version], window: Window, key: str
+) -> list[VersionPerformance]:
+    check_key(key, "segment")
+    by_key = {version.key: version for version in versions}
+    found = tx.predictions.by_segment(model.key, key, since=window.since, until=window.until)
+    # The others have been deleted.
+    rows = {place: tally for place, tally in found.items() if place.version in by_key}
+    total: dict[str | None, int] = defaultdict(int)
+    for place, tally in rows.items():
+        total[place.segment] += tally.requests
+    entries = []
+    for place in sorted(rows, key=lambda p: (p.segment is None, p.segment or "", p.version)):
+        version, whole = by_key[place.version], total[place.segment]
+        entries.append(performance(version, rows[place], whole, segment=place.segment))
+    return entries
+
+
+def _value(entry: VersionPerformance, metric: str) -> float | None:
+    found = entry.metrics.get(metric)
+    return None if found is None else found.value
 
 
 def parse_condition(text: str) -> tuple[str, str, float]:
@@ -345,46 +342,9 @@ def _performances(
     shown = [v for v in versions if v.status == "active" or tallies[v.key, _LIVE].requests]
     total = sum(tallies[v.key, _LIVE].requests for v in shown)
     return [
-        _performance(v, tallies[v.key, _LIVE], total, forced=tallies[v.key, _FORCED].requests)
+        performance(v, tallies[v.key, _LIVE], total, forced=tallies[v.key, _FORCED].requests)
         for v in shown
     ]
-
-
-def _performance(
-    version: Version, tally: Tally, total: int, *, forced: int = 0, segment: str | None = None
-) -> VersionPerformance:
-    from mlreg.stats.proportions import wilson
-
-    n = tally.requests
-    return VersionPerformance(
-        model_id=version.model_id,
-        version=version.version,
-        request_count=n,
-        traffic_share=n / total if total else None,
-        error_rate=tally.errors / n if n else None,
-        error_rate_ci=_interval(wilson(tally.errors, n)),
-        avg_latency_ms=tally.latency_mean_ms,
-        p50_latency_ms=tally.latency_quantile_ms(0.5),
-        p95_latency_ms=tally.latency_quantile_ms(0.95),
-        p99_latency_ms=tally.latency_quantile_ms(0.99),
-        avg_confidence=tally.confidence.mean,
-        labelled_count=tally.labelled,
-        label_coverage=tally.labelled / n if n else None,
-        accuracy=tally.correct / tally.judged if tally.judged else None,
-        accuracy_ci=_interval(wilson(tally.correct, tally.judged)),
-        cost_per_request=tally.cost.mean,
-        forced_count=forced,
-        values=_means(tally.values),
-        segment=segment,
-    )
-
-
-def _means(values: dict[str, Moments]) -> dict[str, float]:
-    return {name: m.mean for name, m in sorted(values.items()) if m.mean is not None}
-
-
-def _interval(found: tuple[float, float] | None) -> Interval | None:
-    return None if found is None or any(map(math.isnan, found)) else (found[0], found[1])
 
 
 def _offline(metric: str, left: float | None, right: float | None) -> OfflineMetric:

@@ -33,14 +33,19 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
     check_fraction("level", level)
     if n == 0:
         return None
-    rate, z = successes / n, normal_upper((1 - level) / 2)
+    return wilson_of_rate(successes / n, n, level)
+
+
+def wilson_of_rate(rate: float, n: float, level: float = 0.95) -> Interval:
+    """Wilson's interval of a rate that is known as well as from `n` independent observations."""
+    z = normal_upper((1 - level) / 2)
     scale = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
     half = z / scale * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     # At 0 and n the limit is exactly 0 or 1; rounding must not leave 1e-17 there.
     return Interval(
-        max(0.0, centre - half) if successes else 0.0,
-        min(1.0, centre + half) if successes < n else 1.0,
+        max(0.0, centre - half) if rate > 0 else 0.0,
+        min(1.0, centre + half) if rate < 1 else 1.0,
     )
 
 

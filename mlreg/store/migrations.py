@@ -50,6 +50,12 @@ def m004_seals(db: UtilsDatabase) -> None:
     db.executescript(_sql("m004_seals"))
 
 
+@migrations()
+def m005_errors_and_classes(db: UtilsDatabase) -> None:
+    """How far numbers are off, classes by answer and label, and which way values are better."""
+    db.executescript(_sql("m005_errors_and_classes"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_name, name_key, safe
 from mlreg.store.connection import Connection
+
+if TYPE_CHECKING:
+    from mlreg.metrics import Better
 
 BY_NAME = "select key, name, salt from models where name = :name"
 BY_NAME_KEY = "select key, name, salt from models where name_key = :name_key"
@@ -16,6 +19,12 @@ INSERT = """
     insert into models (name, name_key, salt, created_at) values (:name, :name_key, :salt, :at)
     returning key, name, salt
 """
+DIRECTIONS = "select name, better from value_directions where model = :model order by name"
+SET_DIRECTION = """
+    insert into value_directions (model, name, better) values (:model, :name, :better)
+    on conflict (model, name) do update set better = excluded.better
+"""
+DROP_DIRECTION = "delete from value_directions where model = :model and name = :name"
 NEXT_TURN = "select next_turn from models where key = :key"
 TAKE_TURNS = """
     update models set next_turn = next_turn + :count where key = :key returning next_turn - :count
@@ -86,6 +95,18 @@ class Models:
         """Reserve the next `count` turns of round-robin; returns the first."""
         row = self._connection.execute(TAKE_TURNS, {"key": key, "count": count}).fetchone()
         return int(row[0])
+
+    def directions(self, key: int) -> dict[str, Better]:
+        """Which way the model's feedback values are better, as far as somebody said."""
+        return dict(self._connection.execute(DIRECTIONS, {"model": key}).fetchall())
+
+    def direct(self, key: int, name: str, better: Better | None) -> None:
+        """Say which way a feedback value is better; None forgets it."""
+        values = {"model": key, "name": name}
+        if better is None:
+            self._connection.execute(DROP_DIRECTION, values)
+        else:
+            self._connection.execute(SET_DIRECTION, {**values, "better": better})
 
     def _only(self) -> ModelRow:
         names = self.names()

@@ -9,6 +9,7 @@ from mlreg.clock import from_micros
 from mlreg.entities.predictions import PREDICTION_STATUSES, ROLES, LoggedPrediction
 from mlreg.store.connection import Connection
 from mlreg.store.rows import restored
+from mlreg.tallies import Tally, deviation
 
 INSERT = """
     insert into predictions (at, version, revision, role, arm_reason, unit, segment, input, output,
@@ -65,6 +66,18 @@ BY_SEGMENT = """
     group by 1, 2
 """
 
+# The numbers among them that have a label.
+OFF_BY_SEGMENT = """
+    select p.version, json_extract(p.segment, :path), p.output, f.label
+    from predictions p
+    join versions v on v.key = p.version
+    join feedback f on f.id = (
+        select max(id) from feedback where prediction = p.id and name = 'label'
+    )
+    where p.id >= :first and v.model = :model and p.role = 0 and p.at >= :since and p.at < :until
+        and p.status = 0 and f.correct is null and f.label is not null
+"""
+
 # A clock may lag the commit order by a moment; a window looks this far beyond its edge, in µs.
 DISORDER = 5_000_000
 
@@ -102,16 +115,11 @@ class Outcome(NamedTuple):
     kind: str | None
 
 
-class SegmentRow(NamedTuple):
-    """Counts of one version in one segment."""
+class SegmentPlace(NamedTuple):
+    """A version, and the value of a segment key."""
 
     version: int
     segment: str | None
-    requests: int
-    errors: int
-    labelled: int
-    judged: int
-    correct: int
 
 
 class Predictions:
@@ -199,8 +207,13 @@ class Predictions:
         rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
         return {row[0]: Outcome(row[1], row[2], kinds.get(row[3])) for row in rows}
 
-    def by_segment(self, model_key: int, key: str, *, since: int, until: int) -> list[SegmentRow]:
-        """Live counts by version and the value of a segment key; reads the rows of the window."""
+    def by_segment(
+        self, model_key: int, key: str, *, since: int, until: int
+    ) -> dict[SegmentPlace, Tally]:
+        """What is known of live predictions by a segment key; reads the rows of the window.
+
+        Counts alone, and how far numbers are off; not their latencies.
+        """
         values = {
             "model": model_key,
             "path": f'$."{key}"',
@@ -208,8 +221,16 @@ class Predictions:
             "since": since,
             "until": until,
         }
-        rows = self._connection.execute(BY_SEGMENT, values)
-        return [SegmentRow(row[0], row[1], *(count or 0 for count in row[2:])) for row in rows]
+        found: dict[SegmentPlace, Tally] = {}
+        for version, segment, *counts in self._connection.execute(BY_SEGMENT, values):
+            requests, errors, labelled, judged, correct = (count or 0 for count in counts)
+            found[SegmentPlace(version, segment)] = tally = Tally(requests=requests, errors=errors)
+            tally.judge(labelled=labelled, judged=judged, correct=correct)
+        for version, segment, output, label in self._connection.execute(OFF_BY_SEGMENT, values):
+            error = deviation(output, label)
+            if error is not None:
+                found[SegmentPlace(version, segment)].deviate(error, 1)
+        return found
 
 
 def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixed columns

@@ -13,15 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlreg.store.engines import Connection
 from mlreg.store.engines.connections import MISSING, scratch
 from mlreg.store.summaries import MARKS, SOURCES, TABLES, Marks, Summaries, fold_rows
+from mlreg.store.summary_rows import KEY, NUMBERS
 
 if TYPE_CHECKING:
     from mlreg.store.store import Store
 
-KEY = ("version", "grain", "bucket", "revision", "role")
-NUMBERS = (
-    "requests", "errors", "labelled", "judged", "correct",
-    "latency", "confidence", "cost", "histogram", "named_values",
-)  # fmt: skip
 _ALL = ", ".join((*KEY, *NUMBERS))
 _PLACES = ", ".join("?" * len((*KEY, *NUMBERS)))
 READ = f"select {_ALL} from summaries"  # noqa: S608  # constants of this module
@@ -95,7 +91,9 @@ class Refold:
 
     def advance(self, connection: Connection) -> int:
         """Fold the next rows, in a read transaction; returns how many there were."""
-        folded = fold_rows(connection, self._reached, limit=_PIECE, upto=self.upto)
+        folded = fold_rows(
+            connection, self._reached, limit=_PIECE, upto=self.upto, into=self._scratch
+        )
         self._scratch.execute("begin")
         self._summaries.merge(folded.hours)
         self._scratch.execute("commit")

@@ -7,16 +7,17 @@ summaries can be dropped and rebuilt to the same numbers.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
-from mlreg.store.engines import Connection
-from mlreg.store.rows import damaged, restored
-from mlreg.tallies import Moments, Tally, pack_histogram, unpack_histogram
+from mlreg.store.classes import Classes
+from mlreg.store.engines import Connection, Row
+from mlreg.store.rows import damaged
+from mlreg.store.summary_rows import KEY, NUMBERS, columns_of, tally_of
+from mlreg.tallies import Moments, Tally, class_of, deviation
 
 EVERY = 1000
 LOG, FEEDBACK = SOURCES = ("predictions", "feedback")
@@ -26,14 +27,14 @@ ALL_TIME, DAILY, HOURLY = 0, 1, 2
 MARKS = "select source, upto from watermarks"
 SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
-    select id, version, revision, role, at, latency_us, status, confidence, cost, is_call
+    select id, version, revision, role, at, latency_us, status, confidence, cost, is_call, output
     from predictions
     where id > :after and id <= :upto order by id limit :limit
 """
 # Each row with the one that it replaces, so that a correction becomes a difference.
 FEEDBACK_ROWS = """
-    select f.id, p.version, p.revision, p.role, p.at, f.name, f.correct, f.value,
-        o.id, o.correct, o.value
+    select f.id, p.version, p.revision, p.role, p.at, p.output, f.name, f.correct, f.value,
+        f.label, o.id, o.correct, o.value, o.label
     from feedback f
     join predictions p on p.id = f.prediction
     left join feedback o on o.id = (
@@ -44,7 +45,7 @@ FEEDBACK_ROWS = """
 """
 # Each prediction of a range with the feedback that counts now.
 EDGE_FEEDBACK = """
-    select p.version, p.revision, p.role, p.at, f.name, f.correct, f.value
+    select p.version, p.revision, p.role, p.output, f.name, f.correct, f.value, f.label
     from predictions p
     join feedback f on f.prediction = p.id
     where p.id >= :first and p.id <= :last and p.at >= :since and p.at < :until and f.id = (
@@ -52,34 +53,25 @@ EDGE_FEEDBACK = """
     )
 """
 EDGE_ROWS = """
-    select version, revision, role, latency_us, status, confidence, cost, is_call
+    select version, revision, role, latency_us, status, confidence, cost, is_call, output
     from predictions
     where id >= :first and id <= :last and at >= :since and at < :until
 """
-STORED = """
-    select requests, errors, labelled, judged, correct, latency, confidence, cost, histogram,
-        named_values
-    from summaries
+_NUMBERS, _ALL = ", ".join(NUMBERS), (*KEY, *NUMBERS)
+STORED = f"""
+    select {_NUMBERS} from summaries
     where version = :version and grain = :grain and bucket = :bucket and revision = :revision
         and role = :role
-"""
-STORE = """
-    insert into summaries (version, revision, role, grain, bucket, requests, errors, labelled,
-        judged, correct, latency, confidence, cost, histogram, named_values)
-    values (:version, :revision, :role, :grain, :bucket, :requests, :errors, :labelled,
-        :judged, :correct, :latency, :confidence, :cost, :histogram, :named_values)
+"""  # noqa: S608  # constants of this module
+STORE = f"""
+    insert into summaries ({", ".join(_ALL)}) values ({", ".join(f":{name}" for name in _ALL)})
     on conflict (version, grain, bucket, revision, role) do update set
-        requests = excluded.requests, errors = excluded.errors, labelled = excluded.labelled,
-        judged = excluded.judged, correct = excluded.correct, latency = excluded.latency,
-        confidence = excluded.confidence, cost = excluded.cost, histogram = excluded.histogram,
-        named_values = excluded.named_values
-"""
-OF_VERSION = """
-    select revision, role, requests, errors, labelled, judged, correct, latency, confidence, cost,
-        histogram, named_values
-    from summaries
+        {", ".join(f"{name} = excluded.{name}" for name in NUMBERS)}
+"""  # noqa: S608  # constants of this module
+OF_VERSION = f"""
+    select bucket, revision, role, {_NUMBERS} from summaries
     where version = :version and grain = :grain and bucket >= :first and bucket < :last
-"""
+"""  # noqa: S608  # constants of this module
 COUNTS = """
     select version, sum(n) from (
         select version, requests as n from summaries where grain = 0 and role = 0
@@ -99,6 +91,14 @@ class Cell(NamedTuple):
     version: int
     revision: int
     role: int
+
+
+class Span(NamedTuple):
+    """A tally of a time that begins at an instant."""
+
+    at: int
+    cell: Cell
+    tally: Tally
 
 
 Cells = dict[Cell, Tally]
@@ -164,28 +164,37 @@ class Summaries:
 
     def all_time(self, version: int) -> Cells:
         """A version's tallies over all time."""
-        return self._read(version, ALL_TIME, 0, 1)
+        return {span.cell: span.tally for span in self._read(version, ALL_TIME, 0, 1)}
 
     def whole_hours(self, version: int, first: int, last: int) -> Cells:
         """A version's tallies over the hours `first` (included) to `last` (excluded)."""
+        cells: Cells = {}
+        for span in self.spans(version, first, last):
+            merge_cells(cells, {span.cell: span.tally})
+        return cells
+
+    def spans(self, version: int, first: int, last: int, *, hourly: bool = False) -> Iterator[Span]:
+        """The same hour by hour, whole days at once unless `hourly`."""
         hours_a_day = DAY // HOUR
         first_day, last_day = -(-first // hours_a_day), last // hours_a_day
-        if first_day >= last_day:
-            return self._read(version, HOURLY, first, last)
-        cells = self._read(version, HOURLY, first, first_day * hours_a_day)
-        merge_cells(cells, self._read(version, DAILY, first_day, last_day))
-        merge_cells(cells, self._read(version, HOURLY, last_day * hours_a_day, last))
-        return cells
+        if hourly or first_day >= last_day:
+            yield from self._read(version, HOURLY, first, last)
+            return
+        yield from self._read(version, HOURLY, first, first_day * hours_a_day)
+        yield from self._read(version, DAILY, first_day, last_day)
+        yield from self._read(version, HOURLY, last_day * hours_a_day, last)
 
     def edge(self, *, first_id: int, last_id: int, since: int, until: int) -> Cells:
         """Tallies of the rows themselves, for a window's ends that are no whole hours."""
         window = {"first": first_id, "last": last_id, "since": since, "until": until}
         cells: Cells = defaultdict(Tally)
+        classes = Classes(self._connection)
         for version, revision, role, *measures in self._connection.execute(EDGE_ROWS, window):
-            _count(cells[Cell(version, revision, role)], *measures)
-        for row in self._connection.execute(EDGE_FEEDBACK, window):
-            version, revision, role, _, name, correct, value = row
-            _judge(cells[Cell(version, revision, role)], name, correct, value, 1)
+            _count(cells[Cell(version, revision, role)], classes, version, *measures)
+        for row in self._connection.execute(EDGE_FEEDBACK, window).fetchall():
+            version, revision, role, output, *said = row
+            tally = cells[Cell(version, revision, role)]
+            _judge(tally, classes, version, output, *said, times=1)
         return cells
 
     def request_counts(self) -> dict[int, int]:
@@ -210,30 +219,39 @@ class Summaries:
     def _merge(self, cell: Cell, grain: int, bucket: int, tally: Tally) -> None:
         key = {**cell._asdict(), "grain": grain, "bucket": bucket}
         row = self._connection.execute(STORED, key).fetchone()
-        merged = _from_row(row, key) if row else Tally()
+        merged = tally_of(row, key) if row else Tally()
         merged.merge(tally)
-        self._connection.execute(STORE, key | _columns(merged))
+        self._connection.execute(STORE, key | columns_of(merged))
 
-    def _read(self, version: int, grain: int, first: int, last: int) -> Cells:
-        cells: Cells = defaultdict(Tally)
+    def _read(self, version: int, grain: int, first: int, last: int) -> Iterator[Span]:
         window = {"version": version, "grain": grain, "first": first, "last": last}
-        for revision, role, *columns in self._connection.execute(OF_VERSION, window):
+        size = DAY if grain == DAILY else HOUR
+        rows = self._connection.execute(OF_VERSION, window).fetchall()
+        for bucket, revision, role, *columns in rows:
             key = {"version": version, "revision": revision, "role": role, "grain": grain}
-            cells[Cell(version, revision, role)].merge(_from_row(columns, key))
-        return cells
+            yield Span(bucket * size, Cell(version, revision, role), tally_of(columns, key))
 
 
 def fold_rows(
-    connection: Connection, marks: Marks, *, limit: int, upto: Marks | None = None
+    connection: Connection,
+    marks: Marks,
+    *,
+    limit: int,
+    upto: Marks | None = None,
+    into: Connection | None = None,
 ) -> Folded:
-    """Tally up to `limit` rows of each source beyond the marks, and no further than `upto`."""
+    """Tally up to `limit` rows of each source beyond the marks, and no further than `upto`.
+
+    The summaries that they belong to may be `into` another database.
+    """
     hours: Hours = defaultdict(Tally)
+    classes = Classes(into or connection)
     reached, counts = dict(marks), []
     for source, (query, take) in _FOLDS.items():
         end = _FOREVER if upto is None else upto[source]
         window = {"after": marks[source], "upto": end, "limit": limit}
         rows = connection.execute(query, window).fetchall()
-        take(hours, rows)
+        take(hours, classes, rows)
         counts.append(len(rows))
         if rows:
             reached[source] = rows[-1][0]
@@ -256,11 +274,14 @@ def by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
 
 def _count(
     tally: Tally,
+    classes: Classes,
+    version: int,
     latency_us: int,
     status: int,
     confidence: float | None,
     cost: float | None,
     is_call: int,
+    output: str | None,
 ) -> None:
     tally.add(
         ok=status == 0,
@@ -269,68 +290,57 @@ def _count(
         cost=cost,
         is_call=bool(is_call),
     )
+    name = class_of(output) if output else None
+    if name is not None:
+        tally.answers[classes.answer(version, name)] += 1
 
 
-def _take_log(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
+def _take_log(hours: Hours, classes: Classes, rows: list[Row]) -> None:
     for _, version, revision, role, at, *measures in rows:
-        _count(hours[Cell(version, revision, role), at // HOUR], *measures)
-
-
-def _take_feedback(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
-    for row in rows:
-        _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
         tally = hours[Cell(version, revision, role), at // HOUR]
+        _count(tally, classes, version, *measures)
+
+
+def _take_feedback(hours: Hours, classes: Classes, rows: list[Row]) -> None:
+    for row in rows:
+        _, version, revision, role, at, output, name, *said = row
+        tally = hours[Cell(version, revision, role), at // HOUR]
+        correct, value, label, old, *before = said
         if old is not None:
-            _judge(tally, name, old_correct, old_value, -1)
-        _judge(tally, name, correct, value, 1)
+            _judge(tally, classes, version, output, name, *before, times=-1)
+        _judge(tally, classes, version, output, name, correct, value, label, times=1)
 
 
-_FOLDS: dict[str, tuple[str, Callable[[Hours, list[tuple]], None]]] = {  # type: ignore[type-arg]  # mixed columns
+_FOLDS: dict[str, tuple[str, Callable[[Hours, Classes, list[Row]], None]]] = {
     LOG: (LOG_ROWS, _take_log),
     FEEDBACK: (FEEDBACK_ROWS, _take_feedback),
 }
 
 
-def _judge(tally: Tally, name: str, correct: int | None, value: float | None, times: int) -> None:
+def _judge(
+    tally: Tally,
+    classes: Classes,
+    version: int,
+    output: str | None,
+    name: str,
+    correct: int | None,
+    value: float | None,
+    label: str | None,
+    *,
+    times: int,
+) -> None:
     if value is not None:
         tally.values.setdefault(name, Moments()).add(value, times)
-    else:
-        judged = correct is not None
-        tally.judge(labelled=times, judged=times * judged, correct=times * (correct or 0))
-
-
-def _columns(tally: Tally) -> dict[str, object]:
-    return {
-        "requests": tally.requests,
-        "errors": tally.errors,
-        "labelled": tally.labelled,
-        "judged": tally.judged,
-        "correct": tally.correct,
-        "latency": f"{tally.latency_n} {tally.latency_total} {tally.calls.dump()}",
-        "confidence": tally.confidence.dump(),
-        "cost": tally.cost.dump(),
-        "histogram": pack_histogram(tally.histogram),
-        "named_values": json.dumps({n: m.dump() for n, m in sorted(tally.values.items())}),
-    }
-
-
-def _from_row(row: list | tuple, key: Mapping[str, object]) -> Tally:  # type: ignore[type-arg]  # mixed columns
-    requests, errors, labelled, judged, correct, latency, confidence, cost, histogram, named = row
-    with restored("summaries", key):
-        if not (0 <= correct <= judged <= labelled and 0 <= errors <= requests):
-            raise ValueError("counts that no rows can have")
-        n, total, calls = latency.split(maxsplit=2)
-        return Tally(
-            requests=requests,
-            errors=errors,
-            labelled=labelled,
-            judged=judged,
-            correct=correct,
-            latency_n=int(n),
-            latency_total=int(total),
-            calls=Moments.load(calls),
-            histogram=unpack_histogram(histogram),
-            confidence=Moments.load(confidence),
-            cost=Moments.load(cost),
-            values={name: Moments.load(text) for name, text in json.loads(named).items()},
-        )
+        return
+    judged = correct is not None
+    tally.judge(labelled=times, judged=times * judged, correct=times * (correct or 0))
+    if label is None:
+        return
+    if not judged:
+        error = deviation(output, label)
+        if error is not None:
+            tally.deviate(error, times)
+        return
+    answer, truth = class_of(output), class_of(label)
+    if answer is not None and truth is not None:
+        tally.pairs[classes.pair(version, answer, truth)] += times

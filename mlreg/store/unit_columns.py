@@ -1,20 +1,19 @@
-"""What an experiment measures: each a ratio of two sums over units, from columns the log fills."""
+"""How the log fills the columns of a unit, and where the sums of the catalogue's metrics lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.metrics import (
-    ANSWERED,
-    COST_COVERAGE,
-    COVERAGE,
     RIPE_COVERAGE,
     VALUE,
     VALUE_COVERAGE,
     measured,
+    sums_of,
     value_name,
 )
+from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Design
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 UNITS_TABLE, VALUES_TABLE = "experiment_units", "experiment_values"
 
 # The rows of a batch share one latency, which is one observation.
-_TIMED = "p.status = 0 and p.is_call = 1"
+TIMED = "p.status = 0 and p.is_call = 1"
 
 
 def _sum(real: str) -> str:
@@ -34,59 +33,35 @@ ALWAYS = ("requests", "failed")
 FROM_LOG = {
     "requests": "count(*)",
     "failed": "count(*) filter (where p.status <> 0)",
-    "timed": f"count(*) filter (where {_TIMED})",
-    "latency": f"sum(case when {_TIMED} then p.latency_us else 0 end)",
-    "latency2": _sum(f"case when {_TIMED} then 1.0 * p.latency_us * p.latency_us end"),
+    "timed": f"count(*) filter (where {TIMED})",
+    "latency": f"sum(case when {TIMED} then p.latency_us else 0 end)",
+    "latency2": _sum(f"case when {TIMED} then 1.0 * p.latency_us * p.latency_us end"),
     "confident": "count(p.confidence)",
     "confidence": _sum("p.confidence"),
     "confidence2": _sum("p.confidence * p.confidence"),
     "priced": "count(p.cost)",
     "cost": _sum("p.cost"),
     "cost2": _sum("p.cost * p.cost"),
-    "over50": f"count(*) filter (where {_TIMED} and p.latency_us > :p50_latency_ms)",
-    "over95": f"count(*) filter (where {_TIMED} and p.latency_us > :p95_latency_ms)",
-    "over99": f"count(*) filter (where {_TIMED} and p.latency_us > :p99_latency_ms)",
 }
 
-
-class Measure(NamedTuple):
-    """A ratio of two sums over units.
-
-    Attributes:
-        y: The numerator of a unit, as SQL over its columns.
-        k: The denominator.
-        square: The sum of squared numerators over rows that are units of their own.
-        columns: Those that the log must fill for it, beside the ones it always fills.
-        table: Where the columns are.
-    """
-
-    y: str
-    k: str
-    square: str
-    columns: tuple[str, ...] = ()
-    table: str = UNITS_TABLE
-
-
-_ANSWERS = "(requests - failed)"
-MEASURES = {
-    ANSWERED: Measure(_ANSWERS, "requests", _ANSWERS),
-    "error_rate": Measure("failed", "requests", "failed"),
-    "accuracy": Measure("correct", "judged", "correct"),
-    COVERAGE: Measure("labelled", "requests", "labelled"),
-    RIPE_COVERAGE: Measure("ripe_labelled", "ripe", "ripe_labelled"),
-    "avg_latency_ms": Measure("latency", "timed", "latency2", ("timed", "latency", "latency2")),
-    # Of a quantile: how many answers took longer than a fixed cut near it. What users do to the
-    # variance of this share they do to the quantile's.
-    "p50_latency_ms": Measure("over50", "timed", "over50", ("timed", "over50")),
-    "p95_latency_ms": Measure("over95", "timed", "over95", ("timed", "over95")),
-    "p99_latency_ms": Measure("over99", "timed", "over99", ("timed", "over99")),
-    "avg_confidence": Measure(
-        "confidence", "confident", "confidence2", ("confident", "confidence", "confidence2")
-    ),
-    "cost_per_request": Measure("cost", "priced", "cost2", ("priced", "cost", "cost2")),
-    COST_COVERAGE: Measure("priced", "requests", "priced", ("priced",)),
+# Prediction minus label of a row of feedback, as `tallies.deviation` has it; else null.
+_IS_NUMBER = "substr({}, 1, 1) in ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')"
+_GAP = "cast(p.output as double precision) - cast(:row.label as double precision)"
+_ERROR = f"""case
+        when :row.correct is not null or p.status <> 0 or :row.label is null then null
+        when not {_IS_NUMBER.format("p.output")} or not {_IS_NUMBER.format(":row.label")} then null
+        when {_GAP} > {LARGEST_MEASURE} then {LARGEST_MEASURE}
+        when {_GAP} < -{LARGEST_MEASURE} then -{LARGEST_MEASURE}
+        else {_GAP}
+    end"""
+# What a row of feedback adds to a sum that is kept under a name of its own.
+FROM_FEEDBACK = {
+    "value": ":row.value",
+    "signed": _ERROR,
+    "absolute": f"abs({_ERROR})",
+    "squared": f"({_ERROR}) * ({_ERROR})",
 }
-NAMED_VALUE = Measure("total", "known", "total2", table=VALUES_TABLE)
+
 # Units without the value have no row of their own among the values.
 WITH_VALUE = """(
     select u.*, coalesce(v.known, 0) as known
@@ -94,14 +69,31 @@ WITH_VALUE = """(
         on v.experiment = u.experiment and v.name = :name and v.unit = u.unit
             and v.revision = u.revision and v.version = u.version
 )"""
-NAMED_COVERAGE = Measure("known", "requests", "known", table=WITH_VALUE)
 
 
-def measure_of(name: str) -> Measure:
-    """The measure of a metric's name."""
-    if name.startswith(VALUE_COVERAGE):
-        return NAMED_COVERAGE
-    return NAMED_VALUE if name.startswith(VALUE) else MEASURES[name]
+class Place(NamedTuple):
+    """Where the sums of a measure lie.
+
+    Attributes:
+        table: A table, or a query in brackets.
+        name: The name that its rows have among the values; empty elsewhere.
+    """
+
+    table: str
+    name: str
+
+
+def place_of(measure: str) -> Place:
+    """Where the sums of a metric or a coverage lie."""
+    if measure.startswith(VALUE_COVERAGE):
+        return Place(WITH_VALUE, value_name(measure))
+    own = sums_of(measure).own
+    return Place(VALUES_TABLE, own_name(measure)) if own else Place(UNITS_TABLE, "")
+
+
+def own_name(measure: str) -> str:
+    """The name among the values: a feedback value's, or one that no feedback value can have."""
+    return value_name(measure) if measure.startswith(VALUE) else f":{measure}"
 
 
 class Wanted(NamedTuple):
@@ -113,6 +105,7 @@ class Wanted(NamedTuple):
         names: The named feedback values.
         quantiles: Of latency, by metric: they need a cut each.
         window: Microseconds after which a label is due; 0 where its age does not matter.
+        deviations: Metrics of how far numbers are off, with what of it they sum.
     """
 
     by_user: bool
@@ -120,16 +113,21 @@ class Wanted(NamedTuple):
     names: tuple[str, ...]
     quantiles: dict[str, float]
     window: int
+    deviations: tuple[tuple[str, str], ...] = ()
 
 
 def wanted(design: Design) -> Wanted:
     """What the folds of an experiment with this design have to fill."""
     names = measured(design)
-    columns: Iterable[str] = (c for name in names for c in measure_of(name).columns)
+    sums = {name: sums_of(name) for name in names}
+    words = {w for one in sums.values() for w in re.findall(r"\w+", " ".join(one[:3]))}
+    own = {name: one.own for name, one in sums.items() if not name.startswith(VALUE_COVERAGE)}
     return Wanted(
         by_user=design.unit == "user",
-        columns=tuple(dict.fromkeys((*ALWAYS, *columns))),
-        names=tuple(sorted(value_name(n) for n in names if n.startswith(VALUE))),
+        columns=(*ALWAYS, *(c for c in FROM_LOG if c in words and c not in ALWAYS)),
+        names=tuple(sorted(value_name(n) for n, kind in own.items() if kind == "value")),
         quantiles={m.name: m.quantile for m in design.metrics if m.quantile is not None},
         window=round(design.label_window_seconds * 1e6) if RIPE_COVERAGE in names else 0,
-    )
+        deviations=tuple((n, kind) for n, kind in own.items() if kind in FROM_FEEDBACK and
+            kind != "value"),
+    )  # fmt: skip

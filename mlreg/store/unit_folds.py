@@ -12,7 +12,16 @@ from contextlib import contextmanager
 
 from mlreg.store.engines import Column, Connection, Cursor
 from mlreg.store.rows import restored
-from mlreg.store.unit_columns import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
+from mlreg.store.unit_columns import (
+    FROM_FEEDBACK,
+    FROM_LOG,
+    TIMED,
+    UNITS_TABLE,
+    VALUES_TABLE,
+    Wanted,
+    own_name,
+    wanted,
+)
 from mlreg.tallies import Cuts, Marks
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
@@ -78,21 +87,40 @@ FOLD_LABELS = """
         judged = experiment_units.judged + excluded.judged,
         correct = experiment_units.correct + excluded.correct
 """
-FOLD_VALUES = """
-    insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
-    select :experiment, f.name, :unit, p.revision, p.version,
-        count(*) filter (where o.id is null),
-        coalesce(sum(f.value - coalesce(o.value, 0.0)), 0.0),
-        coalesce(sum(f.value * f.value - coalesce(o.value * o.value, 0.0)), 0.0)
-    :corrections
-    where f.id > :after and f.id <= :upto and f.name in (:each_name)
-        and :takes_part
-    group by 2, 3, 4, 5
+# Sums that are kept under a name of their own: of feedback values, of errors, of slow answers.
+_ADDED = """
     on conflict (experiment, name, unit, revision, version) do update set
         known = experiment_values.known + excluded.known,
         total = experiment_values.total + excluded.total,
         total2 = experiment_values.total2 + excluded.total2
 """
+_OWN = """
+    insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
+"""
+_FED_BACK = """, :unit, p.revision, p.version,
+        count(:new) - count(:old),
+        coalesce(sum(coalesce(:new, 0.0) - coalesce(:old, 0.0)), 0.0),
+        coalesce(sum(coalesce((:new) * (:new), 0.0) - coalesce((:old) * (:old), 0.0)), 0.0)
+    :corrections
+    where f.id > :after and f.id <= :upto and :takes_part
+"""
+FOLD_VALUES = f"""
+    {_OWN} select :experiment, f.name {_FED_BACK} and f.name in (:each_name)
+    group by 2, 3, 4, 5 {_ADDED}
+"""  # constants of this module
+FOLD_DEVIATIONS = f"""
+    {_OWN} select :experiment, cast(:name as text) {_FED_BACK} and f.name = 'label'
+    group by 3, 4, 5 {_ADDED}
+"""  # constants of this module
+FOLD_TAIL = f"""
+    {_OWN}
+    select :experiment, cast(:name as text), :unit, p.revision, p.version, count(*),
+        1.0 * count(*) filter (where p.latency_us > :cut),
+        1.0 * count(*) filter (where p.latency_us > :cut)
+    from predictions p
+    where p.id > :after and p.id <= :upto and :takes_part and :timed
+    group by 3, 4, 5 {_ADDED}
+"""  # noqa: S608  # constants of this module
 # Predictions whose label has become due, and which of them got one in time.
 RIPEN = """
     insert into experiment_units (experiment, unit, revision, version, ripe, ripe_labelled)
@@ -109,6 +137,7 @@ RIPEN = """
         ripe_labelled = experiment_units.ripe_labelled + excluded.ripe_labelled
 """
 
+NO_PARTS: Mapping[str, str] = {}
 CUTS = "select cuts, predictions_from from experiments where key = :experiment"
 SET_CUTS = "update experiments set cuts = :cuts where key = :experiment"
 FIRST_LATENCIES = """
@@ -182,13 +211,16 @@ class UnitFolds:
         """Add the rows of a range of the log, and one of the feedback."""
         self._connection.make_room()
         common = {"experiment": experiment, "by_user": what.by_user}
-        columns = [c for c in what.columns if cuts or not c.startswith("over")]
-        self._fold_log(columns, common, after.predictions, upto.predictions, cuts)
+        self._fold_log(what.columns, common, after.predictions, upto.predictions)
+        self._fold_tails(common, after.predictions, upto.predictions, cuts)
         if after.feedback < upto.feedback:
             window = common | {"after": after.feedback, "upto": upto.feedback}
             self._execute(FOLD_LABELS, window)
             if what.names:
-                self._execute(FOLD_VALUES, window | {"names": self._connection.listed(what.names)})
+                names = {"names": self._connection.listed(what.names)}
+                self._execute(FOLD_VALUES, window | names, _fed_back("value"))
+            for name, part in what.deviations:
+                self._execute(FOLD_DEVIATIONS, window | {"name": own_name(name)}, _fed_back(part))
         if after.ripe < upto.ripe:
             ripe = common | {"after": after.ripe, "upto": upto.ripe}
             self._execute(RIPEN, ripe | {"window": what.window})
@@ -256,7 +288,6 @@ class UnitFolds:
         common: Mapping[str, object],
         after: int,
         upto: int,
-        cuts: Cuts,
     ) -> None:
         if after >= upto or not columns:
             return
@@ -265,7 +296,13 @@ class UnitFolds:
             ":sums": ", ".join(FROM_LOG[column] for column in columns),
             ":added": ", ".join(f"{c} = {UNITS_TABLE}.{c} + excluded.{c}" for c in columns),
         }
-        self._execute(_filled(FOLD_LOG, filled), {**common, **cuts, "after": after, "upto": upto})
+        self._execute(_filled(FOLD_LOG, filled), {**common, "after": after, "upto": upto})
+
+    def _fold_tails(self, common: Mapping[str, object], after: int, upto: int, cuts: Cuts) -> None:
+        """Count the answers that took longer than each cut."""
+        for name, cut in cuts.items():
+            window = {"after": after, "upto": upto, "name": own_name(name), "cut": cut}
+            self._execute(FOLD_TAIL, {**common, **window})
 
     def _cuts(self, experiment: int) -> tuple[Cuts, int]:
         """The cuts, and the id after which the experiment began."""
@@ -287,19 +324,28 @@ class UnitFolds:
             return {}
         cuts = {name: latencies[int(q * len(latencies))] for name, q in what.quantiles.items()}
         self._connection.execute(SET_CUTS, {"experiment": experiment, "cuts": json.dumps(cuts)})
-        over = [column for column in what.columns if column.startswith("over")]
         common = {"experiment": experiment, "by_user": what.by_user}
-        self._fold_log(over, common, start, after.predictions, cuts)
+        self._fold_tails(common, start, after.predictions, cuts)
         return cuts
 
-    def _execute(self, template: str, values: Mapping[str, object]) -> Cursor:
+    def _execute(
+        self, template: str, values: Mapping[str, object], more: Mapping[str, str] = NO_PARTS
+    ) -> Cursor:
         parts = {
+            **more,
+            ":timed": TIMED,
             ":unit": UNIT,
             ":corrections": CORRECTIONS,
             ":takes_part": TAKES_PART,
             ":each_name": self._connection.each_of("names"),
         }
         return self._connection.execute(_filled(template, parts), values)
+
+
+def _fed_back(part: str) -> dict[str, str]:
+    """What a row of feedback adds, and what the one before it had added."""
+    text = FROM_FEEDBACK[part]
+    return {":new": text.replace(":row", "f"), ":old": text.replace(":row", "o")}
 
 
 def _other(column: Column) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlreg.metrics import value_name
+from mlreg.metrics import sums_of
 from mlreg.store.engines import Connection
-from mlreg.store.unit_columns import VALUES_TABLE, measure_of
+from mlreg.store.unit_columns import VALUES_TABLE, place_of
 from mlreg.store.unit_folds import TAKES_PART
 from mlreg.tallies import CellCounts, Sums
 
@@ -116,7 +116,7 @@ class UnitSums:
 
     def sums(self, experiment: int, metric: str) -> dict[Cell, Sums]:
         """A metric's sums by revision and version; torn users are left out."""
-        values = {"experiment": experiment, "name": value_name(metric)}
+        values = {"experiment": experiment, "name": place_of(metric).name}
         found: dict[Cell, Sums] = {}
         for row in self._connection.execute(_statement(SUMS, metric), values):
             cell, (n, y, k, yy, kk, yk, square) = (row[0], row[1]), row[3:]
@@ -138,7 +138,7 @@ class UnitSums:
         """
         if not cells:
             return 0.0, 0.0, 0.0, 0, 0
-        values: dict[str, object] = {"experiment": experiment, "name": value_name(metric)}
+        values: dict[str, object] = {"experiment": experiment, "name": place_of(metric).name}
         listed = []
         for n, cell in enumerate(cells):
             values |= {f"{name}_{n}": part for name, part in zip(CELL, cell, strict=True)}
@@ -151,14 +151,14 @@ class UnitSums:
 
 def _statement(template: str, metric: str) -> str:
     """A statement for one measure; its parts are constants of this package alone."""
-    measure = measure_of(metric)
+    sums, table = sums_of(metric), place_of(metric).table
     parts = {
-        ":table": measure.table,
-        ":square": measure.square,
-        ":named": "and name = :name" if measure.table == VALUES_TABLE else "",
+        ":table": table,
+        ":square": sums.square,
+        ":named": "and name = :name" if table == VALUES_TABLE else "",
         ":is_torn": IS_TORN,
-        ":y": measure.y,
-        ":k": measure.k,
+        ":y": sums.y,
+        ":k": sums.k,
     }
     for place, text in parts.items():
         template = template.replace(place, text)

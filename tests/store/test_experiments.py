@@ -33,7 +33,7 @@ from tests.support import DATABASE, dump, raw
 SUCCESS_RATE = TestMetric(name="success_rate", kind="share", direction="up", unit="share")
 STARS = TestMetric(name="value:stars", kind="mean", direction="up", unit="value")
 NAMES = ["clicks", "stars"]
-COLUMNS = (*ALWAYS, *(c for c in FROM_LOG if c not in ALWAYS and not c.startswith("over")))
+COLUMNS = (*ALWAYS, *(c for c in FROM_LOG if c not in ALWAYS))
 WANTED = Wanted(by_user=True, columns=COLUMNS, names=tuple(NAMES), quantiles={}, window=0)
 MEASURED = ("success_rate", "error_rate", "accuracy", "label_coverage", "avg_latency_ms",
             "avg_confidence", "cost_per_request", "value:stars", "value:clicks")  # fmt: skip
@@ -457,7 +457,7 @@ def test_labels_count_if_they_came_before_they_were_due(seeded: Seeded, key: int
     assert due(1) == (1, 3)  # a mark never goes back
 
 
-QUANTILE = WANTED._replace(columns=(*COLUMNS, "over95"), quantiles={"p95_latency_ms": 0.95})
+QUANTILE = WANTED._replace(quantiles={"p95_latency_ms": 0.95})
 
 
 def test_a_cut_is_chosen_when_there_are_answers_enough_and_counts_from_the_first(

@@ -26,9 +26,10 @@ from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import plan_size
 from mlreg.jsonable import canonical
+from mlreg.metrics import parse_metric
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
+from mlreg.services.experiments.metrics import IsKnown, parse_guardrail
 from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 

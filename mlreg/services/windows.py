@@ -1,0 +1,81 @@
+"""Windows of time over the log: whole hours from the summaries, their ends from the log itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.clock import HOUR, Moment, moment
+from mlreg.errors import InvalidInput
+from mlreg.store.predictions import DISORDER
+from mlreg.store.summaries import Cells, Span, merge_cells
+
+if TYPE_CHECKING:
+    from mlreg.store.store import Transaction
+
+FOREVER = 2**62
+
+
+class Window(NamedTuple):
+    """A span of time in microseconds; `until` is excluded."""
+
+    since: int
+    until: int
+
+
+def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window:
+    """The window between two moments; None is the beginning, and the end.
+
+    Raises:
+        InvalidInput: It is empty.
+    """
+    window = Window(
+        0 if since is None else moment(since, now=now),
+        FOREVER if until is None else moment(until, now=now),
+    )
+    if window.since >= window.until:
+        raise InvalidInput("the window is empty: since is not before until")
+    return window
+
+
+def cells_of(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
+    """The tallies of versions, by their keys."""
+    cells: Cells = {}
+    if window == (0, FOREVER):
+        for key in wanted:
+            merge_cells(cells, tx.summaries.all_time(key))
+        return cells
+    for span in spans(tx, wanted, window, now=now):
+        merge_cells(cells, {span.cell: span.tally})
+    return cells
+
+
+def spans(
+    tx: Transaction, wanted: set[int], window: Window, *, now: int, hourly: bool = False
+) -> Iterator[Span]:
+    """The tallies of the window hour by hour, and day by day where days lie in it as a whole."""
+    present = now + DISORDER
+    until = min(window.until, present)
+    first, last = -(-window.since // HOUR), until // HOUR
+    if window.until >= present:
+        last += 1  # nothing lies in the future: the hour under way counts as whole
+    if first >= last:
+        inner = min(first * HOUR, until)
+        yield from _edge(tx, wanted, window.since, inner)
+        yield from _edge(tx, wanted, inner, until)
+        return
+    yield from _edge(tx, wanted, window.since, first * HOUR)
+    for key in wanted:
+        yield from tx.summaries.spans(key, first, last, hourly=hourly)
+    yield from _edge(tx, wanted, last * HOUR, until)
+
+
+def _edge(tx: Transaction, wanted: set[int], since: int, until: int) -> Iterator[Span]:
+    if since >= until:
+        return
+    first = tx.predictions.first_id(since)
+    last = tx.predictions.first_id(until + 2 * DISORDER)
+    found = tx.summaries.edge(first_id=first, last_id=last, since=since, until=until)
+    for cell, tally in found.items():
+        if cell.version in wanted:
+            yield Span(since, cell, tally)
