@@ -324,6 +324,14 @@ def parse_metric(
     )
 
 
+def label_of(name: str) -> str:
+    """What people call the number that versions are compared by."""
+    known = BY_NAME.get(name)
+    if known is None:
+        return name
+    return f"|{known.label}|" if known.better == "zero" else known.label
+
+
 def value_name(measure: str) -> str:
     """The feedback value that a measure is about; empty where it is about none."""
     return measure.partition(":")[2]

@@ -20,6 +20,7 @@ VERBS = (
     Verb("list", "List versions with their status, traffic and requests.", _VERSIONS),
     Verb("show", "Show everything about a version, or about a model.", _VERSIONS),
     Verb("compare", "Compare two versions, metric by metric, offline and live.", _VERSIONS),
+    Verb("edit", "Change what is kept about a model.", _VERSIONS),
     Verb("alias", "Point an alias such as champion at a version.", _VERSIONS),
     Verb("archive", "Retire a version so that it can get no traffic.", _VERSIONS),
     Verb("delete", "Delete a version and its artifact; its predictions stay.", _VERSIONS),

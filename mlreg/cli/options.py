@@ -117,18 +117,23 @@ def prediction_id(text: str) -> int:
     return int(text)
 
 
-def segment_key(text: str | None) -> str | None:
-    """The key in `segment:KEY`; None for none.
+def breakdown(text: str | None) -> str | None:
+    """A name such as `hour`, or `segment:KEY`; None for none.
 
     Raises:
         InvalidInput: It is written otherwise.
     """
-    if text is None:
-        return None
-    kind, colon, key = text.partition(":")
-    if kind != "segment" or not colon or not key:
-        raise InvalidInput(f"{safe(text)} is nothing to report by", hint="--by segment:country")
-    return key
+    from mlreg.entities.reports import BREAKDOWNS
+
+    if text is None or text in BREAKDOWNS:
+        return text
+    kind, _, key = text.partition(":")
+    if kind != "segment" or not key:
+        known = ", ".join(BREAKDOWNS)
+        raise InvalidInput(
+            f"{safe(text)} is nothing to report by", hint=f"{known}, or segment:country"
+        )
+    return text
 
 
 RefArgument = Annotated[

@@ -12,6 +12,8 @@ from mlreg.entities.versions import Version
 
 Interval = tuple[float, float]
 Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
+BREAKDOWNS = ("hour", "day", "revision", "label")
+"""What a report can be broken down by, beside the keys of segments."""
 Finding = Literal["better", "worse", "different", "inconclusive"]
 
 
@@ -41,11 +43,16 @@ class NextVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOverview:
-    """One model with its traffic and versions."""
+    """One model with its traffic and versions.
+
+    Attributes:
+        value_better: Which way its feedback values are better, `up` or `down`, where it is known.
+    """
 
     name: str
     revision: Revision
     versions: tuple[Version, ...]
+    value_better: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

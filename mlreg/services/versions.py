@@ -29,6 +29,7 @@ from mlreg.store.versions import StoredArtifact
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import Stored
     from mlreg.entities.reports import ModelOverview, NextVersions
+    from mlreg.metrics import Better
     from mlreg.services.trust import Trust
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
@@ -174,8 +175,30 @@ class Versions:
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
             revision = tx.traffic.current(model)
+            better = tx.models.directions(model.key)
         versions = tuple(self.list(model.name))
-        return ModelOverview(name=model.name, revision=revision, versions=versions)
+        return ModelOverview(
+            name=model.name, revision=revision, versions=versions, value_better=better
+        )
+
+    def edit(
+        self,
+        name: str | None = None,
+        *,
+        value_better: Mapping[str, Better | None],
+        change: Change = _NO_CHANGE,
+    ) -> ModelOverview:
+        """Say which way feedback values of a model are better, by their names; None forgets it.
+
+        Reports and experiments then judge them.
+
+        Raises:
+            InvalidInput: There can be no such value, or no such direction.
+        """
+        from mlreg.services.value_directions import direct
+
+        direct(self._context, name, value_better, change)
+        return self.overview(name)
 
     def alias(
         self, ref: str, alias: str, *, delete: bool = False, change: Change = _NO_CHANGE

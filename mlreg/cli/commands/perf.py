@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.kit.completion import complete_selector
-from mlreg.cli.options import NameArgument, SinceOption, moment, segment_key
+from mlreg.cli.options import NameArgument, SinceOption, breakdown, moment
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
 
@@ -30,7 +30,11 @@ def perf(
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="segment:KEY", help="One line for each value of a segment."),
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="hour, day or revision: the trend; label: class by class; segment:KEY.",
+        ),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
@@ -48,12 +52,13 @@ def perf(
 
     $ mlreg perf sentiment --since 24h
     $ mlreg perf sentiment --by segment:country
+    $ mlreg perf sentiment --by hour --since 24h
     $ mlreg perf sentiment --since 1h --fail-if "error_rate > 0.05"
     """
     window = moment(since), moment(until)
     with session.open() as registry:
         report = registry.performance.report(
-            name, since=window[0], until=window[1], baseline=baseline, by=segment_key(by)
+            name, since=window[0], until=window[1], baseline=baseline, by=breakdown(by)
         )
         registry.performance.check_conditions(fail_if or ())
         session.emit(report)

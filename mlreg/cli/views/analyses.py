@@ -9,7 +9,7 @@ from mlreg.cli.views.bars import WIDTH, bar, pen
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Line, Table
 from mlreg.cli.views.formats import NOTHING, count, difference, measure, p_value, percent, when
 from mlreg.entities.analyses import Analysis, Gate, MetricResult, RecordedLook, Verification
-from mlreg.metrics import BY_NAME
+from mlreg.metrics import label_of
 
 _RECOMMENDED = {
     "ship": "bold green",
@@ -104,8 +104,7 @@ def _compared(result: MetricResult) -> list[Content]:
 
 
 def _named(result: MetricResult) -> Cell:
-    known = BY_NAME.get(result.metric)
-    label = known.label if known else result.metric.replace("success_rate", "success rate")
+    label = label_of(result.metric)
     if result.role == "guardrail" and result.margin:
         return Cell(result.margin.replace(result.metric, label))
     return Cell(label, "bold" if result.role == "primary" else "dim")

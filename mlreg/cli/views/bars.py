@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH = 11
 
 
 class Pen(NamedTuple):
-    """The characters of a drawing; `beyond` marks an end that lies outside it."""
+    """The characters of a drawing; `beyond` marks an end that lies outside it.
+
+    Attributes:
+        levels: From the least to the most.
+    """
 
     zero: str
     left: str
@@ -19,10 +24,11 @@ class Pen(NamedTuple):
     right: str
     mark: str
     beyond: tuple[str, str]
+    levels: str
 
 
-LINES = Pen("┊", "├", "─", "┤", "●", ("◂", "▸"))
-ASCII = Pen("|", "[", "-", "]", "o", ("<", ">"))
+LINES = Pen("┊", "├", "─", "┤", "●", ("◂", "▸"), "▁▂▃▄▅▆▇█")
+ASCII = Pen("|", "[", "-", "]", "o", ("<", ">"), "_.-:=+*#")
 
 
 def pen() -> Pen:
@@ -47,6 +53,19 @@ def bar(
     if mark is not None:
         cells[min(max(_place(mark, reach, middle), 0), width - 1)] = pen.mark
     return "".join(cells)
+
+
+def sparkline(values: Sequence[float | None], *, pen: Pen) -> str:
+    """Values one beside the other, from the least to the most of them; gaps where there is none."""
+    known = [value for value in values if value is not None]
+    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    top = len(pen.levels) - 1
+    # What does not change is drawn half-way up.
+    heights = [
+        None if value is None else round((value - low) / span * top) if span else top // 2
+        for value in values
+    ]
+    return "".join(" " if height is None else pen.levels[height] for height in heights)
 
 
 def _place(value: float, reach: float, middle: int) -> int:

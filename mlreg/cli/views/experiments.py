@@ -12,6 +12,7 @@ from mlreg.clock import format_duration
 from mlreg.entities.documents import ExperimentList, Recorded
 from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
 from mlreg.entities.traffic import WHOLE
+from mlreg.metrics import BY_NAME
 
 _STATES = {"draft": "dim", "running": "green", "concluded": "bold", "stopped": "yellow"}
 
@@ -73,6 +74,9 @@ def _design(design: Design) -> list[tuple[str, Content]]:
 
 def described(metric: TestMetric) -> str:
     """A metric with the direction that is an improvement."""
+    known = BY_NAME.get(metric.name)
+    if known is not None and known.better == "zero":
+        return f"{metric.name} (nearer to zero is better)"
     better = "higher" if metric.direction == "up" else "lower"
     return f"{metric.name} ({better} is better)"
 

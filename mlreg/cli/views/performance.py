@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from mlreg.cli.views.bars import pen, sparkline
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Line, Table
 from mlreg.cli.views.formats import (
     NOTHING,
@@ -17,13 +18,22 @@ from mlreg.cli.views.formats import (
     when,
 )
 from mlreg.entities.reports import (
+    ConfusionCell,
+    Figure,
     Interval,
+    LabelPerformance,
     MetricComparison,
     PerformanceReport,
+    TrendPoint,
     VersionPerformance,
 )
-from mlreg.metrics import BY_NAME
+from mlreg.metrics import BY_NAME, CATALOGUE, find, label_of
+from mlreg.tallies import MOST_CLASSES
 
+_SCORES = ("precision", "recall", "f1")
+_FAILED = "(failed)"
+# As many points as hours in a day, and as many classes beside each other as fit 80 columns.
+_POINTS, _WIDEST = 24, 8
 _VERDICTS = {"better": "green", "worse": "red", "different": "", "inconclusive": "dim"}
 _RECOMMENDED = {"ship": "bold green", "keep": "bold", "inconclusive": "bold", "invalid": "bold red"}
 
@@ -40,6 +50,9 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
     if any(entry.labelled_count or entry.avg_confidence is not None for entry in report.models):
         yield Line("")
         yield quality(report)
+    for part in (*deviations(report), *trends(report), *labels(report)):
+        yield Line("")
+        yield part
     for compared in comparisons(report.comparisons):
         yield Line("")
         yield compared
@@ -50,25 +63,29 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
 
 
 def _subject(report: PerformanceReport) -> list[Column]:
-    return [Column("version"), *([Column(report.by)] if report.by else [])]
+    return [Column("version"), *([Column(report.by or "")] if _is_by_segment(report) else [])]
 
 
 def _named(report: PerformanceReport, entry: VersionPerformance) -> list[Content]:
-    return [entry.version, *([entry.segment or NOTHING] if report.by else [])]
+    return [entry.version, *([entry.segment or NOTHING] if _is_by_segment(report) else [])]
+
+
+def _is_by_segment(report: PerformanceReport) -> bool:
+    return report.by is not None and report.trend is None and report.labels is None
 
 
 def requests(report: PerformanceReport) -> Table:
     """Requests, errors and latencies."""
-    titles = ("requests", "share", "error rate", "p50 ms", "p95 ms", "p99 ms")
+    quantiles = [metric for metric in CATALOGUE if metric.kind == "quantile"]
+    tails = [metric.name.replace("_latency_", " ") for metric in quantiles]
+    titles = ("requests", "share", "error rate", *tails)
     rows = [
         [
             *_named(report, entry),
             count(entry.request_count),
             percent(entry.traffic_share),
             _rate(entry.error_rate, entry.error_rate_ci),
-            milliseconds(entry.p50_latency_ms),
-            milliseconds(entry.p95_latency_ms),
-            milliseconds(entry.p99_latency_ms),
+            *(milliseconds(_value(entry.metrics, metric.name)) for metric in quantiles),
         ]
         for entry in report.models
     ]
@@ -94,6 +111,108 @@ def quality(report: PerformanceReport) -> Table:
     return Table([*_subject(report), *(Column(title, right=True) for title in filled)], rows)
 
 
+def deviations(report: PerformanceReport) -> Iterable[Table]:
+    """How far predicted numbers are off, where there are any."""
+    names = [metric.name for metric in CATALOGUE if metric.unit == "label"]
+    rows = [
+        [*_named(report, entry), *(_with_interval(entry.metrics.get(name)) for name in names)]
+        for entry in report.models
+        if entry.metrics.keys() & set(names)
+    ]
+    if rows:
+        yield Table([*_subject(report), *(Column(name, right=True) for name in names)], rows)
+
+
+def trends(report: PerformanceReport) -> Iterable[Table]:
+    """Each version's course, a line for each metric; the newest of it, as far as a line goes."""
+    points = report.trend or ()
+    places = list(dict.fromkeys(_place(point) for point in points))[-_POINTS:]
+    if not places:
+        return
+    columns = [
+        Column("version"),
+        Column("metric", wraps=True),
+        *(Column(title, right=True) for title in ("least", "most", "latest")),
+        Column(f"by {report.by}"),
+    ]
+    rows: list[Sequence[Content]] = []
+    for version in dict.fromkeys(point.version for point in points):
+        own = {_place(p): p for p in points if p.version == version}
+        seen = [own.get(place) for place in places]
+        counts = [None if point is None else float(point.request_count) for point in seen]
+        rows.append(_course(version, "requests", counts, ""))
+        for name in dict.fromkeys(name for point in own.values() for name in point.metrics):
+            known = find(name)
+            if known is not None and known.role:
+                values = [None if p is None else _value(p.metrics, name) for p in seen]
+                rows.append(_course(version, known.label, values, known.unit))
+    yield Table(columns, [row for row in rows if row], title=f"{places[0]} to {places[-1]}")
+
+
+def _place(point: TrendPoint) -> str:
+    return f"revision {point.revision}" if point.at is None else when(point.at)[:16]
+
+
+def _course(
+    version: str, label: str, values: Sequence[float | None], unit: str
+) -> Sequence[Content]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ()
+    numbers = [measure(value, unit) for value in (min(known), max(known), known[-1])]
+    return (version, label, *numbers, sparkline(values, pen=pen()))
+
+
+def labels(report: PerformanceReport) -> Iterable[Table | Line]:
+    """Each version class by class, and which classes it takes for which."""
+    for found in report.labels or ():
+        columns = [Column(f"class ({found.version})"), Column("labelled", right=True)]
+        columns += [Column(name, right=True) for name in _SCORES]
+        yield Table(columns, [
+            (c.label, count(c.labelled), *(_share(c.metrics.get(name)) for name in _SCORES))
+            for c in found.classes
+        ])  # fmt: skip
+        yield _confusion(found)
+        if found.others:
+            yield Line(f"{count(found.others)} labelled predictions have classes beyond the first "
+                f"{MOST_CLASSES}, which are one: *", "yellow")  # fmt: skip
+
+
+def _confusion(found: LabelPerformance) -> Table:
+    """All pairs where they fit a line, else the mistakes that were made most."""
+    answers = list(dict.fromkeys(sorted(_said(cell) for cell in found.confusion)))
+    if len(answers) > _WIDEST:
+        wrong = [cell for cell in found.confusion if cell.answer != cell.label]
+        worst = sorted(wrong, key=lambda cell: -cell.count)[:_POINTS]
+        columns = [Column("right"), Column("answered"), Column("times", right=True)]
+        return Table(columns, [(cell.label, _said(cell), count(cell.count)) for cell in worst])
+    counts = {(cell.label, _said(cell)): cell.count for cell in found.confusion}
+    columns = [Column("right \\ answered"), *(Column(name, right=True) for name in answers)]
+    rows = [
+        (label, *(count(counts.get((label, answer), 0)) for answer in answers))
+        for label in dict.fromkeys(cell.label for cell in found.confusion)
+    ]
+    return Table(columns, rows)
+
+
+def _said(cell: ConfusionCell) -> str:
+    return _FAILED if cell.answer is None else cell.answer
+
+
+def _value(metrics: Mapping[str, Figure], name: str) -> float | None:
+    return metrics[name].value if name in metrics else None
+
+
+def _share(figure: Figure | None) -> str:
+    return _rate(None, None) if figure is None else _rate(figure.value, figure.ci)
+
+
+def _with_interval(figure: Figure | None) -> str:
+    if figure is None or figure.ci is None:
+        return number(figure.value if figure else None, 3)
+    return f"{number(figure.value, 3)} [{figure.ci[0]:.3g}, {figure.ci[1]:.3g}]"
+
+
 def comparisons(found: Sequence[MetricComparison]) -> Iterable[Table]:
     """Metric by metric, a table for each candidate against the baseline."""
     for candidate in dict.fromkeys(c.candidate for c in found):
@@ -111,7 +230,7 @@ def comparisons(found: Sequence[MetricComparison]) -> Iterable[Table]:
 
 def _compared(c: MetricComparison) -> tuple[Content, ...]:
     return (
-        BY_NAME[c.metric].label if c.metric in BY_NAME else c.metric,
+        label_of(c.metric),
         _in_unit(c.metric, c.baseline_value),
         _in_unit(c.metric, c.candidate_value),
         _difference(c),

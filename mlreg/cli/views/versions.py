@@ -123,6 +123,10 @@ def _(model: ModelOverview) -> Iterable[Block]:
     yield from split(model.revision)
     yield Line("")
     yield versions_table(model.versions)
+    if model.value_better:
+        told = (f"{name} {better}" for name, better in model.value_better.items())
+        yield Line("")
+        yield Line(f"better: {', '.join(told)}")
 
 
 @blocks.register

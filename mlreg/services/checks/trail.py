@@ -41,6 +41,7 @@ class Sealed:
         models: Names by key.
         versions: By their public id.
         aliases: Version numbers by model and alias.
+        directions: Of each model which way its feedback values are better.
         revisions: By model and number.
         experiments: By their names.
         receipts: The events that tell of receipts.
@@ -51,6 +52,7 @@ class Sealed:
     models: dict[int, str] = field(default_factory=dict)
     versions: dict[str, SealedVersion] = field(default_factory=dict)
     aliases: dict[tuple[int, str], str] = field(default_factory=dict)
+    directions: dict[int, State] = field(default_factory=dict)
     revisions: dict[tuple[int, int], State] = field(default_factory=dict)
     experiments: dict[str, State] = field(default_factory=dict)
     receipts: list[Event] = field(default_factory=list)
@@ -90,6 +92,8 @@ def _follow(sealed: Sealed, event: Event, model_key: int | None) -> None:
         _forget(sealed, model_key, before)
     elif event.action == "alias":
         _point(sealed, model_key, after)
+    elif event.action == "edit":
+        sealed.directions[model_key] = after["value_better"]
     elif "model_id" in after:
         known = sealed.versions.get(after["model_id"])
         state = {**(known.state if known else {}), **after}

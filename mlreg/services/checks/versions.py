@@ -69,6 +69,7 @@ def models(exam: Examination, found: Problems) -> str:
     """Names, their folded forms, salts and turns."""
     with exam.context.store.read() as tx:
         all_rows = list(rows(tx.connection, MODELS))
+        better = {row["key"]: tx.models.directions(row["key"]) for row in all_rows}
     for row in all_rows:
         told = exam.sealed.models.get(row["key"])
         subject, where = f"model {shown(told or row['name'])}", {"key": row["key"]}
@@ -83,6 +84,10 @@ def models(exam: Examination, found: Problems) -> str:
                 f"{subject}: name_key is {shown(row['name_key'])}, the name folds to {shown(key)}",
                 mend=_derived(subject, "models", where, "name_key", row, key),
             )
+        is_now, was = better[row["key"]], exam.sealed.directions.get(row["key"], {})
+        if is_now != was:
+            stored, sealed = (shown(d) for d in (is_now, was))
+            found.add(f"{subject}: better values are {stored}, the audit trail says {sealed}")
         if not _SALT.fullmatch(row["salt"]):
             found.add(f"{subject}: its salt {shown(row['salt'])} is not one that mlreg makes")
         if row["next_turn"] > _TURNS:

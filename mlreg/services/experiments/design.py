@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from mlreg.clock import parse_duration
 from mlreg.entities.experiments import (
@@ -26,10 +27,10 @@ from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import plan_size
 from mlreg.jsonable import canonical
-from mlreg.metrics import parse_metric
+from mlreg.metrics import Directions, parse_metric
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.experiments.metrics import IsKnown, parse_guardrail
+from mlreg.services.experiments.metrics import parse_guardrail
 from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 
@@ -38,6 +39,7 @@ DEFAULT_TUNING = 10_000  # units, where no size is planned
 _MOST_TREATMENTS = 20
 
 
+IsKnown = Callable[[str], bool]
 KnowsHistory = Callable[[TestMetric], History | None]
 
 
@@ -49,6 +51,7 @@ def make_design(
     *,
     is_value: IsKnown,
     history: KnowsHistory,
+    directions: Directions | None = None,
 ) -> Design:
     """The design of an experiment with these versions, the control first.
 
@@ -59,20 +62,22 @@ def make_design(
         draft: What was asked for.
         is_value: Whether the model has had a feedback value of a name.
         history: What the log says of a metric of the control, for a baseline.
+        directions: Which way the model's feedback values are better, where that is known.
 
     Raises:
         InvalidInput: Something asked for makes no sense.
         Conflict: A version is archived.
     """
     _check_versions(versions)
-    metric = parse_metric(draft.metric, is_value=is_value)
+    read = partial(parse_metric, is_value=is_value, directions=directions)
+    metric = read(draft.metric)
     past = history(metric)
     baseline = draft.baseline if draft.baseline is not None else past.value if past else None
     mde = _amount(draft.mde, "mde", baseline)
     min_effect = _amount(draft.min_effect, "min_effect", baseline)
     _check_numbers(draft, mde, min_effect)
     weights = _weights(versions, draft)
-    secondary = tuple(parse_metric(text, is_value=is_value) for text in draft.secondary)
+    secondary = tuple(map(read, draft.secondary))
     if len({m.name for m in (metric, *secondary)}) <= len(secondary):
         raise InvalidInput("a metric stands twice among the primary and the secondary ones")
     mode = _mode(draft)
@@ -99,7 +104,7 @@ def make_design(
         unit="user" if by_user else "request",
         metric=metric,
         secondary=secondary,
-        guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in draft.guardrails),
+        guardrails=tuple(parse_guardrail(text, read) for text in draft.guardrails),
         alpha=float(draft.alpha),
         power=float(draft.power),
         mde=mde,

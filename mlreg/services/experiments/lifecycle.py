@@ -200,6 +200,7 @@ def _design(tx: Transaction, test_id: str, versions: Sequence[Version], draft: D
         draft,
         is_value=lambda name: name in names,
         history=lambda metric: history(tally, metric),
+        directions=tx.models.directions(control.model_key),
     )
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mlreg.entities.experiments import Bound, Guardrail
+from mlreg.entities.experiments import Bound, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
-from mlreg.metrics import parse_metric
 from mlreg.names import safe
 
 _GUARDRAIL = re.compile(
     r"\s*([A-Za-z0-9_:.-]+?)\s*(<=|>=)\s*([+-]?)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*"
 )
 
-IsKnown = Callable[[str], bool]
 
-
-def parse_guardrail(text: str, *, is_value: IsKnown) -> Guardrail:
+def parse_guardrail(text: str, read: Callable[[str], TestMetric]) -> Guardrail:
     """Read `p95_latency_ms <= +10%`, `error_rate <= +0.01` or `avg_latency_ms <= 250`.
 
     With a sign the bound is relative to the control (`%`) or a difference from it; without one it
@@ -33,7 +30,7 @@ def parse_guardrail(text: str, *, is_value: IsKnown) -> Guardrail:
             hint="write it like p95_latency_ms <= +10%, or error_rate <= 0.02",
         )
     name, sign, plus, digits, percent = found.groups()
-    metric = parse_metric(name, is_value=is_value)
+    metric = read(name)
     if (sign == "<=") is not (metric.direction == "down"):
         word = "lower" if metric.direction == "down" else "higher"
         raise InvalidInput(f"{safe(text)} guards the wrong side: {name} is better when {word}")

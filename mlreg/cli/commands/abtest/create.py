@@ -25,6 +25,7 @@ from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
 from mlreg.entities.experiments import Draft, Mode, TestStrategy
 from mlreg.entities.traffic import Change
+from mlreg.metrics import known_metrics
 
 
 def create(
@@ -76,8 +77,7 @@ def create(
         typer.Option(
             "--metric",
             metavar="M",
-            help="What decides: success_rate, error_rate, accuracy, avg_latency_ms, "
-            "p95_latency_ms, avg_confidence, cost_per_request or value:NAME.",
+            help=f"What decides: {', '.join(known_metrics())} or value:NAME.",
         ),
     ] = "success_rate",
     secondary: Annotated[
