@@ -24,7 +24,7 @@ from mlreg.evidence.reports import compare, conclude, split_problem
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.services.windows import Window, cells_of, spans, window_of
+from mlreg.services.windows import Window, cells_in, spans, window_of
 from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
 
@@ -90,7 +90,7 @@ class Performance:
         with self._context.folded() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
-            cells = cells_of(tx, {version.key for version in versions}, window, now=now)
+            cells = cells_in(tx, {version.key for version in versions}, window, now=now)
             directions = tx.models.directions(model.key)
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
@@ -140,7 +140,7 @@ class Performance:
             return None
         now = self._context.clock()
         with self._context.folded() as tx:
-            cells = cells_of(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
+            cells = cells_in(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
             directions = tx.models.directions(one.model_key)
         tallies = by_role(cells)
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}

@@ -1,4 +1,4 @@
-"""Windows of time over the log: whole hours from the summaries, their ends from the log itself."""
+"""Windows of the log, and the tallies of what lies in them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FOREVER = 2**62
 class Window(NamedTuple):
     """A span of time in microseconds; `until` is excluded."""
 
-    since: int
-    until: int
+    since: int = 0
+    until: int = FOREVER
 
 
 def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window:
-    """The window between two moments; None is the beginning, and the end.
+    """From one moment to another; None stands for the beginning, and for no end.
 
     Raises:
         InvalidInput: It is empty.
@@ -38,10 +38,10 @@ def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window
     return window
 
 
-def cells_of(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
-    """The tallies of versions, by their keys."""
+def cells_in(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
+    """Whole hours from the summaries; the ends of the window from the log itself."""
     cells: Cells = {}
-    if window == (0, FOREVER):
+    if window == Window():
         for key in wanted:
             merge_cells(cells, tx.summaries.all_time(key))
         return cells
