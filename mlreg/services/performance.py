@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import HOUR, Moment, from_micros, moment
+from mlreg.clock import Moment, from_micros
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.reports import (
     Interval,
@@ -23,8 +23,8 @@ from mlreg.evidence.reports import compare, conclude, split_problem
 from mlreg.metrics import BY_NAME
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.store.predictions import DISORDER
-from mlreg.store.summaries import Cells, by_role, merge_cells
+from mlreg.services.windows import Window, cells_in, window_of
+from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Moments, Tally
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
-_FOREVER = 2**62
 _CHECKED_REVISIONS = 50
 _CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 _HOLDS = {
@@ -43,13 +42,6 @@ _HOLDS = {
     ">": lambda value, bound: value > bound,
     ">=": lambda value, bound: value >= bound,
 }
-
-
-class _Window(NamedTuple):
-    """A span of time in microseconds; `until` is excluded."""
-
-    since: int
-    until: int
 
 
 class _Routed(NamedTuple):
@@ -89,11 +81,11 @@ class Performance:
             NotFound: The baseline has no predictions in the window, or there is no such model.
             InvalidInput: The window is empty.
         """
-        window = self._window(since, until)
+        window = window_of(since, until, now=self._context.clock())
         with self._context.folded() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
-            cells = self._cells(tx, {version.key for version in versions}, window)
+            cells = cells_in(tx, {v.key for v in versions}, window, now=self._context.clock())
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
             routed = _routed(tx, model, cells)
@@ -138,9 +130,10 @@ class Performance:
         """The live report of two versions of the same model, if both have predictions."""
         if one.model_key != other.model_key or one.key == other.key:
             return None
-        window = self._window(None, None)
+        window = window_of(None, None, now=self._context.clock())
         with self._context.folded() as tx:
-            tallies = by_role(self._cells(tx, {one.key, other.key}, window))
+            cells = cells_in(tx, {one.key, other.key}, window, now=self._context.clock())
+            tallies = by_role(cells)
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
@@ -191,54 +184,12 @@ class Performance:
         for text in conditions:
             parse_condition(text)
 
-    def _window(self, since: Moment | None, until: Moment | None) -> _Window:
-        present = self._context.clock()
-        window = _Window(
-            0 if since is None else moment(since, now=present),
-            _FOREVER if until is None else moment(until, now=present),
-        )
-        if window.since >= window.until:
-            raise InvalidInput("the window is empty: since is not before until")
-        return window
-
-    def _cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
-        """Whole hours from the summaries; the ends of the window from the log itself."""
-        cells = self._all_cells(tx, wanted, window)
-        return {cell: tally for cell, tally in cells.items() if cell.version in wanted}
-
-    def _all_cells(self, tx: Transaction, wanted: set[int], window: _Window) -> Cells:
-        cells: Cells = {}
-        if window == (0, _FOREVER):
-            for key in wanted:
-                merge_cells(cells, tx.summaries.all_time(key))
-            return cells
-        present = self._context.clock() + DISORDER
-        until = min(window.until, present)
-        first, last = -(-window.since // HOUR), until // HOUR
-        if window.until >= present:
-            last += 1  # nothing lies in the future: the hour under way counts as whole
-        if first >= last:
-            merge_cells(cells, self._edge(tx, window.since, until))
-            return cells
-        for key in wanted:
-            merge_cells(cells, tx.summaries.whole_hours(key, first, last))
-        if window.since < first * HOUR:
-            merge_cells(cells, self._edge(tx, window.since, first * HOUR))
-        if last * HOUR < until:
-            merge_cells(cells, self._edge(tx, last * HOUR, until))
-        return cells
-
-    def _edge(self, tx: Transaction, since: int, until: int) -> Cells:
-        first = tx.predictions.first_id(since)
-        last = tx.predictions.first_id(until + 2 * DISORDER)
-        return tx.summaries.edge(first_id=first, last_id=last, since=since, until=until)
-
     def _by_segment(
         self,
         tx: Transaction,
         model: ModelRow,
         versions: Sequence[Version],
-        window: _Window,
+        window: Window,
         by: str,
     ) -> list[VersionPerformance]:
         check_key(by, "segment")
