@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.predictions import PREDICTION_STATUSES, ROLES, LoggedPrediction
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
 from mlreg.tallies import Tally, deviation
 
@@ -24,7 +24,8 @@ BY_REQUEST = """
 """
 ROW = """
     select p.id, p.at, m.name, v.version, v.model_id, p.revision, p.role, p.status, p.input,
-        p.output, p.confidence, iif(p.is_call or p.latency_us, p.latency_us, null),
+        p.output, p.confidence,
+        case when p.is_call = 1 or p.latency_us <> 0 then p.latency_us end,
         p.unit, p.segment, p.cost, p.arm_reason, p.error, f.label, f.correct
     from predictions p
     join versions v on v.key = p.version
@@ -36,10 +37,10 @@ ROW = """
 BY_ID = ROW + " where p.id = :id"
 FILTER = """
     where p.id > :after
-        and (:model is null or v.model = :model)
-        and (:version is null or p.version = :version)
+        and (cast(:model as bigint) is null or v.model = :model)
+        and (cast(:version as bigint) is null or p.version = :version)
         and (:errors = 0 or p.status <> 0)
-        and (:since is null or p.at >= :since)
+        and (cast(:since as bigint) is null or p.at >= :since)
 """
 NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
@@ -47,16 +48,15 @@ LAST_ID = "select coalesce(max(id), 0) from predictions"
 TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
 OUTPUTS = """
     select id, output, status, version from predictions
-    where id in (select value from json_each(?))
+    where id in (:each_id)
 """
 KINDS = """
-    select key, json_extract(signature, '$.output') from versions
-    where json_extract(signature, '$.output') = 'number'
-        or json_array_length(signature, '$.classes') > 0
+    select key, signature ->> 'output' from versions
+    where signature ->> 'output' = 'number' or json_array_length(signature -> 'classes') > 0
 """
 BY_SEGMENT = """
-    select p.version, json_extract(p.segment, :path), count(*), sum(p.status <> 0),
-        sum(f.id is not null), sum(f.correct is not null), sum(f.correct)
+    select p.version, p.segment ->> :key, count(*), count(*) filter (where p.status <> 0),
+        count(f.id), count(f.correct), coalesce(sum(f.correct), 0)
     from predictions p
     join versions v on v.key = p.version
     left join feedback f on f.id = (
@@ -68,7 +68,7 @@ BY_SEGMENT = """
 
 # The numbers among them that have a label.
 OFF_BY_SEGMENT = """
-    select p.version, json_extract(p.segment, :path), p.output, f.label
+    select p.version, p.segment ->> :key, p.output, f.label
     from predictions p
     join versions v on v.key = p.version
     join feedback f on f.id = (
@@ -175,7 +175,7 @@ class Predictions:
         values = {
             "model": model_key,
             "version": version_key,
-            "errors": errors,
+            "errors": int(errors),
             "since": since,
             "after": after if after is not None else self.first_id(since) - 1 if since else 0,
             "limit": limit,
@@ -204,7 +204,8 @@ class Predictions:
     def outputs(self, ids: list[int]) -> dict[int, Outcome]:
         """What was answered, by id, for those of the ids that exist."""
         kinds = dict(self._connection.execute(KINDS).fetchall())
-        rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
+        query = OUTPUTS.replace(":each_id", self._connection.each_of("ids"))
+        rows = self._connection.execute(query, {"ids": self._connection.listed(ids)})
         return {row[0]: Outcome(row[1], row[2], kinds.get(row[3])) for row in rows}
 
     def by_segment(
@@ -216,16 +217,18 @@ class Predictions:
         """
         values = {
             "model": model_key,
-            "path": f'$."{key}"',
+            "key": self._connection.label(key),
             "first": self.first_id(since),
             "since": since,
             "until": until,
         }
         found: dict[SegmentPlace, Tally] = {}
         for version, segment, *counts in self._connection.execute(BY_SEGMENT, values):
-            requests, errors, labelled, judged, correct = (count or 0 for count in counts)
+            requests, errors, labelled, judged, correct = counts
             found[SegmentPlace(version, segment)] = tally = Tally(requests=requests, errors=errors)
             tally.judge(labelled=labelled, judged=judged, correct=correct)
+        if all(tally.labelled == tally.judged for tally in found.values()):
+            return found  # no label is beside a number
         for version, segment, output, label in self._connection.execute(OFF_BY_SEGMENT, values):
             error = deviation(output, label)
             if error is not None:

@@ -75,6 +75,9 @@ class Connection(Protocol):
     def listed(self, members: Sequence[int] | Sequence[str]) -> object:
         """A list as it is bound."""
 
+    def label(self, key: str) -> str:
+        """A key of a JSON object as it is bound behind `->>`."""
+
     def twins(self, *tables: str, filled: bool = False) -> AbstractContextManager[None]:
         """For the length of a block hide tables behind empty or `filled` ones of the same names.
 

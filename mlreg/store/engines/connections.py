@@ -46,6 +46,10 @@ class SqliteConnection(sqlite3.Connection):
         """A list as it is bound."""
         return json.dumps(members)
 
+    def label(self, key: str) -> str:
+        """A key of a JSON object; older releases take a bare one with a dot in it for a path."""
+        return f'$."{key}"'
+
     @contextmanager
     def twins(self, *tables: str, filled: bool = False) -> Iterator[None]:
         """For the length of a block hide tables behind temporary ones of the same names."""
