@@ -220,7 +220,7 @@ def class_of(text: str | None) -> str | None:
     if text is None:
         return NO_ANSWER
     if text[0] in _NUMERIC:
-        return text if text.lstrip("-").isdecimal() else None
+        return text if text.lstrip("-").removesuffix(".0").isdecimal() else None
     return None if text[0] in "[{n" else text
 
 

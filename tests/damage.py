@@ -94,6 +94,17 @@ DAMAGE = {
     "summary values": Damage(
         "update summaries set named_values = '{'", "summaries", "named_values is not",
         is_mended=True),
+    "summary deviations": Damage(
+        "update summaries set deviations = '{\"signed\": \"1 2 3\"}'", "summaries",
+        "deviations is not", is_mended=True),
+    "summary answers": Damage(
+        "update summaries set answers = '{}'", "summaries", "answers is not", is_mended=True),
+    "summary pairs": Damage(
+        "update summaries set pairs = '{\"*\": {\"*\": 9}}'", "summaries", "pairs is not",
+        is_mended=True),
+    "directions of values": Damage(
+        "insert into value_directions values (1, 'clicks', 'up')", "models",
+        "better values are"),
     "one hour of the summaries": Damage(
         "update summaries set errors = 1 where grain = 2", "summaries", "hour 4", is_mended=True),
     "no summaries": Damage("delete from summaries", "summaries", "is missing", is_mended=True),

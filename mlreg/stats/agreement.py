@@ -27,8 +27,10 @@ class Agreement:
         The symmetric one of the delta method covers too little where a score is near 1.
         """
         value, variance = self.estimate.value, self.estimate.se**2
-        n = value * (1 - value) / variance if variance > 0 else self.cases
-        return wilson_of_rate(value, n, level)
+        is_known = 0 < variance < math.inf and 0 < value < 1
+        return wilson_of_rate(
+            value, value * (1 - value) / variance if is_known else self.cases, level
+        )
 
 
 def agreement(
