@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
 from mlreg.tallies import LONGEST_CLASS, MOST_CLASSES, NO_ANSWER, OTHER
 
 CLASSES = "select answers, pairs from summaries where version = :version and grain = 0"
+
+
+class VersionClasses(NamedTuple):
+    """The classes of one version so far: those of answers, and those of pairs."""
+
+    answers: set[str]
+    pairs: set[str]
+
+    def answer(self, name: str) -> str:
+        """The class, or the one of all others."""
+        return _admitted(self.answers, name)
+
+    def pair(self, answer: str, label: str) -> tuple[str, str]:
+        """Both classes; a failure is none."""
+        return _admitted(self.pairs, answer), _admitted(self.pairs, label)
 
 
 class Classes:
@@ -20,30 +36,26 @@ class Classes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: dict[int, tuple[set[str], set[str]]] = {}
+        self._known: dict[int, VersionClasses] = {}
 
-    def answer(self, version: int, name: str) -> str:
-        """The class, or the one of all others."""
-        return _admitted(self._of(version)[0], name)
+    def of(self, version: int) -> VersionClasses:
+        """Those of a version."""
+        known = self._known.get(version)
+        if known is None:
+            known = self._known[version] = self._read(version)
+        return known
 
-    def pair(self, version: int, answer: str, label: str) -> tuple[str, str]:
-        """Both classes; a failure is none."""
-        known = self._of(version)[1]
-        return _admitted(known, answer), _admitted(known, label)
-
-    def _of(self, version: int) -> tuple[set[str], set[str]]:
-        if version not in self._known:
-            said: set[str] = set()
-            paired: set[str] = set()
-            rows = self._connection.execute(CLASSES, {"version": version})
-            for answers, pairs in rows.fetchall():
-                with restored("summaries", {"version": version}):
-                    said.update(json.loads(answers))
-                    for answer, labels in json.loads(pairs).items():
-                        paired.update((answer, *labels))
-            aside = {OTHER, NO_ANSWER}
-            self._known[version] = said - aside, paired - aside
-        return self._known[version]
+    def _read(self, version: int) -> VersionClasses:
+        found = VersionClasses(set(), set())
+        rows = self._connection.execute(CLASSES, {"version": version}).fetchall()
+        for answers, pairs in rows:
+            with restored("summaries", {"version": version}):
+                found.answers.update(json.loads(answers))
+                for answer, labels in json.loads(pairs).items():
+                    found.pairs.update((answer, *labels))
+        for names in found:
+            names -= {OTHER, NO_ANSWER}
+        return found
 
 
 def _admitted(known: set[str], name: str) -> str:

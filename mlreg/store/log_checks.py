@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import DAY
+from mlreg.store.folds import piece_end
 from mlreg.store.predictions import DISORDER
 from mlreg.tallies import LARGEST_MEASURE
 
@@ -17,7 +18,6 @@ _YEAR = 365 * DAY
 LATEST = 230 * _YEAR  # about the year 2200
 
 # Ids are given in the order of the commits and never left out: a gap was a row.
-PIECE_END = "select max(id) from (select id from :table where id > :after order by id limit :limit)"
 GAPS = """
     select before, id from (
         select id, coalesce(lag(id) over (order by id), :after) as before from :table
@@ -107,7 +107,7 @@ def examine(store: Store, table: str) -> Iterator[tuple[int, list[Odd]]]:
     while True:
         with store.read() as tx:
             ask = _Asking(tx.connection, table)
-            upto = ask.one(PIECE_END, after=after, limit=_PIECE)[0]
+            upto = piece_end(tx.connection, table, after, _PIECE)
             if upto is None:
                 yield 0, ask.cut_off(after)
                 return

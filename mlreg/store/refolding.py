@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.store.engines import Connection
 from mlreg.store.engines.connections import MISSING, scratch
-from mlreg.store.summaries import MARKS, SOURCES, TABLES, Marks, Summaries, fold_rows
+from mlreg.store.folds import ends, fold
+from mlreg.store.summaries import MARKS, SOURCES, TABLES, Summaries, tallied
 from mlreg.store.summary_rows import KEY, NUMBERS
+from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
     from mlreg.store.store import Store
@@ -26,10 +28,6 @@ WRITE = f"insert into summaries ({_ALL}) values ({_PLACES})"  # noqa: S608  # co
 SET_MARK = """
     insert into watermarks (source, upto) values (?, ?)
     on conflict (source) do update set upto = excluded.upto
-"""
-ENDS = """
-    select coalesce((select max(id) from predictions), 0),
-        coalesce((select max(id) from feedback), 0)
 """
 _SAME_KEY = " and ".join(f"n.{column} = s.{column}" for column in KEY)
 _OTHER = " or ".join(f"s.{column} is null or n.{column} <> s.{column}" for column in NUMBERS)
@@ -71,13 +69,12 @@ class Refold:
     def __init__(self, scratch: Connection) -> None:
         self._scratch = scratch
         self._summaries = Summaries(scratch)
-        self._reached: Marks = dict.fromkeys(SOURCES, 0)
+        self._reached = self.ends = Marks(0, 0)
         self.marks: dict[str, object] = {}
-        self.ends: Marks = dict(self._reached)
 
     def begin(self, connection: Connection) -> None:
         """Take note of what is stored, in a read transaction."""
-        self.ends = dict(zip(SOURCES, connection.execute(ENDS).fetchone(), strict=True))
+        self.ends = ends(connection)
         self._scratch.execute("begin")
         with suppress(MISSING):  # a table that is gone has no rows
             self.marks = dict(connection.execute(MARKS).fetchall())
@@ -87,18 +84,23 @@ class Refold:
     @property
     def upto(self) -> Marks:
         """How far to fold: as far as the summaries say they do, if there are such rows."""
-        return {source: _within(self.marks.get(source), self.ends[source]) for source in SOURCES}
+        within = (_within(self.marks.get(s), getattr(self.ends, s)) for s in SOURCES)
+        return Marks(*within)
 
     def advance(self, connection: Connection) -> int:
-        """Fold the next rows, in a read transaction; returns how many there were."""
-        folded = fold_rows(
-            connection, self._reached, limit=_PIECE, upto=self.upto, into=self._scratch
-        )
-        self._scratch.execute("begin")
-        self._summaries.merge(folded.hours)
-        self._scratch.execute("commit")
-        self._reached = folded.marks
-        return folded.rows
+        """Fold the next rows, in a read transaction; returns how many ids they span."""
+
+        def count(after: Marks, upto: Marks) -> None:
+            self._scratch.execute("begin")
+            self._summaries.merge(tallied(connection, after, upto, into=self._scratch))
+            self._scratch.execute("commit")
+
+        before = sum(self._reached)
+        fold(connection, self._reached, self.upto, limit=_PIECE, count=count, reach=self._reach)
+        return sum(self._reached) - before
+
+    def _reach(self, marks: Marks) -> None:
+        self._reached = marks
 
     def differences(self, limit: int) -> list[Difference]:
         """Where the stored summaries are not what the log gives."""
@@ -114,7 +116,8 @@ class Refold:
         """Put what was folded in the place of what is stored, in a write transaction."""
         connection.execute("delete from summaries")
         connection.executemany(WRITE, self._scratch.execute(READ))
-        connection.executemany(SET_MARK, self._reached.items())
+        reached = self._reached
+        connection.executemany(SET_MARK, [(source, getattr(reached, source)) for source in SOURCES])
 
 
 @contextmanager

@@ -8,41 +8,35 @@ summaries can be dropped and rebuilt to the same numbers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
-from mlreg.store.classes import Classes
-from mlreg.store.engines import Connection, Row
+from mlreg.store.classes import Classes, VersionClasses
+from mlreg.store.engines import Connection
+from mlreg.store.folds import CORRECTIONS, FEEDBACK, LOG, ends, fold
 from mlreg.store.rows import damaged
 from mlreg.store.summary_rows import KEY, NUMBERS, columns_of, tally_of
-from mlreg.tallies import Moments, Tally, class_of, deviation
+from mlreg.tallies import Marks, Moments, Tally, class_of, deviation
 
 EVERY = 1000
-LOG, FEEDBACK = SOURCES = ("predictions", "feedback")
-_FOREVER = 2**63 - 1
+SOURCES = (LOG, FEEDBACK)
 ALL_TIME, DAILY, HOURLY = 0, 1, 2
 
 MARKS = "select source, upto from watermarks"
 SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
-    select id, version, revision, role, at, latency_us, status, confidence, cost, is_call, output
+    select version, revision, role, at, latency_us, status, confidence, cost, is_call, output
     from predictions
-    where id > :after and id <= :upto order by id limit :limit
+    where id > :after and id <= :upto order by id
 """
-# Each row with the one that it replaces, so that a correction becomes a difference.
-FEEDBACK_ROWS = """
-    select f.id, p.version, p.revision, p.role, p.at, p.output, f.name, f.correct, f.value,
-        f.label, o.id, o.correct, o.value, o.label
-    from feedback f
-    join predictions p on p.id = f.prediction
-    left join feedback o on o.id = (
-        select max(id) from feedback
-        where prediction = f.prediction and name = f.name and id < f.id
-    )
-    where f.id > :after and f.id <= :upto order by f.id limit :limit
-"""
+FEEDBACK_ROWS = f"""
+    select p.version, p.revision, p.role, p.at, p.output, f.name, f.correct, f.value, f.label,
+        o.id, o.correct, o.value, o.label
+    {CORRECTIONS}
+    where f.id > :after and f.id <= :upto order by f.id
+"""  # constants of the package
 # Each prediction of a range with the feedback that counts now.
 EDGE_FEEDBACK = """
     select p.version, p.revision, p.role, p.output, f.name, f.correct, f.value, f.label
@@ -103,23 +97,6 @@ class Span(NamedTuple):
 
 Cells = dict[Cell, Tally]
 Hours = dict[tuple[Cell, int], Tally]
-Marks = dict[str, int]
-
-
-class Folded(NamedTuple):
-    """Rows of the log and of the feedback, tallied by the hour.
-
-    Attributes:
-        hours: The tallies.
-        marks: Up to where.
-        rows: How many they were.
-        is_cut: Whether rows may be left.
-    """
-
-    hours: Hours
-    marks: Marks
-    rows: int
-    is_cut: bool
 
 
 class Summaries:
@@ -130,22 +107,20 @@ class Summaries:
 
     def is_behind(self) -> bool:
         """Whether rows lie above a watermark."""
-        row = self._connection.execute(
-            "select (select coalesce(max(id), 0) from predictions),"
-            " (select coalesce(max(id), 0) from feedback)"
-        ).fetchone()
-        marks = self.marks()
-        return bool(row[0] > marks["predictions"] or row[1] > marks["feedback"])
+        pairs = zip(self.marks(), ends(self._connection), strict=True)
+        return any(mark < end for mark, end in pairs)
 
     def fold(self, *, limit: int) -> bool:
         """Fold up to `limit` rows of each source; call it in a write. True if rows may be left."""
-        marks = self.marks()
-        folded = fold_rows(self._connection, marks, limit=limit)
-        self.merge(folded.hours)
-        for source, upto in folded.marks.items():
-            if upto != marks[source]:
-                self._connection.execute(SET_MARK, {"source": source, "upto": upto})
-        return folded.is_cut
+        connection = self._connection
+        return fold(
+            connection,
+            self.marks(),
+            ends(connection),
+            limit=limit,
+            count=lambda after, upto: self.merge(tallied(connection, after, upto)),
+            reach=self._reach,
+        )
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -159,8 +134,7 @@ class Summaries:
     def rebuild(self) -> None:
         """Forget all summaries; the next fold starts from the first row."""
         self._connection.execute(DROP)
-        for source in self.marks():
-            self._connection.execute(SET_MARK, {"source": source, "upto": 0})
+        self._reach(Marks(0, 0))
 
     def all_time(self, version: int) -> Cells:
         """A version's tallies over all time."""
@@ -190,16 +164,16 @@ class Summaries:
         cells: Cells = defaultdict(Tally)
         classes = Classes(self._connection)
         for version, revision, role, *measures in self._connection.execute(EDGE_ROWS, window):
-            _count(cells[Cell(version, revision, role)], classes, version, *measures)
+            _count(cells[Cell(version, revision, role)], classes.of(version), *measures)
         for row in self._connection.execute(EDGE_FEEDBACK, window).fetchall():
             version, revision, role, output, *said = row
             tally = cells[Cell(version, revision, role)]
-            _judge(tally, classes, version, output, *said, times=1)
+            _judge(tally, classes.of(version), output, *said, times=1)
         return cells
 
     def request_counts(self) -> dict[int, int]:
         """Live predictions of each version over all time, folded or not."""
-        mark = {"mark": self.marks()[LOG]}
+        mark = {"mark": self.marks().predictions}
         return dict(self._connection.execute(COUNTS, mark).fetchall())
 
     def marks(self) -> Marks:
@@ -208,7 +182,12 @@ class Summaries:
         for source in SOURCES:
             if source not in found:
                 raise damaged("watermarks", source)  # to take it for 0 would count rows twice
-        return found
+        return Marks(found[LOG], found[FEEDBACK])
+
+    def _reach(self, marks: Marks) -> None:
+        for source in SOURCES:
+            mark = {"source": source, "upto": getattr(marks, source)}
+            self._connection.execute(SET_MARK, mark)
 
     def merge(self, hours: Hours) -> None:
         """Add tallies of hours to those of all times, days and hours."""
@@ -232,30 +211,26 @@ class Summaries:
             yield Span(bucket * size, Cell(version, revision, role), tally_of(columns, key))
 
 
-def fold_rows(
-    connection: Connection,
-    marks: Marks,
-    *,
-    limit: int,
-    upto: Marks | None = None,
-    into: Connection | None = None,
-) -> Folded:
-    """Tally up to `limit` rows of each source beyond the marks, and no further than `upto`.
+def tallied(
+    connection: Connection, after: Marks, upto: Marks, *, into: Connection | None = None
+) -> Hours:
+    """The rows of the log, and those of the feedback, behind the first marks up to the second.
 
     The summaries that they belong to may be `into` another database.
     """
     hours: Hours = defaultdict(Tally)
     classes = Classes(into or connection)
-    reached, counts = dict(marks), []
-    for source, (query, take) in _FOLDS.items():
-        end = _FOREVER if upto is None else upto[source]
-        window = {"after": marks[source], "upto": end, "limit": limit}
-        rows = connection.execute(query, window).fetchall()
-        take(hours, classes, rows)
-        counts.append(len(rows))
-        if rows:
-            reached[source] = rows[-1][0]
-    return Folded(hours, reached, sum(counts), limit in counts)
+    log = {"after": after.predictions, "upto": upto.predictions}
+    for version, revision, role, at, *measures in connection.execute(LOG_ROWS, log):
+        _count(hours[Cell(version, revision, role), at // HOUR], classes.of(version), *measures)
+    for row in connection.execute(FEEDBACK_ROWS, {"after": after.feedback, "upto": upto.feedback}):
+        version, revision, role, at, output, name, *said = row
+        tally = hours[Cell(version, revision, role), at // HOUR]
+        correct, value, label, old, *before = said
+        if old is not None:
+            _judge(tally, classes.of(version), output, name, *before, times=-1)
+        _judge(tally, classes.of(version), output, name, correct, value, label, times=1)
+    return hours
 
 
 def merge_cells(cells: Cells, more: Cells) -> None:
@@ -274,8 +249,7 @@ def by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
 
 def _count(
     tally: Tally,
-    classes: Classes,
-    version: int,
+    classes: VersionClasses,
     latency_us: int,
     status: int,
     confidence: float | None,
@@ -292,35 +266,12 @@ def _count(
     )
     name = class_of(output) if output else None
     if name is not None:
-        tally.answers[classes.answer(version, name)] += 1
-
-
-def _take_log(hours: Hours, classes: Classes, rows: list[Row]) -> None:
-    for _, version, revision, role, at, *measures in rows:
-        tally = hours[Cell(version, revision, role), at // HOUR]
-        _count(tally, classes, version, *measures)
-
-
-def _take_feedback(hours: Hours, classes: Classes, rows: list[Row]) -> None:
-    for row in rows:
-        _, version, revision, role, at, output, name, *said = row
-        tally = hours[Cell(version, revision, role), at // HOUR]
-        correct, value, label, old, *before = said
-        if old is not None:
-            _judge(tally, classes, version, output, name, *before, times=-1)
-        _judge(tally, classes, version, output, name, correct, value, label, times=1)
-
-
-_FOLDS: dict[str, tuple[str, Callable[[Hours, Classes, list[Row]], None]]] = {
-    LOG: (LOG_ROWS, _take_log),
-    FEEDBACK: (FEEDBACK_ROWS, _take_feedback),
-}
+        tally.answers[classes.answer(name)] += 1
 
 
 def _judge(
     tally: Tally,
-    classes: Classes,
-    version: int,
+    classes: VersionClasses,
     output: str | None,
     name: str,
     correct: int | None,
@@ -343,4 +294,4 @@ def _judge(
         return
     answer, truth = class_of(output), class_of(label)
     if answer is not None and truth is not None:
-        tally.pairs[classes.pair(version, answer, truth)] += times
+        tally.pairs[classes.pair(answer, truth)] += times

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlreg.store.engines import Column, Connection, Cursor
+from mlreg.store.folds import CORRECTIONS, ends, fold
 from mlreg.store.rows import restored
 from mlreg.store.unit_columns import (
     FROM_FEEDBACK,
@@ -38,10 +39,6 @@ SET_MARKS = """
         ripe_upto = :ripe
     where key = :experiment
 """
-ENDS = """
-    select (select coalesce(max(id), 0) from predictions),
-        (select coalesce(max(id), 0) from feedback)
-"""
 BEHIND = """
     select key, design from experiments
     where state = 'running' and (
@@ -65,15 +62,6 @@ FOLD_LOG = """
     on conflict (experiment, unit, revision, version) do update set :added
 """
 
-# Each row with the one that it replaces, so that a correction becomes a difference.
-CORRECTIONS = """
-    from feedback f
-    join predictions p on p.id = f.prediction
-    left join feedback o on o.id = (
-        select max(id) from feedback
-        where prediction = f.prediction and name = f.name and id < f.id
-    )
-"""
 FOLD_LABELS = """
     insert into experiment_units (experiment, unit, revision, version, labelled, judged, correct)
     select :experiment, :unit, p.revision, p.version,
@@ -174,8 +162,7 @@ class UnitFolds:
 
     def ends(self) -> tuple[int, int]:
         """The newest ids of the log and of the feedback."""
-        row = self._connection.execute(ENDS).fetchone()
-        return row[0], row[1]
+        return ends(self._connection)[:2]
 
     def marks(self, experiment: int) -> Marks:
         """How far an experiment is folded."""
@@ -195,15 +182,23 @@ class UnitFolds:
             limit: Rows of each source at most.
             ripe: The newest id whose label is due; None leaves these as they are.
         """
-        after, (predictions, feedback) = self.marks(experiment), self.ends()
-        last = Marks(predictions, feedback, max(after.ripe, min(ripe or 0, predictions)))
-        upto = Marks(*(min(a + limit, end) for a, end in zip(after, last, strict=True)))
-        if upto == after:
-            return False
-        cuts = self._decided_cuts(experiment, what, after, upto)
-        self.fold_range(experiment, what, after, upto, cuts)
-        self._connection.execute(SET_MARKS, {"experiment": experiment, **upto._asdict()})
-        return upto != last
+
+        def count(after: Marks, upto: Marks) -> None:
+            cuts = self._decided_cuts(experiment, what, after, upto)
+            self.fold_range(experiment, what, after, upto, cuts)
+
+        marks, (predictions, feedback) = self.marks(experiment), self.ends()
+        return fold(
+            self._connection,
+            marks,
+            Marks(predictions, feedback, max(marks.ripe, min(ripe or 0, predictions))),
+            limit=limit,
+            count=count,
+            reach=lambda upto: self._reach(experiment, upto),
+        )
+
+    def _reach(self, experiment: int, marks: Marks) -> None:
+        self._connection.execute(SET_MARKS, {"experiment": experiment, **marks._asdict()})
 
     def fold_range(
         self, experiment: int, what: Wanted, after: Marks, upto: Marks, cuts: Cuts
@@ -272,7 +267,7 @@ class UnitFolds:
         for table in (UNITS_TABLE, VALUES_TABLE):
             for statement in TAKE_OVER:
                 self._connection.execute(_filled(statement, self._both(table)), own)
-        self._connection.execute(SET_MARKS, {**own, **upto._asdict()})
+        self._reach(experiment, upto)
 
     def _both(self, table: str) -> dict[str, str]:
         """Inside `aside`: a table as it is stored, and the one that hides it."""
