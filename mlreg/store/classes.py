@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
-from mlreg.tallies import LONGEST_CLASS, MOST_CLASSES, NO_ANSWER, OTHER
+from mlreg.tallies import LONGEST_CLASS, MOST_CLASSES, NO_ANSWER, OTHER, class_of
 
 CLASSES = "select answers, pairs from summaries where version = :version and grain = 0"
 
@@ -18,13 +18,19 @@ class VersionClasses(NamedTuple):
     answers: set[str]
     pairs: set[str]
 
-    def answer(self, name: str) -> str:
-        """The class, or the one of all others."""
-        return _admitted(self.answers, name)
+    def answer(self, output: str | None) -> str | None:
+        """The class of an answer, or the one of all others; None for what is no class."""
+        name = class_of(output) if output else None
+        return None if name is None else _admitted(self.answers, name)
 
-    def pair(self, answer: str, label: str) -> tuple[str, str]:
-        """Both classes; a failure is none."""
-        return _admitted(self.pairs, answer), _admitted(self.pairs, label)
+    def pair(self, output: str | None, label: str) -> tuple[str, str] | None:
+        """The classes of an answer, where a failure is none, and of its label."""
+        if output in self.pairs and label in self.pairs:
+            return output, label
+        answer, truth = class_of(output), class_of(label)
+        if answer is None or truth is None:
+            return None
+        return _admitted(self.pairs, answer), _admitted(self.pairs, truth)
 
 
 class Classes:

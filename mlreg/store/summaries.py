@@ -18,7 +18,7 @@ from mlreg.store.engines import Connection
 from mlreg.store.folds import CORRECTIONS, FEEDBACK, LOG, ends, fold
 from mlreg.store.rows import damaged
 from mlreg.store.summary_rows import KEY, NUMBERS, columns_of, tally_of
-from mlreg.tallies import Marks, Moments, Tally, class_of, deviation
+from mlreg.tallies import Marks, Moments, Tally, deviation
 
 EVERY = 1000
 SOURCES = (LOG, FEEDBACK)
@@ -264,9 +264,10 @@ def _count(
         cost=cost,
         is_call=bool(is_call),
     )
-    name = class_of(output) if output else None
+    # All but the first of each class go the short way: this is asked of each row of the log.
+    name = output if output in classes.answers else classes.answer(output)
     if name is not None:
-        tally.answers[classes.answer(name)] += 1
+        tally.answers[name] += 1
 
 
 def _judge(
@@ -292,6 +293,6 @@ def _judge(
         if error is not None:
             tally.deviate(error, times)
         return
-    answer, truth = class_of(output), class_of(label)
-    if answer is not None and truth is not None:
-        tally.pairs[classes.pair(answer, truth)] += times
+    pair = classes.pair(output, label)
+    if pair is not None:
+        tally.pairs[pair] += times
