@@ -101,3 +101,29 @@ def test_doctor_ends_with_5_where_an_artifact_is_gone(serving: Run, tmp_path: Pa
     assert sick.code == 5
     assert "✗" in sick.out
     assert "not healthy" in sick.out
+
+
+def test_perf_by_time_draws_a_line_for_each_metric_of_each_version(measured: Run) -> None:
+    shown = measured("perf", "--by", "hour").out.splitlines()
+    assert max(map(len, shown)) <= 110
+    assert [line for line in shown if line.startswith("1.0.0    requests")]
+    points = measured("perf", "--by", "revision", "--json").json["trend"]
+    assert sum(point["request_count"] for point in points) == 20
+    assert points[0]["metrics"]["accuracy"]["value"] == 1.0
+
+
+def test_perf_by_label_shows_classes_and_which_are_taken_for_which(measured: Run) -> None:
+    shown = measured("perf", "--by", "label").out
+    assert "right \\ answered" in shown
+    (first, _) = measured("perf", "--by", "label", "--json").json["labels"]
+    assert first["confusion"] == [{"label": "positive", "answer": "positive", "count": 10}]
+    assert first["classes"][0]["metrics"]["f1"]["value"] == 1.0
+
+
+def test_what_is_better_of_a_value_is_kept_with_the_model(measured: Run) -> None:
+    assert measured("edit", "--value-better", "rating=down").code == 0
+    assert "better: rating down" in measured("show", "sentiment").out
+    assert measured("show", "sentiment", "--json").json["value_better"] == {"rating": "down"}
+    assert measured("edit", "--value-better", "rating=none", "--json").json["value_better"] == {}
+    assert measured("edit", "--value-better", "rating=odd").code == 2
+    assert measured("edit").code == 2

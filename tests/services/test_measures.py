@@ -18,7 +18,7 @@ from mlreg.errors import InvalidInput
 from mlreg.registry import Registry
 from tests.services.experimenting import look
 from tests.services.test_performance import entry, versions, write
-from tests.support import Clock
+from tests.support import Clock, raw
 
 FIRST = 1_790_000_000_000_000
 
@@ -314,3 +314,55 @@ def test_every_figure_of_a_report_is_json(off):
     assert dataclasses.is_dataclass(report)
     plain = jsonable(report)
     assert plain["models"][0]["metrics"]["mae"]["n"] == 300  # type: ignore[index,call-overload]
+
+
+# --- registries of before ------------------------------------------------------------------------
+
+# What undoes the migration: this is how a registry looked before it.
+BEFORE = """
+    alter table experiment_units add column over50 integer not null default 0;
+    alter table experiment_units add column over95 integer not null default 0;
+    alter table experiment_units add column over99 integer not null default 0;
+    update experiment_units as u set over95 = coalesce((
+        select total from experiment_values v
+        where v.name = ':p95_latency_ms' and (v.experiment, v.unit, v.revision, v.version)
+            = (u.experiment, u.unit, u.revision, u.version)
+    ), 0);
+    delete from experiment_values where name like ':%';
+    drop table value_directions;
+    alter table summaries drop column deviations;
+    alter table summaries drop column answers;
+    alter table summaries drop column pairs;
+    delete from _sqlite_migrations where name = 'm005_errors_and_classes';
+    pragma user_version = 4;
+"""
+
+
+def test_a_registry_from_before_opens_and_counts_anew_what_it_has(numbers: Registry, clock: Clock):
+    draft = Draft(
+        control="m@1.0.0", treatments=["m@2.0.0"], strategy="sticky", metric="p95_latency_ms"
+    )
+    numbers.experiments.create("t", draft)
+    numbers.experiments.start("t")
+    clock.at += 8 * DAY
+    rows = [
+        {"unit": f"{arm}{n}", "variant": arm, "output": n % 9 + 0.5, "label": 4.5,
+         "latency_ms": 10 + n * 7 % 1500 / 100 + (arm == "control")}
+        for arm in ("control", "treatment")
+        for n in range(1500)
+    ]  # fmt: skip
+    before = look(numbers, rows)
+    assert before.primary.diff_ci is not None
+    report = numbers.performance.report()
+    folder = numbers.folder
+    numbers.close()
+    with raw(folder) as connection:
+        connection.executescript(BEFORE)
+        assert connection.execute("select sum(over95) from experiment_units").fetchone()[0] > 0
+    with Registry(folder, actor="tester", clock=clock) as later:
+        assert later.performance.report() == report
+        assert look(later).primary == before.primary
+        assert later.health.check().healthy
+        more = [{**row, "unit": f"later-{row['unit']}"} for row in rows]
+        assert look(later, more).primary.control.n_rows == 3000
+        assert later.health.check().healthy
