@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from mlreg.entities.conditions import Finding
 from mlreg.entities.traffic import Revision
 from mlreg.entities.versions import Version
 
 Interval = tuple[float, float]
 Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
-Finding = Literal["better", "worse", "different", "inconclusive"]
+Compared = Literal["better", "worse", "different", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class MetricComparison:
     difference: float | None
     difference_ci: Interval | None
     p_value: float | None
-    verdict: Finding
+    verdict: Compared
     method: str
     warnings: tuple[str, ...] = ()
 
@@ -100,6 +101,7 @@ class PerformanceReport:
         best: The id of the version that the evidence favours; None while there is too little.
         recommendation: One sentence with the numbers behind the verdict.
         assumptions: What the tests take for granted and the log does not say.
+        findings: What the conditions came to that were asked for with it.
     """
 
     model: str
@@ -113,6 +115,7 @@ class PerformanceReport:
     assumptions: tuple[str, ...] = ()
     baseline: str | None = None
     by: str | None = None
+    findings: tuple[Finding, ...] = ()
 
     __json__: ClassVar[tuple[str, ...]] = (
         "model",
@@ -126,6 +129,7 @@ class PerformanceReport:
         "verdict",
         "recommendation",
         "assumptions",
+        "findings",
     )
 
 

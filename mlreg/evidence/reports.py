@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mlreg.entities.reports import Finding, MetricComparison, Verdict
+from mlreg.entities.reports import Compared, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
 from mlreg.metrics import BY_NAME
 from mlreg.stats.codes import LOW_COUNTS
@@ -163,7 +163,7 @@ def _comparison(metric: str, baseline: str, candidate: str, result: Comparison) 
     )
 
 
-def _direction(metric: str, result: Comparison) -> Finding:
+def _direction(metric: str, result: Comparison) -> Compared:
     known = BY_NAME.get(metric)
     if not result.is_significant or not result.difference:
         return "inconclusive"

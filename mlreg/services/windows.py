@@ -18,8 +18,8 @@ FOREVER = 2**62
 class Window(NamedTuple):
     """A span of time in microseconds; `until` is excluded."""
 
-    since: int = 0
-    until: int = FOREVER
+    since: int
+    until: int
 
 
 def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window:
@@ -37,7 +37,7 @@ def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window
     return window
 
 
-def cells_in(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
+def cells_of(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
     """Whole hours from the summaries; the ends of the window from the log itself."""
     cells = _all_cells(tx, wanted, window, now + DISORDER)
     return {cell: tally for cell, tally in cells.items() if cell.version in wanted}
@@ -45,7 +45,7 @@ def cells_in(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> 
 
 def _all_cells(tx: Transaction, wanted: set[int], window: Window, present: int) -> Cells:
     cells: Cells = {}
-    if window == Window():
+    if window == (0, FOREVER):
         for key in wanted:
             merge_cells(cells, tx.summaries.all_time(key))
         return cells

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from mlreg.clock import parse_duration
 from mlreg.entities.experiments import (
@@ -23,12 +24,13 @@ from mlreg.entities.experiments import (
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Version
 from mlreg.errors import Conflict, InvalidInput, NotFound
+from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import plan_size
 from mlreg.jsonable import canonical
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.experiments.metrics import IsKnown, parse_guardrail, parse_metric
+from mlreg.services.experiments.metrics import IsKnown, parse_metric
 from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 
@@ -64,14 +66,15 @@ def make_design(
         Conflict: A version is archived.
     """
     _check_versions(versions)
-    metric = parse_metric(draft.metric, is_value=is_value)
+    known = partial(parse_metric, is_value=is_value)
+    metric = known(draft.metric)
     past = history(metric)
     baseline = draft.baseline if draft.baseline is not None else past.value if past else None
     mde = _amount(draft.mde, "mde", baseline)
     min_effect = _amount(draft.min_effect, "min_effect", baseline)
     _check_numbers(draft, mde, min_effect)
     weights = _weights(versions, draft)
-    secondary = tuple(parse_metric(text, is_value=is_value) for text in draft.secondary)
+    secondary = tuple(known(text) for text in draft.secondary)
     if len({m.name for m in (metric, *secondary)}) <= len(secondary):
         raise InvalidInput("a metric stands twice among the primary and the secondary ones")
     mode = _mode(draft)
@@ -98,7 +101,7 @@ def make_design(
         unit="user" if by_user else "request",
         metric=metric,
         secondary=secondary,
-        guardrails=tuple(parse_guardrail(text, is_value=is_value) for text in draft.guardrails),
+        guardrails=tuple(parse_guardrail(text, known) for text in draft.guardrails),
         alpha=float(draft.alpha),
         power=float(draft.power),
         mde=mde,
