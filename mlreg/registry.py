@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlreg.artifacts.runners import Place
     from mlreg.entities.queries import Rows
     from mlreg.services.audit import Audit
+    from mlreg.services.conditions import Conditions
     from mlreg.services.experiments.external import ExternalPrograms
     from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
@@ -119,6 +120,13 @@ class Registry:
         from mlreg.services.performance import Performance
 
         return Performance(self._context)
+
+    @lazy
+    def conditions(self) -> Conditions:
+        """Hold conditions against what active versions did."""
+        from mlreg.services.conditions import Conditions
+
+        return Conditions(self._context)
 
     @lazy
     def experiments(self) -> Experiments:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
+from mlreg.entities.conditions import Finding
 from mlreg.entities.traffic import Revision
 from mlreg.entities.versions import Version
 
@@ -14,7 +15,7 @@ Interval = tuple[float, float]
 Verdict = Literal["ship", "keep", "inconclusive", "invalid"]
 BREAKDOWNS = ("hour", "day", "revision", "label")
 """What a report can be broken down by, beside the keys of segments."""
-Finding = Literal["better", "worse", "different", "inconclusive"]
+Compared = Literal["better", "worse", "different", "inconclusive"]
 
 
 class Figure(NamedTuple):
@@ -111,7 +112,7 @@ class MetricComparison:
     difference: float | None
     difference_ci: Interval | None
     p_value: float | None
-    verdict: Finding
+    verdict: Compared
     method: str
     warnings: tuple[str, ...] = ()
     better: Literal["up", "down", "zero"] | None = None
@@ -185,6 +186,7 @@ class PerformanceReport:
         best: The id of the version that the evidence favours; None while there is too little.
         recommendation: One sentence with the numbers behind the verdict.
         assumptions: What the tests take for granted and the log does not say.
+        findings: What the conditions came to that were asked for with it.
     """
 
     model: str
@@ -200,6 +202,7 @@ class PerformanceReport:
     by: str | None = None
     trend: tuple[TrendPoint, ...] | None = None
     labels: tuple[LabelPerformance, ...] | None = None
+    findings: tuple[Finding, ...] = ()
 
     __json__: ClassVar[tuple[str, ...]] = (
         "model",
@@ -215,7 +218,13 @@ class PerformanceReport:
         "assumptions",
         "trend",
         "labels",
+        "findings",
     )
+
+    @property
+    def is_by_segment(self) -> bool:
+        """Whether it has an entry for each version and value of a segment key."""
+        return self.by is not None and self.trend is None and self.labels is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from mlreg.entities.reports import Figure, Interval
-from mlreg.metrics import COVERAGE, VALUE_COVERAGE, Metric, Overlap, Share
+from mlreg.metrics import COVERAGE, VALUE_COVERAGE, Metric, Overlap, Reading, Share
 from mlreg.stats.agreement import Agreement, agreement
 from mlreg.stats.distributions import confidence_interval
 from mlreg.stats.estimates import Estimate, compare_estimates, reference, welch_df
@@ -19,7 +19,7 @@ _ALPHA = 0.05
 _MANY = 100
 
 
-class Compared(NamedTuple):
+class Contrasted(NamedTuple):
     """Two versions on one metric.
 
     Attributes:
@@ -32,9 +32,7 @@ class Compared(NamedTuple):
 
 def figure(metric: Metric, tally: Tally) -> Figure | None:
     """The value of a metric with its 95 % interval; None where nothing was measured."""
-    reading = metric.of(tally)
-    if isinstance(reading, Overlap):
-        reading = _share_of(reading) or reading
+    reading = read(metric, tally)
     if isinstance(reading, Share):
         limits = _finite(wilson(reading.hits, reading.n))
         return Figure(reading.hits / reading.n, limits, reading.n) if reading.n else None
@@ -49,12 +47,18 @@ def figure(metric: Metric, tally: Tally) -> Figure | None:
     return None if value is None else Figure(value, _mean_limits(metric, reading), reading.n)
 
 
-def contrast(metric: Metric, base: Tally, other: Tally, *, alpha: float) -> Compared | None:
+def read(metric: Metric, tally: Tally) -> Reading:
+    """What a tally says of a metric; precision and recall of one class are plain shares."""
+    reading = metric.of(tally)
+    return (_share_of(reading) or reading) if isinstance(reading, Overlap) else reading
+
+
+def contrast(metric: Metric, base: Tally, other: Tally, *, alpha: float) -> Contrasted | None:
     """Another tally against the base; None where one of them has nothing."""
     one, two = metric.of(base), metric.of(other)
     if isinstance(one, Share) and isinstance(two, Share):
         n = min(one.n, two.n)
-        return Compared(compare_proportions(*one, *two, alpha=alpha), n) if n else None
+        return Contrasted(compare_proportions(*one, *two, alpha=alpha), n) if n else None
     control, treatment = _estimate(metric, one), _estimate(metric, two)
     if control is None or treatment is None:
         return None
@@ -62,7 +66,7 @@ def contrast(metric: Metric, base: Tally, other: Tally, *, alpha: float) -> Comp
     df = None if is_score else welch_df(control, treatment)
     method = "delta" if is_score else "welch"
     result = compare_estimates(control, treatment, method=method, df=df, alpha=alpha)
-    return Compared(result, min(control.n, treatment.n))
+    return Contrasted(result, min(control.n, treatment.n))
 
 
 def _estimate(metric: Metric, reading: object) -> Estimate | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
-from mlreg.entities.experiments import Design, Guardrail
+from mlreg.entities.experiments import Design, Guardrail, TestMetric
+from mlreg.errors import InvalidInput
+from mlreg.evidence.grammar import parse
 from mlreg.evidence.metric import Seen, at_any_time, described
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.verdict import PastLook
+from mlreg.names import safe
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
@@ -21,7 +25,52 @@ from mlreg.stats.results import Interval
 
 HARM_ALPHA = 0.01
 
+_REFUSED = {
+    **dict.fromkeys(("<", ">"), "a margin is <= or >="),
+    **dict.fromkeys(("within", "outside"), "a margin has one side: like <= +10%"),
+    **dict.fromkeys(
+        ("previous", "yesterday", "last-week", "training"),
+        "a treatment is compared with the control: like <= baseline + 10%",
+    ),
+    "over": "a guardrail is about the whole of the test",
+    "min": "each arm needs --min-samples before anything is tested",
+    "sure": "a guardrail is always kept by evidence that is sure",
+    "for": "a guardrail that is seen to break stays broken",
+}
 _WORDS = {True: "kept", False: "broken", None: "not known yet"}
+
+
+def parse_guardrail(text: str, metric_of: Callable[[str], TestMetric]) -> Guardrail:
+    """Read `p95_latency_ms <= +10%`, `error_rate <= baseline + 1pt` or `avg_latency_ms <= 250`.
+
+    The baseline is the control; without it the bound limits the treatment's own value.
+
+    Raises:
+        InvalidInput: It is none of these, or it would forbid an improvement.
+    """
+    found = parse(text, lookup=metric_of, is_short=True, refused=_REFUSED, what="guardrail")
+    metric, sign, bound = metric_of(found.metric), found.sign, found.amount
+    if (sign == "<=") is not (metric.direction == "down"):
+        word = "lower" if metric.direction == "down" else "higher"
+        name = safe(found.metric)
+        raise InvalidInput(f"{safe(text)} guards the wrong side: {name} is better when {word}")
+    if found.kind != "limit" and (bound <= 0 if sign == "<=" else bound >= 0):
+        raise InvalidInput(
+            f"{safe(text)} leaves no margin, and no sample could ever keep it",
+            hint="write the loss that can be borne, like <= +10% or >= -1%",
+        )
+    if found.kind == "limit" and metric.unit == "share" and not 0 < bound < 1:
+        raise InvalidInput(
+            f"{safe(text)} can never be broken, or never be kept",
+            hint="a share lies between 0 and 1: error_rate <= 0.02, or <= +1% of the control's",
+        )
+    return Guardrail(
+        text=" ".join(text.split()),
+        metric=metric,
+        sign="<=" if sign == "<=" else ">=",
+        kind=found.kind,
+        bound=bound,
+    )
 
 
 def guardrails(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlreg.entities.reports import Finding, MetricComparison, Verdict
+from mlreg.entities.reports import Compared, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
-from mlreg.evidence.figures import Compared, contrast
+from mlreg.evidence.figures import Contrasted, contrast
 from mlreg.metrics import BY_NAME, VALUE, Directions, Metric, find
 from mlreg.stats.codes import LOW_COUNTS
 from mlreg.stats.results import Comparison
@@ -97,7 +97,9 @@ def _compared(base: Tally, other: Tally, directions: Directions | None) -> list[
     return [m for m in (*BY_NAME.values(), *named) if m is not None and m.role]
 
 
-def _comparison(metric: Metric, baseline: str, candidate: str, found: Compared) -> MetricComparison:
+def _comparison(
+    metric: Metric, baseline: str, candidate: str, found: Contrasted
+) -> MetricComparison:
     result, warnings = found.result, found.result.warnings
     if metric.role == "decides" and metric.needs and found.n < MIN_REQUESTS:
         warnings = tuple({*warnings, LOW_COUNTS})
@@ -118,7 +120,7 @@ def _comparison(metric: Metric, baseline: str, candidate: str, found: Compared) 
     )
 
 
-def _direction(metric: Metric, result: Comparison) -> Finding:
+def _direction(metric: Metric, result: Comparison) -> Compared:
     if not result.is_significant or not result.difference:
         return "inconclusive"
     if metric.better is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,13 +17,12 @@ from mlreg.entities.reports import (
     VersionPerformance,
 )
 from mlreg.entities.traffic import CHAMPION
-from mlreg.errors import Inconclusive, InvalidInput, NotFound
+from mlreg.errors import NotFound
 from mlreg.evidence.breakdowns import by_label, performance, trend
 from mlreg.evidence.reports import compare, conclude, split_problem
-from mlreg.metrics import BY_NAME
-from mlreg.names import check_key, safe
+from mlreg.names import check_key
 from mlreg.services.context import Context
-from mlreg.services.windows import Window, cells_in, spans, window_of
+from mlreg.services.windows import Window, cells_of, spans, window_of
 from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
 
@@ -38,13 +36,6 @@ _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
 _CHECKED_REVISIONS = 50
 _TIMES = {"hour": HOUR, "day": DAY}
 SEGMENT = "segment:"
-_CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
-_HOLDS = {
-    "<": lambda value, bound: value < bound,
-    "<=": lambda value, bound: value <= bound,
-    ">": lambda value, bound: value > bound,
-    ">=": lambda value, bound: value >= bound,
-}
 
 
 class _Routed(NamedTuple):
@@ -90,7 +81,7 @@ class Performance:
         with self._context.folded() as tx:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
-            cells = cells_in(tx, {version.key for version in versions}, window, now=now)
+            cells = cells_of(tx, {version.key for version in versions}, window, now=now)
             directions = tx.models.directions(model.key)
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
@@ -140,7 +131,7 @@ class Performance:
             return None
         now = self._context.clock()
         with self._context.folded() as tx:
-            cells = cells_in(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
+            cells = cells_of(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
             directions = tx.models.directions(one.model_key)
         tallies = by_role(cells)
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
@@ -159,39 +150,6 @@ class Performance:
             recommendation=sentence,
             baseline=one.version,
         )
-
-    def breaches(self, report: PerformanceReport, conditions: Sequence[str]) -> list[str]:
-        """The conditions, such as `error_rate > 0.05`, that hold for an active version.
-
-        Each comes back as a sentence with the version and its value.
-
-        Raises:
-            InvalidInput: A condition cannot be read; no condition is then evaluated.
-            Inconclusive: None holds, but for one of them no active version has any data: a gate
-                must not open because nothing was measured.
-        """
-        parsed = [parse_condition(text) for text in conditions]
-        with self._context.store.read() as tx:
-            model = tx.models.get(report.model)
-            active = {arm.version for arm in tx.traffic.current(model).live}
-        entries = [entry for entry in report.models if entry.version in active]
-        found = [
-            f"{report.model}@{entry.version}: {metric} is {value:.6g}, which is {sign} {bound:g}"
-            for entry in entries
-            for metric, sign, bound in parsed
-            if (value := _value(entry, metric)) is not None and _HOLDS[sign](value, bound)
-        ]
-        for metric, _, _ in parsed:
-            if not found and all(_value(entry, metric) is None for entry in entries):
-                raise Inconclusive(
-                    f"no active version of {report.model} has data for {metric} in this window"
-                )
-        return found
-
-    def check_conditions(self, conditions: Sequence[str]) -> None:
-        """Raise `InvalidInput` for a condition that cannot be read."""
-        for text in conditions:
-            parse_condition(text)
 
 
 class _BrokenDown(NamedTuple):
@@ -252,28 +210,6 @@ def _by_segment(
         version, whole = by_key[place.version], total[place.segment]
         entries.append(performance(version, rows[place], whole, segment=place.segment))
     return entries
-
-
-def _value(entry: VersionPerformance, metric: str) -> float | None:
-    found = entry.metrics.get(metric)
-    return None if found is None else found.value
-
-
-def parse_condition(text: str) -> tuple[str, str, float]:
-    """Read `metric > number`; a percentage is turned into a share.
-
-    Raises:
-        InvalidInput: It is no condition on a metric of the catalogue.
-    """
-    found = _CONDITION.fullmatch(text)
-    if not found:
-        raise InvalidInput(
-            f"{safe(text)} is not a condition", hint="write it like error_rate > 0.05"
-        )
-    metric, sign, number, percent = found.groups()
-    if metric not in BY_NAME:
-        raise InvalidInput(f"there is no metric {metric}", hint=f"there is {', '.join(BY_NAME)}")
-    return metric, sign, float(number) / (100 if percent else 1)
 
 
 def _baseline(

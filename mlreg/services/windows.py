@@ -19,8 +19,8 @@ FOREVER = 2**62
 class Window(NamedTuple):
     """A span of time in microseconds; `until` is excluded."""
 
-    since: int = 0
-    until: int = FOREVER
+    since: int
+    until: int
 
 
 def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window:
@@ -38,10 +38,10 @@ def window_of(since: Moment | None, until: Moment | None, *, now: int) -> Window
     return window
 
 
-def cells_in(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
+def cells_of(tx: Transaction, wanted: set[int], window: Window, *, now: int) -> Cells:
     """Whole hours from the summaries; the ends of the window from the log itself."""
     cells: Cells = {}
-    if window == Window():
+    if window == (0, FOREVER):
         for key in wanted:
             merge_cells(cells, tx.summaries.all_time(key))
         return cells

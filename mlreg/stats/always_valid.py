@@ -3,14 +3,23 @@
 Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central limit theory and asymptotic
 confidence sequences" (2021, arXiv 2103.06476). The boundary is tightest when `tuning_n` units have
 arrived; `tuning_n` is fixed when the experiment starts and never touched again.
+
+A single rate needs no asymptotics. The likelihood of the answers, averaged over rates by
+Beta(½, ½), divided by that at the true rate is a martingale: it reaches 1/alpha with probability
+alpha at most (Ville). See Robbins, "Statistical methods related to the law of the iterated
+logarithm" (1970), and Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric,
+nonasymptotic confidence sequences" (2021). How many answers lie up to a quantile is such a count,
+too: Howard & Ramdas, "Sequential estimation of quantiles" (2022).
 """
 
 import math
+from bisect import bisect_left
 
-from mlreg.stats.checks import check_fraction, check_positive
+from mlreg.stats.checks import check_counts, check_fraction, check_positive
 from mlreg.stats.evidence import Evidence
 from mlreg.stats.looks import Look, limits_at
 from mlreg.stats.results import Interval
+from mlreg.stats.roots import bisect
 
 
 def look(
@@ -77,6 +86,47 @@ def confidence_sequence(
     """Interval that covers the truth at all n together with probability 1 - alpha."""
     half = boundary(n, tuning_n=tuning_n, alpha=alpha) * se
     return Interval(estimate - half, estimate + half)
+
+
+def rate_limits(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
+    """Interval of a rate that covers it at all n together: exact, from the first unit on.
+
+    Raises:
+        ValueError: For successes outside 0…n, or alpha outside (0, 1).
+    """
+    check_counts(successes, n)
+    check_fraction("alpha", alpha)
+    if n == 0:
+        return Interval(0.0, 1.0)
+
+    failures, least = n - successes, -math.log(alpha) - _log_mixed(successes, n)
+
+    def excess(rate: float) -> float:
+        return -successes * math.log(rate) - failures * math.log1p(-rate) - least
+
+    seen = successes / n
+    low = bisect(excess, 0.0, seen, tolerance=1e-12, is_rising=False) if successes else 0.0
+    return Interval(low, bisect(excess, seen, 1.0, tolerance=1e-12) if failures else 1.0)
+
+
+def rank_limits(n: int, quantile: float, level: float) -> tuple[int | None, int | None]:
+    """Ranks (from 0) of the order statistics that bound a quantile at all n together."""
+    check_fraction("quantile", quantile)
+    least, middle = -math.log1p(-level), round(n * quantile)
+    hit, miss = math.log(quantile), math.log1p(-quantile)
+
+    def is_far(count: int) -> bool:
+        return _log_mixed(count, n) - count * hit - (n - count) * miss >= least
+
+    below = bisect_left(range(middle), True, key=lambda k: not is_far(k)) - 1
+    above = middle + bisect_left(range(middle, n + 1), True, key=is_far) - 1
+    return below if below >= 0 else None, above if above < n else None
+
+
+def _log_mixed(successes: int, n: int) -> float:
+    """ln of the likelihood averaged over all rates, by Beta(½, ½)."""
+    mixed = math.lgamma(successes + 0.5) + math.lgamma(n - successes + 0.5)
+    return mixed - math.lgamma(n + 1) - math.log(math.pi)
 
 
 def one_sided_boundary(n: float, *, tuning_n: float, alpha: float = 0.05) -> float:

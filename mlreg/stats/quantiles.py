@@ -16,6 +16,8 @@ from mlreg.stats.results import Comparison
 MIN_BEYOND = 100
 """Observations beyond the quantile that the normal approximation of a difference needs."""
 
+Ranks = Callable[[int, float, float], tuple[int | None, int | None]]
+
 
 class Bucket(NamedTuple):
     """Observations between two edges, in the metric's unit."""
@@ -85,7 +87,7 @@ def quantile_of_values(
 
 
 def quantile_of_histogram(
-    buckets: Sequence[Bucket], quantile: float, *, level: float = 0.95
+    buckets: Sequence[Bucket], quantile: float, *, level: float = 0.95, ranks: Ranks | None = None
 ) -> QuantileEstimate:
     """Quantile of a histogram; histograms of the same buckets merge by adding their counts.
 
@@ -97,6 +99,7 @@ def quantile_of_histogram(
         buckets: Buckets in ascending order; empty ones may be left out.
         quantile: Which quantile, between 0 and 1.
         level: Confidence level of the limits.
+        ranks: The order statistics that are the limits; None: those of `limit_ranks`.
 
     Raises:
         ValueError: For quantile or level outside (0, 1), buckets out of order or negative counts.
@@ -104,7 +107,7 @@ def quantile_of_histogram(
     _check_buckets(buckets)
     ends = list(accumulate(bucket.n for bucket in buckets))
     n = ends[-1] if ends else 0
-    low, high = limit_ranks(n, quantile, level)
+    low, high = (ranks or limit_ranks)(n, quantile, level)
     return QuantileEstimate(
         quantile=quantile,
         n=n,

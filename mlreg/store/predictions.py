@@ -46,6 +46,13 @@ NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
 LAST_ID = "select coalesce(max(id), 0) from predictions"
 TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
+NTH_NEWEST = """
+    select min(id) from (
+        select id from predictions
+        where id > :after and version = :version and role = 0 and at < :until
+        order by id desc limit :count
+    ) newest
+"""
 OUTPUTS = """
     select id, output, status, version from predictions
     where id in (:each_id)
@@ -200,6 +207,17 @@ class Predictions:
             else:
                 low = row[0] + 1
         return low
+
+    def nth_newest(self, version: int, count: int, *, until: int, farthest: int) -> int:
+        """The id of the last live prediction but `count - 1` of a version before a time.
+
+        No more than the last `farthest` rows of the log are looked through: where they hold fewer,
+        it is the first of these, and where they hold none, an id above all.
+        """
+        last = self.last_id()
+        values = {"after": last - farthest, "version": version, "until": until, "count": count}
+        row = self._connection.execute(NTH_NEWEST, values).fetchone()
+        return int(row[0] or last + 1)
 
     def outputs(self, ids: list[int]) -> dict[int, Outcome]:
         """What was answered, by id, for those of the ids that exist."""

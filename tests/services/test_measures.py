@@ -78,7 +78,8 @@ def test_errors_are_those_of_scikit_learn_and_decide(off):
     verdicts = {c.metric: c.verdict for c in report.comparisons}
     assert [verdicts[name] for name in ("mae", "rmse", "bias")] == ["better"] * 3
     assert (report.verdict, report.best) == ("ship", versions(report)["1.0.0"].model_id)
-    assert registry.performance.breaches(report, ["mae > 100", "rmse > 100"]) == []
+    states = registry.conditions.findings("m", ["mae <= 100", "rmse < 2 min 300", "bias <= 0.001"])
+    assert [found.state for found in states if found.version == "1.0.0"] == ["pass", "pass", "fail"]
     assert registry.health.check().healthy
 
 
@@ -203,6 +204,19 @@ def test_classes_are_scored_as_scikit_learn_does(words: Registry, clock: Clock):
     assert sum(cell.count for cell in found.confusion) == 300
     assert found.classes[2].answered == answers.count("spam")
     assert found.classes[2].metrics["share"].n == 300
+    asked = [
+        "f1:spam > 1%",
+        "share:eggs within 50pt of baseline",
+        "f1 >= 0.1 sure",
+        "recall:ham > 2% sure",
+    ]
+    states = words.conditions.findings("sentiment", asked, baseline="2.0.0")
+    assert [f.state for f in states if f.version == "1.0.0"] == [
+        "pass",
+        "inconclusive",
+        "inconclusive",
+        "pass",
+    ]
 
 
 def test_a_corrected_label_moves_the_pair_and_a_failure_is_a_missed_label(
@@ -352,7 +366,7 @@ def test_a_registry_from_before_opens_and_counts_anew_what_it_has(numbers: Regis
         for n in range(1500)
     ]  # fmt: skip
     before = look(numbers, rows)
-    assert before.primary.diff_ci is not None
+    assert before.primary.se is not None
     report = numbers.performance.report()
     folder = numbers.folder
     numbers.close()

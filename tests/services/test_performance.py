@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from mlreg.clock import DAY, HOUR, SECOND, to_micros
 from mlreg.entities.reports import PerformanceReport, VersionPerformance
-from mlreg.errors import Inconclusive, InvalidInput, NotFound
-from mlreg.metrics import BY_NAME
+from mlreg.errors import InvalidInput, NotFound
 from mlreg.registry import Registry
-from mlreg.services.performance import parse_condition
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.predictions import Entry
 from tests.support import Clock
@@ -328,66 +326,3 @@ def test_two_versions_are_compared_offline_and_live(sentiment: Registry, clock: 
         ("accuracy", 0.85, None, None),
         ("f1", None, 0.5, None),
     ]
-
-
-# --- conditions ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("error_rate > 0.05", ("error_rate", ">", 0.05)),
-        ("error_rate>5%", ("error_rate", ">", 0.05)),
-        (" accuracy <= 0.9 ", ("accuracy", "<=", 0.9)),
-        ("p95_latency_ms >= 200", ("p95_latency_ms", ">=", 200.0)),
-        ("cost_per_request<1", ("cost_per_request", "<", 1.0)),
-    ],
-)
-def test_a_condition_is_a_metric_a_sign_and_a_number(text: str, parsed):
-    assert parse_condition(text) == parsed
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("error_rate", "is not a condition"),
-        ("error_rate == 1", "is not a condition"),
-        ("error_rate > nan", "is not a condition"),
-        ("error_rate > -1", "is not a condition"),
-        ("error_rate > 1e3", "is not a condition"),
-        ("__class__ > 1", "there is no metric __class__"),
-        ("happiness > 1", "there is no metric happiness"),
-        ("\x1b > 1", r"\\x1b > 1 is not a condition"),
-    ],
-)
-def test_a_condition_that_cannot_be_read_is_refused(text: str, reason: str):
-    with pytest.raises(InvalidInput, match=reason):
-        parse_condition(text)
-
-
-def test_conditions_hold_for_active_versions_only(serving_registry: Registry, clock: Clock):
-    serving_registry.versions.register("sentiment@3.0.0")
-    write(
-        serving_registry,
-        [entry(clock.at, 1 + n % 3, status=int(n % 3 > 0), latency_us=50_000) for n in range(30)],
-    )
-    report = serving_registry.performance.report()
-
-    def breaches(*conditions: str) -> list[str]:
-        return serving_registry.performance.breaches(report, conditions)
-
-    assert breaches("error_rate > 5%", "accuracy < 1") == [
-        "sentiment@2.0.0: error_rate is 1, which is > 0.05"
-    ]
-    assert len(breaches("error_rate >= 1")) == len(breaches("error_rate > 0.99")) == 1
-    assert breaches("error_rate > 1") == []
-    assert len(breaches("p50_latency_ms > 10")) == 1
-    with pytest.raises(InvalidInput, match="no metric happiness"):
-        breaches("error_rate > 0", "happiness > 1")
-
-
-def test_each_metric_of_the_catalogue_can_be_a_condition(serving_registry: Registry):
-    report = serving_registry.performance.report()
-    for name in BY_NAME:
-        with pytest.raises(Inconclusive, match=f"has data for {name}"):
-            serving_registry.performance.breaches(report, [f"{name} > 0"])

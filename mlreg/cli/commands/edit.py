@@ -27,7 +27,9 @@ def edit(
         ),
     ] = None,
 ) -> None:
-    """Change what is kept about a model: which way its feedback values are better.
+    """Change what is kept about a model.
+
+    That is, which way its feedback values are better.
 
     From then on perf compares them with a verdict and lets them decide, and experiments on
     value:NAME know the direction. What an experiment has frozen stays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,7 +10,6 @@ import typer
 from mlreg.cli.kit.completion import complete_selector
 from mlreg.cli.options import NameArgument, SinceOption, breakdown, moment
 from mlreg.cli.session import SessionOptions
-from mlreg.errors import CheckFailed
 
 
 def perf(
@@ -60,8 +60,17 @@ def perf(
         report = registry.performance.report(
             name, since=window[0], until=window[1], baseline=baseline, by=breakdown(by)
         )
-        registry.performance.check_conditions(fail_if or ())
+        if fail_if:
+            findings = registry.conditions.findings(
+                report.model,
+                fail_if,
+                are_forbidden=True,
+                since=report.since or 0,
+                until=window[1],
+                baseline=report.baseline,
+                by=report.by if report.is_by_segment else None,
+            )
+            report = replace(report, findings=findings)
         session.emit(report)
-        broken = registry.performance.breaches(report, fail_if or ())
-    if broken:
-        raise CheckFailed("; ".join(broken), hint=f"see: mlreg perf {report.model}")
+        if fail_if:
+            registry.conditions.enforce(report.findings)

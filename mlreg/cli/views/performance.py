@@ -63,15 +63,11 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
 
 
 def _subject(report: PerformanceReport) -> list[Column]:
-    return [Column("version"), *([Column(report.by or "")] if _is_by_segment(report) else [])]
+    return [Column("version"), *([Column(report.by or "")] if report.is_by_segment else [])]
 
 
 def _named(report: PerformanceReport, entry: VersionPerformance) -> list[Content]:
-    return [entry.version, *([entry.segment or NOTHING] if _is_by_segment(report) else [])]
-
-
-def _is_by_segment(report: PerformanceReport) -> bool:
-    return report.by is not None and report.trend is None and report.labels is None
+    return [entry.version, *([entry.segment or NOTHING] if report.is_by_segment else [])]
 
 
 def requests(report: PerformanceReport) -> Table:

@@ -24,13 +24,13 @@ from mlreg.entities.experiments import (
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Version
 from mlreg.errors import Conflict, InvalidInput, NotFound
+from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import plan_size
 from mlreg.jsonable import canonical
 from mlreg.metrics import Directions, parse_metric
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.experiments.metrics import parse_guardrail
 from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 

@@ -1,0 +1,319 @@
+"""Conditions held against the log: windows and references become tallies, tallies findings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.clock import Moment, from_micros, to_micros
+from mlreg.entities.conditions import Finding
+from mlreg.entities.predictions import ROLES
+from mlreg.entities.traffic import CHAMPION
+from mlreg.errors import CheckFailed, Inconclusive, InvalidInput
+from mlreg.evidence.conditions import (
+    BEFORE,
+    Condition,
+    Judged,
+    Measured,
+    evaluate,
+    measure,
+    of_catalogue,
+    told,
+)
+from mlreg.evidence.grammar import parse
+from mlreg.names import check_key, safe
+from mlreg.services.context import Context
+from mlreg.services.windows import FOREVER, Window, cells_of, window_of
+from mlreg.stats.results import Interval
+from mlreg.tallies import Tally
+
+if TYPE_CHECKING:
+    from mlreg.entities.traffic import Revision
+    from mlreg.entities.versions import Version
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+    from mlreg.store.summaries import Cell
+
+_LIVE = ROLES.index("live")
+# How far back the last predictions of a version, and what served before, are looked for.
+_FARTHEST_ROWS, _FARTHEST_REVISIONS = 250_000, 1000
+_AT_ONCE = {"for": "nothing is kept between two calls, so nobody knows since when"}
+_MUCH = sys.maxsize  # so much evidence has what was said once for all
+
+
+class _Span(NamedTuple):
+    """Which predictions count.
+
+    Attributes:
+        revisions: Those that gave them; None: any.
+        last: How many of each version, the newest; 0: all.
+    """
+
+    window: Window
+    revisions: frozenset[int] | None = None
+    last: int = 0
+
+
+Tallies = dict[tuple[int, str | None], Tally]
+"""By version, and by the value of the segment key; None where it is not by segment."""
+
+
+class Conditions:
+    """Holds conditions against what active versions did."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def findings(
+        self,
+        name: str | None,
+        texts: Sequence[str],
+        *,
+        are_forbidden: bool = False,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        baseline: str | None = None,
+        by: str | None = None,
+    ) -> tuple[Finding, ...]:
+        """What each condition comes to for each active version.
+
+        A version that is itself the baseline is left out where there are others.
+
+        Args:
+            name: The model; None where there is only one.
+            texts: What must hold, such as `error_rate <= 5% over 1h`.
+            are_forbidden: They say what must not hold; a finding then fails where one holds.
+            since: Start of the window of those that name none: an instant, or how long ago; 0: the
+                beginning; None: since the revision in force began.
+            until: Its end; None: now.
+            baseline: The version that `baseline` stands for; None: the champion, else the active
+                one with the largest share.
+            by: A segment key; there is then a finding for each of its values.
+
+        Raises:
+            NotFound: There is no such model or version.
+            InvalidInput: A condition cannot be read, or not be told at once or by segment.
+        """
+        now = self._context.clock()
+        conditions = [parse(text, refused=_AT_ONCE) for text in texts]
+        for condition in conditions if by else ():
+            if isinstance(condition.over, int) or condition.reference == "previous":
+                raise InvalidInput(f"{safe(str(condition))} cannot be told by segment")
+        if are_forbidden:
+            conditions = [condition.negated() for condition in conditions]
+        window = window_of(since, until, now=now)
+        with self._context.folded() as tx:
+            model = self._context.model(tx, name)
+            revision = tx.traffic.current(model)
+            revisions = None if since is not None else frozenset({revision.number})
+            by = check_key(by, "segment") if by else None
+            view = _View(tx, model, revision, _Span(window, revisions), now, by)
+            base = view.baseline(baseline)
+            return tuple(found for c in conditions for found in _findings(view, c, base))
+
+    def enforce(self, findings: Sequence[Finding]) -> None:
+        """Raise what a gate ends with.
+
+        Raises:
+            CheckFailed: A condition is broken.
+            Inconclusive: None is, but for one of them no version has data, or one has less than
+                it asks for: a gate must not open because nothing was measured.
+        """
+        if broken := [found for found in findings if found.state == "fail"]:
+            hint = f"see: mlreg perf {broken[0].model}"
+            raise CheckFailed("; ".join(found.sentence for found in broken), hint=hint)
+        measured = {found.condition for found in findings if found.state == "pass"}
+        open_ones = [
+            found
+            for found in findings
+            if found.state != "pass" and (found.needed or found.condition not in measured)
+        ]
+        if open_ones:
+            raise Inconclusive("; ".join(found.sentence for found in open_ones))
+
+
+class _View:
+    """A snapshot of a model, and how its predictions are looked at."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        model: ModelRow,
+        revision: Revision,
+        usual: _Span,
+        now: int,
+        by: str | None,
+    ) -> None:
+        self.tx, self.model, self.revision, self.by = tx, model, revision, by
+        self.versions = tx.versions.of_model(model.key)
+        self.active = [v for v in self.versions if revision.arm_of(v.key)]
+        self._usual, self._now = usual, now
+
+    def baseline(self, wanted: str | None) -> Version | None:
+        """The version to compare with."""
+        if wanted is not None:
+            return self.tx.versions.select(self.model, wanted)
+        champion = next((v for v in self.versions if CHAMPION in v.aliases), None)
+        return champion or max(self.active, key=lambda v: v.traffic_percent or 0, default=None)
+
+    def span(self, condition: Condition) -> _Span:
+        """The predictions that a condition is about."""
+        until, over = self._usual.window.until, condition.over
+        if over is None:
+            return self._usual
+        if isinstance(over, int):
+            return _Span(Window(0, until), last=over)
+        return _Span(Window(min(until, self._now) - _micros(over), until))
+
+    def times(self, span: _Span) -> Window:
+        """When these predictions were made."""
+        since = to_micros(self.revision.created_at) if span.revisions else span.window.since
+        return Window(since, min(span.window.until, self._now))
+
+    def tallies(self, keys: set[int], span: _Span) -> Tallies:
+        """What these versions did in live traffic."""
+        if self.by is not None:
+            rows = self.tx.predictions.by_segment(
+                self.model.key, self.by, since=self.times(span).since, until=span.window.until
+            )
+            return {
+                (at.version, at.segment): tally for at, tally in rows.items() if at.version in keys
+            }
+        found = Tallies()
+        for cell, tally in self._cells(keys, span):
+            if cell.role == _LIVE and (span.revisions is None or cell.revision in span.revisions):
+                found.setdefault((cell.version, None), Tally()).merge(tally)
+        return found
+
+    def _cells(self, keys: set[int], span: _Span) -> Iterator[tuple[Cell, Tally]]:
+        if not span.last:
+            yield from cells_of(self.tx, keys, span.window, now=self._now).items()
+        for key in keys if span.last else ():
+            first = self.tx.predictions.nth_newest(
+                key, span.last, until=span.window.until, farthest=_FARTHEST_ROWS
+            )
+            ends = {"first_id": first, "last_id": FOREVER, "since": 0, "until": span.window.until}
+            cells = self.tx.summaries.edge(**ends)
+            yield from ((cell, tally) for cell, tally in cells.items() if cell.version == key)
+
+    def previous(self) -> tuple[set[int], frozenset[int], int]:
+        """The versions that served before those of now, in which revisions, and until when.
+
+        A change of weights alone is no other state, and where nothing served there is none.
+        """
+        now, end = _served(self.revision), to_micros(self.revision.created_at)
+        found: set[int] = set()
+        run: list[int] = []
+        for number in range(self.revision.number - 1, 0, -1)[:_FARTHEST_REVISIONS]:
+            revision = self.tx.traffic.find(self.model, number)
+            served = _served(revision) if revision else set()
+            if run and served != found:
+                break
+            if revision and served and served != now:
+                found = served
+                run.append(number)
+            elif revision:
+                end = to_micros(revision.created_at)
+        return found, frozenset(run), end
+
+
+def _served(revision: Revision) -> set[int]:
+    return {arm.version_key for arm in revision.live}
+
+
+def _micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
+
+
+def _findings(view: _View, condition: Condition, base: Version | None) -> Iterator[Finding]:
+    """One condition, for each active version and segment."""
+    if not view.active:
+        why = f"no version is active, and there is no data for {safe(condition.metric)}"
+        yield _finding(view, condition, None, None, Measured(), Judged("inconclusive", why=why))
+    metric, span = of_catalogue(condition.metric), view.span(condition)
+    tallies = view.tallies({version.key for version in view.active}, span)
+    is_compared = condition.reference == "baseline" and len(view.active) > 1
+    for version in view.active:
+        if is_compared and base and version.key == base.key:
+            continue
+        reference = _reference(view, condition, version, base)
+        segments = {segment for key, segment in tallies if key == version.key} or {None}
+        for segment in sorted(segments, key=lambda text: (text is None, text or "")):
+            tally = tallies.get((version.key, segment), Tally())
+            seen = measure(metric, tally, sure=condition.sure)
+            judged = evaluate(condition, seen, reference(segment) if reference else None)
+            yield _finding(view, condition, version, segment, seen, judged)
+
+
+_ByTally = Callable[[str | None], Measured]
+
+
+def _reference(
+    view: _View, condition: Condition, version: Version, base: Version | None
+) -> _ByTally | None:
+    """What is known of the reference, segment by segment."""
+    span = view.span(condition)
+    if condition.reference is None:
+        return None
+    if condition.reference == "training":
+        given = version.metrics.get(condition.metric)
+        known = Measured() if given is None else Measured(given, _MUCH, Interval(given, given))
+        return lambda _: known
+    if condition.reference == "baseline":
+        if base is None or base.key == version.key:
+            problem = Measured(problem=f"{version.version} is the baseline itself")
+            return lambda _: problem
+        keys = {base.key}
+    elif condition.reference == "previous":
+        keys, revisions, end = view.previous()
+        keys &= {known.key for known in view.versions}  # the others have been deleted
+        keys = keys - {version.key} or keys
+        over = condition.over
+        since = end - _micros(over) if isinstance(over, timedelta) else 0
+        span = _Span(Window(since, FOREVER), revisions)
+    else:
+        back, window = BEFORE[condition.reference], view.times(span)
+        if window.until - window.since > _micros(back):
+            problem = Measured(problem=f"the window overlaps that of {condition.reference}")
+            return lambda _: problem
+        keys = {v.key for v in view.versions}
+        span = _Span(Window(window.since - _micros(back), window.until - _micros(back)))
+    found: dict[str | None, Tally] = {}
+    for (_, segment), tally in view.tallies(keys, span).items():
+        found.setdefault(segment, Tally()).merge(tally)
+    metric = of_catalogue(condition.metric)
+    return lambda segment: measure(metric, found.get(segment, Tally()), sure=condition.sure)
+
+
+def _finding(
+    view: _View,
+    condition: Condition,
+    version: Version | None,
+    segment: str | None,
+    seen: Measured,
+    judged: Judged,
+) -> Finding:
+    window = view.times(view.span(condition))
+    since, until = (from_micros(at) for at in window)
+    who = f"{view.model.name}@{version.version}" if version else view.model.name
+    where = "" if segment is None else f" for {view.by} {safe(segment)}"
+    span = f"{f'{since:%Y-%m-%d %H:%M} ' if window.since else ''}to {until:%Y-%m-%d %H:%M} UTC"
+    told_of = f" ({seen.n} samples, {span})" if seen.n else ""
+    return Finding(
+        condition=str(condition),
+        model=view.model.name,
+        model_id=version.model_id if version else None,
+        version=version.version if version else None,
+        segment=segment,
+        state=judged.state,
+        value=seen.value,
+        bound=judged.bound,
+        interval=judged.interval,
+        samples=seen.n,
+        needed=max(condition.least, int(condition.sure)),
+        since=since if window.since else None,
+        until=until,
+        sentence=f"{who}{where}: {told(condition, seen, judged)}{told_of}",
+    )
