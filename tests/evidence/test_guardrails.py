@@ -8,7 +8,7 @@ import pytest
 
 from mlreg.errors import InvalidInput
 from mlreg.evidence.guardrails import parse_guardrail
-from mlreg.services.experiments.metrics import parse_metric
+from mlreg.metrics import parse_metric
 
 METRIC = partial(parse_metric, is_value=lambda name: name == "stars")
 
