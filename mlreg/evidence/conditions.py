@@ -283,7 +283,7 @@ def told(condition: Condition, seen: Measured, judged: Judged) -> str:
         return judged.why
     value = f"{safe(condition.metric)} is {_rounded(seen.value, condition.unit)}"
     if condition.sure and judged.interval:
-        low, high = (_rounded(limit, condition.unit) for limit in judged.interval)
+        low, high = (_rounded(limit, condition.unit, 3) for limit in judged.interval)
         value += f" [{low}, {high}]"
     if judged.bound is None:
         return f"{value}, but {judged.why}"
@@ -294,10 +294,10 @@ def told(condition: Condition, seen: Measured, judged: Judged) -> str:
     return f"{value}, which is {'surely ' if condition.sure else ''}{stated.demand}{bound}"
 
 
-def _rounded(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value * 100:.6g}%"
-    return f"{value:.6g}{'ms' if unit == 'ms' else ''}"
+def _rounded(value: float, unit: str, digits: int = 6) -> str:
+    is_share = unit == "share"
+    suffix = "%" if is_share else "ms" if unit == "ms" else ""
+    return f"{value * 100 if is_share else value:.{digits}g}{suffix}"
 
 
 def _extent(extent: timedelta | int, counted: str) -> str:

@@ -310,7 +310,7 @@ def _finding(
         state=judged.state,
         value=seen.value,
         bound=judged.bound,
-        interval=judged.interval,
+        interval=judged.interval and (judged.interval.low, judged.interval.high),
         samples=seen.n,
         needed=max(condition.least, int(condition.sure)),
         since=since if window.since else None,

@@ -47,8 +47,29 @@ def test_a_condition_that_holds_ends_with_10_after_the_report(measured: Run) -> 
     failed = measured("perf", "--fail-if", "accuracy > 50%", "--json")
     assert (failed.code, failed.json["model"]) == (10, "sentiment")
     assert '"code": "check_failed"' in failed.err
+    assert [found["state"] for found in failed.json["findings"]] == ["fail"]
+    assert failed.json["findings"][0]["condition"] == "accuracy <= 50%"
     assert measured("perf", "--fail-if", "accuracy < 50%").code == 0
     assert measured("perf", "--fail-if", "mood > 1").code == 2
+
+
+def test_conditions_end_with_the_code_of_the_worst_of_them(measured: Run) -> None:
+    def code(*conditions: str) -> int:
+        return measured("perf", *(part for c in conditions for part in ("--fail-if", c))).code
+
+    assert code("cost_per_request > 1") == 11
+    assert code("cost_per_request > 1", "accuracy > 50%") == 10
+    assert code("error_rate > 5%", "cost_per_request > 1") == 11
+    assert code("error_rate > 5% min 10") == 0
+    assert code("error_rate > 5% min 11") == 11
+    assert code("error_rate > 5% over 10 predictions", "accuracy < baseline - 100pt") == 2
+    assert code("error_rate > 5% for 10m") == 2
+
+
+def test_a_condition_that_cannot_be_read_is_pointed_at_in_the_line_below(measured: Run) -> None:
+    error, hint = measured("perf", "--fail-if", "accuracy >= 80").err.splitlines()
+    assert error.startswith("error: accuracy >= 80 is not a condition: ")
+    assert hint.index("^") == error.index("80")
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "-1h", "", "1e9d"])

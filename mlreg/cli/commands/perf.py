@@ -41,7 +41,8 @@ def perf(
         typer.Option(
             "--fail-if",
             metavar="CONDITION",
-            help="End with exit code 10 if it holds for an active version; can be repeated.",
+            help="End with exit code 10 if it holds for an active version; can be repeated. "
+            "All that can be said is in docs/conditions.md.",
         ),
     ] = None,
 ) -> None:
@@ -54,6 +55,7 @@ def perf(
     $ mlreg perf sentiment --by segment:country
     $ mlreg perf sentiment --by hour --since 24h
     $ mlreg perf sentiment --since 1h --fail-if "error_rate > 0.05"
+    $ mlreg perf sentiment --fail-if "accuracy < baseline - 2pt over 7d min 100"
     """
     window = moment(since), moment(until)
     with session.open() as registry:

@@ -89,7 +89,8 @@ def create(
         typer.Option(
             "--guardrail",
             metavar="CONDITION",
-            help="What must hold for a winner, such as 'p95_latency_ms <= +10%'; repeatable.",
+            help="What must hold for a winner, such as 'p95_latency_ms <= +10%'; repeatable. "
+            "See docs/conditions.md.",
         ),
     ] = None,
     alpha: AlphaOption = 0.05,
