@@ -51,9 +51,9 @@ def m004_seals(db: UtilsDatabase) -> None:
 
 
 @migrations()
-def m005_errors_and_classes(db: UtilsDatabase) -> None:
+def m006_errors_and_classes(db: UtilsDatabase) -> None:
     """How far numbers are off, classes by answer and label, and which way values are better."""
-    db.executescript(_sql("m005_errors_and_classes"))
+    db.executescript(_sql("m006_errors_and_classes"))
 
 
 def migrate(database: Database) -> None:

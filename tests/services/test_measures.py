@@ -347,8 +347,8 @@ BEFORE = """
     alter table summaries drop column deviations;
     alter table summaries drop column answers;
     alter table summaries drop column pairs;
-    delete from _sqlite_migrations where name = 'm005_errors_and_classes';
-    pragma user_version = 4;
+    delete from _sqlite_migrations where name = 'm006_errors_and_classes';
+    pragma user_version = 5;
 """
 
 
