@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlreg.store.traffic import Traffic
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 4  # the number of migrations; a test compares
+SCHEMA_VERSION = 5  # the number of migrations; a test compares
 
 
 class Transaction:
