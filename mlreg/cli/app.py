@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlreg.cli.groups import LazyGroup, Verb
+from mlreg.cli.kit.groups import LazyGroup, Verb
 from mlreg.cli.session import CONTEXT_SETTINGS, Globals, RegistryOption, TracebackOption
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"

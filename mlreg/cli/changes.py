@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mlreg import clock
-from mlreg.cli.records import RevisionChange, Sentence
+from mlreg.entities.documents import RevisionChange, Sentence
 
 if TYPE_CHECKING:
     from mlreg.cli.session import Session

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from mlreg.cli.exit_codes import ExitCode, OutputFailed, exit_code
-from mlreg.cli.flags import has_flag
+from mlreg.cli.kit.flags import has_flag
 from mlreg.errors import InvalidInput, MlregError
 from mlreg.names import safe
 

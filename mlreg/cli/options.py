@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from mlreg.cli.bundles import Bundle
-from mlreg.cli.completion import (
+from mlreg.cli.kit.bundles import Bundle
+from mlreg.cli.kit.completion import (
     complete_experiment,
     complete_model,
     complete_ref,

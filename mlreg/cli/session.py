@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mlreg.cli.bundles import Bundle
+from mlreg.cli.kit.bundles import Bundle
 from mlreg.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Session(NamedTuple):
     def emit(self, record: object, *, said: str | None = None) -> None:
         """Print a result in the form that is wanted; people may get a sentence instead."""
         from mlreg.cli.output import emit
-        from mlreg.cli.records import Sentence
+        from mlreg.entities.documents import Sentence
 
         shown = record if said is None or not self.is_for_people else Sentence(text=said)
         emit(shown, as_json=self.json, field=self.field)

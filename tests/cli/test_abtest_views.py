@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlreg.cli.bars import ASCII, LINES, bar
-from mlreg.cli.blocks import plain
 from mlreg.cli.views import analyses, blocks
+from mlreg.cli.views.bars import ASCII, LINES, bar
+from mlreg.cli.views.blocks import plain
 from mlreg.cli.views.terminal import render
 from mlreg.entities.analyses import (
     Analysis,

@@ -181,7 +181,7 @@ def test_the_version_is_said(run: Run) -> None:
 def test_completion_knows_names_versions_and_aliases(
     serving: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlreg.cli.completion import (
+    from mlreg.cli.kit.completion import (
         complete_model,
         complete_ref,
         complete_selector,

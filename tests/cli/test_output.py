@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreg.cli import formats, options
-from mlreg.cli.blocks import Cell, Column, Fields, Line, Table, plain
-from mlreg.cli.bundles import Bundle, flatten
+from mlreg.cli import options
+from mlreg.cli.kit.bundles import Bundle, flatten
 from mlreg.cli.output import field_lines, json_line
+from mlreg.cli.views import formats
+from mlreg.cli.views.blocks import Cell, Column, Fields, Line, Table, plain
 from mlreg.errors import InvalidInput
 
 MODELS = [{"version": "1.0.0", "tags": ["x", "y"]}, {"version": "2.0.0", "tags": []}]

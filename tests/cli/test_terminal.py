@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlreg.cli.blocks import Cell, Column, Table
+from mlreg.cli.views.blocks import Cell, Column, Table
 from mlreg.cli.views.terminal import render
 
 TABLE = Table(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlreg.cli.options import ModelOption, SinceOption, moment
-from mlreg.cli.records import EventList
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import EventList
 
 
 def audit(session: SessionOptions, model: ModelOption = None, since: SinceOption = None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_ref
+from mlreg.cli.kit.completion import complete_ref
 from mlreg.cli.options import RefArgument
 from mlreg.cli.session import SessionOptions
 

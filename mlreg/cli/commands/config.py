@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_setting
+from mlreg.cli.kit.completion import complete_setting
 from mlreg.cli.options import AuthorOptions
-from mlreg.cli.records import SettingList
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import SettingList
 from mlreg.entities.traffic import Change
 from mlreg.errors import InvalidInput
 

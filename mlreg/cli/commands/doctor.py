@@ -64,7 +64,7 @@ def doctor(
 
 
 def _examined(session: Session, registry: Registry, *, quick: bool) -> Diagnosis:
-    from mlreg.cli.progress import Progress
+    from mlreg.cli.streams.progress import Progress
 
     total = 0 if quick or not session.is_for_people else registry.health.log_size()
     with Progress("rows", total=total) as progress:
@@ -74,7 +74,7 @@ def _examined(session: Session, registry: Registry, *, quick: bool) -> Diagnosis
 def _repaired(
     session: Session, registry: Registry, diagnosis: Diagnosis, change: Change, *, yes: bool
 ) -> Diagnosis:
-    from mlreg.cli.progress import Progress
+    from mlreg.cli.streams.progress import Progress
 
     for text in diagnosis.repairable:
         session.note(f"would repair: {text}")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.options import ActorOption, CorrectOption, ValueOption, number, pairs, prediction_id
-from mlreg.cli.reading import Format
 from mlreg.cli.session import SessionOptions, path
+from mlreg.cli.streams.lines import Format
 from mlreg.errors import InvalidInput
 
 
@@ -53,7 +53,7 @@ def feedback(
     $ mlreg feedback --file labels.csv
     """
     if file is not None:
-        from mlreg.cli.labels import record_file
+        from mlreg.cli.streams.labels import record_file
 
         if prediction is not None:
             raise InvalidInput("give either a prediction or --file, not both")

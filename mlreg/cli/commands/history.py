@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlreg.cli.options import LimitOption, NameArgument
-from mlreg.cli.records import RevisionList
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import RevisionList
 
 
 def history(session: SessionOptions, name: NameArgument = None, limit: LimitOption = 20) -> None:

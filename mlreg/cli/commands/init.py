@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.options import ActorOption
-from mlreg.cli.records import Place
 from mlreg.cli.session import SessionOptions, path
+from mlreg.entities.documents import Place
 
 
 def init(

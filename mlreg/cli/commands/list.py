@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_model
-from mlreg.cli.records import VersionList
+from mlreg.cli.kit.completion import complete_model
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import VersionList
 from mlreg.entities.versions import Status
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.options import LimitOption, ModelOption, SinceOption, VersionOption, moment
-from mlreg.cli.records import PredictionLog
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import PredictionLog
 
 
 def log(
@@ -35,7 +35,7 @@ def log(
             model=model, version=version, errors=errors, since=moment(since), limit=limit
         )
         if follow:
-            from mlreg.cli.following import follow_log
+            from mlreg.cli.streams.following import follow_log
 
             follow_log(session, registry, rows, model=model, version=version, errors=errors)
         else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_selector
+from mlreg.cli.kit.completion import complete_selector
 from mlreg.cli.options import NameArgument, SinceOption, moment, segment_key
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed

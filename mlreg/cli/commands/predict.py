@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlreg.cli.options import ModelOption, VersionOption, pairs
-from mlreg.cli.reading import STDIN, Format
 from mlreg.cli.session import Session, SessionOptions, path
+from mlreg.cli.streams.lines import STDIN, Format
 from mlreg.errors import InvalidInput, PredictionFailed
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def predict(
     segments = pairs(segment, str) or None
     with session.open(worker=True) as registry:
         if input is None or input == STDIN or file:
-            from mlreg.cli.bulk import predict_stream
+            from mlreg.cli.streams.answers import predict_stream
 
             predict_stream(
                 session,

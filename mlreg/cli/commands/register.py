@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlreg.cli.options import AuthorOptions, number, pairs, parser
-from mlreg.cli.reading import json_or_text
 from mlreg.cli.session import Session, SessionOptions, path
+from mlreg.cli.streams.lines import json_or_text
 from mlreg.entities.versions import InputKind
 from mlreg.services.numbering import Bump
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.changes import emit_change
-from mlreg.cli.completion import complete_selector
+from mlreg.cli.kit.completion import complete_selector
 from mlreg.cli.options import ChangeOptions, LimitOption, NameArgument, parser, whole_number
-from mlreg.cli.records import RollbackList
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import RollbackList
 
 
 def rollback(

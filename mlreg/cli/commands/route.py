@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.changes import emit_change
-from mlreg.cli.completion import complete_model
+from mlreg.cli.kit.completion import complete_model
 from mlreg.cli.options import ChangeOptions, StrategyOption, pairs, percent
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput

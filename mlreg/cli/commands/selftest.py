@@ -34,7 +34,7 @@ def selftest(
     $ mlreg selftest --json
     """
     from mlreg import selftest as simulation
-    from mlreg.cli.progress import Progress
+    from mlreg.cli.streams.progress import Progress
 
     with Progress("tests", total=simulation.units_done(is_quick=quick)) as progress:
         found = simulation.run(

@@ -9,9 +9,9 @@ import typer
 
 from mlreg.cli.options import limit as row_limit
 from mlreg.cli.options import parser
-from mlreg.cli.records import RowSet
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.clock import parse_duration
+from mlreg.entities.documents import RowSet
 from mlreg.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def sql(
 def _print(session: Session, found: Rows, *, csv: bool) -> None:
     if csv:
         from mlreg.cli.output import write
-        from mlreg.cli.spreadsheets import csv_text
+        from mlreg.cli.streams.spreadsheets import csv_text
 
         write(csv_text(found))
     else:

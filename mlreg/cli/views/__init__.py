@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib import import_module
 
-from mlreg.cli.blocks import Block, plain
+from mlreg.cli.views.blocks import Block, plain
 
 # Which module shows a record. By name, so that a view is imported only with its record.
 _MODULES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.bars import WIDTH, bar, pen
-from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
-from mlreg.cli.formats import NOTHING, count, difference, measure, p_value, percent, when
+from mlreg.cli.views.bars import WIDTH, bar, pen
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Line, Table
+from mlreg.cli.views.formats import NOTHING, count, difference, measure, p_value, percent, when
 from mlreg.entities.analyses import Analysis, Gate, MetricResult, RecordedLook, Verification
 from mlreg.metrics import BY_NAME
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Column, Line, Table
-from mlreg.cli.formats import NOTHING, when
-from mlreg.cli.records import EventList
+from mlreg.cli.views.blocks import Block, Column, Line, Table
+from mlreg.cli.views.formats import NOTHING, when
+from mlreg.entities.documents import EventList
 
 
 def blocks(found: EventList) -> Iterable[Block]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Column, Line, Table
-from mlreg.cli.formats import number, size, traffic, when
 from mlreg.cli.views import performance
+from mlreg.cli.views.blocks import Block, Column, Line, Table
+from mlreg.cli.views.formats import number, size, traffic, when
 from mlreg.entities.reports import VersionComparison
 from mlreg.entities.versions import Version
 

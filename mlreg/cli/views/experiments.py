@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, count, joined, traffic, when
-from mlreg.cli.records import ExperimentList, Recorded
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.formats import NOTHING, count, joined, traffic, when
 from mlreg.clock import format_duration
+from mlreg.entities.documents import ExperimentList, Recorded
 from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
 from mlreg.entities.traffic import WHOLE
 

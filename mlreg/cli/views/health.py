@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Cell, Column, Line, Table
+from mlreg.cli.views.blocks import Block, Cell, Column, Line, Table
 from mlreg.entities.audit import Diagnosis
 
 _MARKS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlreg.cli.blocks import Block, Cell, Column, Content, Line, Table
-from mlreg.cli.formats import (
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Line, Table
+from mlreg.cli.views.formats import (
     NOTHING,
     count,
     difference,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Column, Line, Table
-from mlreg.cli.formats import NOTHING, count, number, p_value, percent
+from mlreg.cli.views.blocks import Block, Column, Line, Table
+from mlreg.cli.views.formats import NOTHING, count, number, p_value, percent
 from mlreg.entities.planning import ModePlan, Plan, SplitCheck
 
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, count, measure, milliseconds, percent, when
-from mlreg.cli.records import PredictionLog
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, when
+from mlreg.entities.documents import PredictionLog
 from mlreg.entities.predictions import FeedbackReceipt, LoggedPrediction, Prediction, Scalar
 
 _INPUT = 60

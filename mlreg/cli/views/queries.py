@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Column, Line, Table
-from mlreg.cli.formats import NOTHING
-from mlreg.cli.records import RowSet
+from mlreg.cli.views.blocks import Block, Column, Line, Table
+from mlreg.cli.views.formats import NOTHING
+from mlreg.entities.documents import RowSet
 
 
 def blocks(found: RowSet) -> Iterable[Block]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Cell, Column, Line, Table
-from mlreg.cli.formats import count, percent
+from mlreg.cli.views.blocks import Block, Cell, Column, Line, Table
+from mlreg.cli.views.formats import count, percent
 from mlreg.entities.selftests import Check, SelfTest
 
 

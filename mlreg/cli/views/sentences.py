@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Line
-from mlreg.cli.records import Sentence
+from mlreg.cli.views.blocks import Block, Line
+from mlreg.entities.documents import Sentence
 
 
 def blocks(sentence: Sentence) -> Iterable[Block]:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Line, Table
-from mlreg.cli.records import SettingList
+from mlreg.cli.views.blocks import Block, Cell, Column, Line, Table
 from mlreg.config import ConfigEntry, Value
+from mlreg.entities.documents import SettingList
 
 
 @singledispatch

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.blocks import Block, Column, Line, Table
-from mlreg.cli.formats import NOTHING, count, traffic, when
-from mlreg.cli.records import StandingList
+from mlreg.cli.views.blocks import Block, Column, Line, Table
 from mlreg.cli.views.experiments import lasted
+from mlreg.cli.views.formats import NOTHING, count, traffic, when
 from mlreg.entities.analyses import Standing
+from mlreg.entities.documents import StandingList
 from mlreg.entities.traffic import WHOLE
 
 

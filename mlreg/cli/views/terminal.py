@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mlreg.cli.blocks import Block, Content, Fields, Line, Table, text_of
 from mlreg.cli.output import write_text
+from mlreg.cli.views.blocks import Block, Content, Fields, Line, Table, text_of
 
 # How narrow a column that wraps may get: room for its longest word if it can be, else less.
 _LEAST, _LONGEST_WORD, _NARROW = 12, 16, 8

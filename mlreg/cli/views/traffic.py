@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, traffic, when
-from mlreg.cli.records import RevisionChange, RevisionList, RollbackList
+from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
+from mlreg.cli.views.formats import NOTHING, traffic, when
+from mlreg.entities.documents import RevisionChange, RevisionList, RollbackList
 from mlreg.entities.traffic import Arm, Choice, Revision
 
 _REASONS = {

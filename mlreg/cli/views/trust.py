@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, when
+from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
+from mlreg.cli.views.formats import NOTHING, when
 from mlreg.entities.trust import Standing, TrustedVersion, TrustReport
 
 _MEANING: dict[Standing, str] = {

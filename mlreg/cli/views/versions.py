@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from functools import singledispatch
 
-from mlreg.cli.blocks import Block, Cell, Column, Content, Fields, Line, Table
-from mlreg.cli.formats import NOTHING, count, joined, number, percent, size, traffic, when
-from mlreg.cli.records import VersionList
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.formats import NOTHING, count, joined, number, percent, size, traffic, when
 from mlreg.cli.views.traffic import split
+from mlreg.entities.documents import VersionList
 from mlreg.entities.reports import ModelOverview, NextVersions
 from mlreg.entities.versions import Signature, Version
 

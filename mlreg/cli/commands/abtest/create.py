@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_ref
+from mlreg.cli.kit.completion import complete_ref
 from mlreg.cli.options import (
     ActorOption,
     AlphaOption,

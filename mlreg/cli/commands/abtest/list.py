@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.options import ModelOption
-from mlreg.cli.records import ExperimentList
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import ExperimentList
 from mlreg.entities.experiments import State
 
 

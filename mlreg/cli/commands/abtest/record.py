@@ -16,9 +16,9 @@ from mlreg.cli.options import (
     parser,
     whole_number,
 )
-from mlreg.cli.reading import STDIN, json_or_text
-from mlreg.cli.records import Recorded
 from mlreg.cli.session import SessionOptions
+from mlreg.cli.streams.lines import STDIN, json_or_text
+from mlreg.entities.documents import Recorded
 from mlreg.errors import InvalidInput
 
 
@@ -112,7 +112,7 @@ def record(
     }
     given = {name: item for name, item in said.items() if item is not None}
     if source is not None:
-        from mlreg.cli.outcomes import record_stream
+        from mlreg.cli.streams.outcomes import record_stream
 
         if source != STDIN or given:
             raise InvalidInput(

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_experiment
-from mlreg.cli.records import StandingList
+from mlreg.cli.kit.completion import complete_experiment
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import StandingList
 
 
 def status(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mlreg.cli.groups import LazyGroup, Verb
+from mlreg.cli.kit.groups import LazyGroup, Verb
 from mlreg.cli.session import CONTEXT_SETTINGS
 
 _SEE, _DECIDE = "See", "Decide"

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from mlreg.cli.asking import confirm
-from mlreg.cli.completion import complete_ref
+from mlreg.cli.kit.completion import complete_ref
 from mlreg.cli.options import AuthorOptions, YesOption
-from mlreg.cli.records import KeyNote
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import KeyNote
 from mlreg.errors import InvalidInput
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlreg.cli.records import KeyNote
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import KeyNote
 
 
 def key(session: SessionOptions) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mlreg.cli.completion import complete_ref
+from mlreg.cli.kit.completion import complete_ref
 from mlreg.cli.options import AuthorOptions
-from mlreg.cli.records import KeyNote
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.documents import KeyNote
 
 
 def revoke(

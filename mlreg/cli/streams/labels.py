@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.cli.options import number, prediction_id
-from mlreg.cli.progress import Progress
-from mlreg.cli.reading import STDIN, Format, Source, lines, readable_twice, source, table
+from mlreg.cli.streams.lines import STDIN, Format, Source, lines, readable_twice, source, table
+from mlreg.cli.streams.progress import Progress
 from mlreg.entities.predictions import LABEL, Feedback
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.jsonable import loads

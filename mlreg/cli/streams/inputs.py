@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from mlreg.cli.reading import Source, lines, table
+from mlreg.cli.streams.lines import Source, lines, table
 from mlreg.entities.versions import FieldType, Signature
 from mlreg.errors import InvalidInput
 from mlreg.inputs import describe

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from mlreg.cli.bundles import flatten
-from mlreg.cli.help import HelpfulCommand, heading, text_of
+from mlreg.cli.kit.bundles import flatten
+from mlreg.cli.kit.help import HelpfulCommand, heading, text_of
 from mlreg.cli.session import CONTEXT_SETTINGS
 
 

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlreg.cli.progress import Progress
-from mlreg.cli.reading import STDIN, Source, lines, readable_twice
-from mlreg.cli.records import Recorded
+from mlreg.cli.streams.lines import STDIN, Source, lines, readable_twice
+from mlreg.cli.streams.progress import Progress
+from mlreg.entities.documents import Recorded
 from mlreg.entities.experiments import Outcome
 from mlreg.errors import InvalidInput
 from mlreg.jsonable import loads

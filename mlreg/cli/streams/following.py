@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mlreg.cli.blocks import text_of
 from mlreg.cli.output import field_lines, json_line, write, write_text
+from mlreg.cli.views.blocks import text_of
 from mlreg.jsonable import jsonable
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.cli.output import field_lines, json_line, write
-from mlreg.cli.progress import Progress, count_lines
-from mlreg.cli.reading import Format, source
-from mlreg.cli.requests import Manner, requests
+from mlreg.cli.streams.inputs import Manner, requests
+from mlreg.cli.streams.lines import Format, source
+from mlreg.cli.streams.progress import Progress, count_lines
 from mlreg.errors import InvalidInput, PredictionFailed
 from mlreg.jsonable import jsonable
 from mlreg.names import safe

@@ -1,4 +1,4 @@
-"""Documents that only the command line has: their keys are those of the JSON.
+"""Documents that the edges hand out and no service returns: their keys are those of the JSON.
 
 They are dictionaries and not dataclasses, which take a quarter of a millisecond each to define.
 """

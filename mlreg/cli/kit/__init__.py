@@ -1,0 +1,1 @@
+"""What the commands are built from: groups, shared options, help, completion."""
