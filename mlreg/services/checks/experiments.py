@@ -17,7 +17,6 @@ from mlreg.services.checks.told import (
     stored_json,
     stored_time,
 )
-from mlreg.store.measures import wanted
 from mlreg.store.raw_rows import (
     EXPERIMENT_ARMS,
     EXPERIMENTS,
@@ -30,6 +29,7 @@ from mlreg.store.raw_rows import (
     rows,
     update,
 )
+from mlreg.store.unit_columns import wanted
 from mlreg.tallies import Marks
 
 if TYPE_CHECKING:

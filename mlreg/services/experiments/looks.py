@@ -15,8 +15,8 @@ from mlreg.services.context import UNWRITABLE, Act, Context
 from mlreg.services.experiments.lifecycle import end, model_of, restore, running, tell
 from mlreg.services.revisions import in_force, put
 from mlreg.services.splits import arm_of
-from mlreg.store.measures import Wanted, wanted
 from mlreg.store.rows import damaged
+from mlreg.store.unit_columns import Wanted, wanted
 from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
