@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from mlreg.cli.kit.groups import LazyGroup, Verb
-from mlreg.cli.session import CONTEXT_SETTINGS, Globals, RegistryOption, TracebackOption
+from mlreg.cli.kit.groups import SETTINGS, LazyGroup, Verb
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.session import REGISTRY, TRACEBACK, Globals
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"
 _PREDICT, _LOOK_AFTER = "Predict and measure", "Look after"
@@ -69,20 +71,15 @@ class Verbs(LazyGroup):
         return 0
 
 
-app = typer.Typer(
-    cls=Verbs,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings=CONTEXT_SETTINGS,
-)
+app = typer.Typer(cls=Verbs, pretty_exceptions_enable=False, **SETTINGS)
 
 
 @app.callback(invoke_without_command=True)
 def mlreg(
     ctx: typer.Context,
-    registry: RegistryOption = None,
-    traceback: TracebackOption = False,  # noqa: ARG001  # read from the line itself
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    registry: Path | None = REGISTRY,
+    traceback: bool = TRACEBACK,  # noqa: ARG001  # read from the line itself
+    version: bool = flag("--version", "Show the version and end."),
 ) -> None:
     """Know which version of a model should answer, and prove it.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from mlreg.cli.asking import confirm
-from mlreg.cli.options import AuthorOptions, DryRunOption, RefArgument, YesOption
+from mlreg.cli.options import DRY_RUN, REF, YES, AuthorOptions
 from mlreg.cli.session import SessionOptions
 
 
 def delete(
     session: SessionOptions,
-    ref: RefArgument,
     change: AuthorOptions,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
+    ref: str = REF,
+    dry_run: bool = DRY_RUN,
+    yes: bool = YES,
 ) -> None:
     """Delete a version and its artifact; its predictions stay.
 

@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from mlreg.cli.options import ModelOption, VersionOption, pairs
+from mlreg.cli.kit.parameters import argument, option
+from mlreg.cli.kit.values import STDIN, Format, pairs
+from mlreg.cli.options import MODEL, VERSION
 from mlreg.cli.session import Session, SessionOptions, path
-from mlreg.cli.streams.lines import STDIN, Format
 from mlreg.errors import InvalidInput, PredictionFailed
 
 if TYPE_CHECKING:
+    from mlreg.cli.streams.inputs import Manner
+    from mlreg.cli.streams.lines import Source
     from mlreg.entities.predictions import Prediction
     from mlreg.registry import Registry
 
 
 def predict(
     session: SessionOptions,
-    input: Annotated[  # the word of the contract
-        str | None,
-        typer.Argument(
-            metavar="[INPUT|-]",
-            show_default=False,
-            help="Text for a text model, JSON for the others; - reads one input a line from stdin.",
-        ),
-    ] = None,
-    model: ModelOption = None,
-    version: VersionOption = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="U", help="Who asks; sticky routing goes by it.")
-    ] = None,
-    segment: Annotated[
-        list[str] | None,
-        typer.Option("--segment", metavar="K=V", help="For reports by segment; can be repeated."),
-    ] = None,
-    request_id: Annotated[
-        str | None,
-        typer.Option("--request-id", metavar="ID", help="The same id gets the same answer, once."),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file", "-f", metavar="PATH", parser=path, help="One input a line; - is stdin."
-        ),
-    ] = None,
-    format: Annotated[  # the option's name
-        Format | None,
-        typer.Option("--format", help="Of the file, where its name does not say it."),
-    ] = None,
-    user_field: Annotated[
-        str | None,
-        typer.Option("--user-field", metavar="NAME", help="The column or key that has the user."),
-    ] = None,
+    input: str | None = argument(
+        "[INPUT|-]",
+        "Text for a text model, JSON for the others; - reads one input a line from stdin.",
+    ),
+    model: str | None = MODEL,
+    version: str | None = VERSION,
+    user: str | None = option("--user U", "Who asks; sticky routing goes by it."),
+    segment: list[str] | None = option("--segment K=V", "For reports by segment; can be repeated."),
+    request_id: str | None = option("--request-id ID", "The same id gets the same answer, once."),
+    file: Path | None = option("--file -f PATH", "One input a line; - is stdin.", path),
+    format: Format | None = option("--format", "Of the file, where its name does not say it."),
+    user_field: str | None = option("--user-field NAME", "The column or key that has the user."),
 ) -> None:
     """Answer from the version that the traffic chooses, and log it.
 
@@ -69,19 +47,13 @@ def predict(
     segments = pairs(segment, str) or None
     with session.open(worker=True) as registry:
         if input is None or input == STDIN or file:
-            from mlreg.cli.streams.answers import predict_stream
+            from mlreg.cli.streams.inputs import Manner
+            from mlreg.cli.streams.lines import source
 
-            predict_stream(
-                session,
-                registry,
-                file or Path(STDIN),
-                format=format,
-                model=model,
-                version=version,
-                user=user,
-                segment=segments,
-                user_field=user_field,
-            )
+            origin = source(file or Path(STDIN), format)
+            signature = registry.predictions.signature(model, version)
+            manner = Manner(signature, user, segments, user_field)
+            _predict_all(session, registry, origin, manner, model=model, version=version)
             return
         try:
             answer = registry.predictions.predict(
@@ -98,6 +70,23 @@ def predict(
             raise
         session.emit(answer)
     session.suggest(f"mlreg feedback {answer.prediction_id} LABEL")
+
+
+def _predict_all(
+    session: Session, registry: Registry, origin: Source, manner: Manner, **chosen: str | None
+) -> None:
+    """Answer each input of a file in order, one line each; totals go to stderr."""
+    from mlreg.cli.streams.answers import CHUNK, tabbed, write_answers
+    from mlreg.cli.streams.inputs import requests
+    from mlreg.cli.streams.progress import count_lines
+
+    answers = registry.predictions.predict_many(
+        requests(origin, manner), is_text=origin.format == "text", chunk=CHUNK, **chosen
+    )
+    line = tabbed if session.is_for_people else session.line
+    tally = write_answers(answers, line, total=count_lines(origin.path))
+    session.note(str(tally))
+    tally.judge()
 
 
 def _check_usage(

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.kit.completion import complete_ref
+from mlreg.cli.kit.parameters import argument
 from mlreg.cli.session import SessionOptions
 
 
 def show(
     session: SessionOptions,
-    ref: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[REF]",
-            show_default=False,
-            help="A version (name@1.2.0, an id), or a model's name.",
-            autocompletion=complete_ref,
-        ),
-    ] = None,
+    ref: str | None = argument(
+        "[REF]", "A version (name@1.2.0, an id), or a model's name.", complete="ref"
+    ),
 ) -> None:
     """Show everything about a version, or about a model.
 

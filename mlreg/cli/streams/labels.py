@@ -4,47 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlreg.cli.options import number, prediction_id
-from mlreg.cli.streams.lines import STDIN, Format, Source, lines, readable_twice, source, table
-from mlreg.cli.streams.progress import Progress
+from mlreg.cli.kit.values import STDIN, Format, number, prediction_id
+from mlreg.cli.streams.lines import Source, lines, source, table
 from mlreg.entities.predictions import LABEL, Feedback
-from mlreg.errors import InvalidInput, NotFound
+from mlreg.errors import InvalidInput
 from mlreg.jsonable import loads
 from mlreg.names import safe
 from mlreg.services.feedback import checked
-
-if TYPE_CHECKING:
-    from mlreg.cli.session import Session
 
 _ID, _CORRECT = "prediction_id", "correct"
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def record_file(session: Session, path: Path, wanted: Format | None, actor: str | None) -> None:
-    """Record all feedback of a file.
+def label_source(path: Path, wanted: Format | None) -> Source:
+    """The file, which has fields.
 
     Raises:
-        InvalidInput: A row cannot be read; nothing is then recorded.
-        NotFound: Some ids are unknown; the rest is recorded.
+        InvalidInput: It is text alone.
     """
-    with (
-        readable_twice(_source(path, wanted)) as origin,
-        session.open(actor=actor) as registry,
-    ):
-        total = sum(1 for _ in entries(origin))
-        with Progress("entries", total=total) as progress:
-            receipt = registry.feedback.record_many(entries(origin), progress=progress.advance)
-        session.emit(receipt)
-    if receipt.unknown:
-        raise NotFound(
-            f"{len(receipt.unknown):,} ids belong to no prediction; the rest is recorded",
-            hint="see them with --json; ids are the ones that predict gave",
-        )
-
-
-def _source(path: Path, wanted: Format | None) -> Source:
     origin = source(path, wanted or ("csv" if str(path) == STDIN else None))
     if origin.format == "text":
         raise InvalidInput("feedback needs fields", hint="give a CSV, TSV or JSONL file")

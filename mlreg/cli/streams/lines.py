@@ -10,16 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, NamedTuple
 
+from mlreg.cli.kit.values import STDIN, Format
 from mlreg.errors import InvalidInput, StoreError
-from mlreg.jsonable import JsonValue, loads
 from mlreg.names import safe
 
-Format = Literal["text", "jsonl", "csv", "tsv"]
-
 LONGEST_LINE = 1 << 20
-STDIN = "-"
 
 _SUFFIXES: dict[str, Format] = {
     ".txt": "text",
@@ -114,14 +111,6 @@ def readable_twice(origin: Source) -> Iterator[Source]:
         except OSError as error:
             raise StoreError(f"{origin.name} cannot be kept aside: {error.strerror}") from None
         yield Source(copy, origin.format, origin.name)
-
-
-def json_or_text(text: str) -> JsonValue:
-    """The value that the text is in JSON, or the text itself."""
-    try:
-        return loads(text)
-    except InvalidInput:
-        return text
 
 
 def lines(origin: Source) -> Iterator[tuple[int, str, str | None]]:

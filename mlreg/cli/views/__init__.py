@@ -59,6 +59,6 @@ def show(record: object) -> None:
 
         render(blocks(record))
     else:
-        from mlreg.cli.output import write_text
+        from mlreg.cli.stdout import write_text
 
         write_text(plain(blocks(record)))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table, text_of
 from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, when
 from mlreg.entities.documents import PredictionLog
 from mlreg.entities.predictions import FeedbackReceipt, LoggedPrediction, Prediction, Scalar
@@ -64,9 +64,9 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
     )
 
 
-def row(entry: LoggedPrediction) -> tuple[Content, ...]:
+def line(entry: LoggedPrediction) -> str:
     """One line of the log, as it is followed."""
-    return (
+    cells = (
         str(entry.prediction_id),
         when(entry.time),
         _ref(entry),
@@ -75,6 +75,7 @@ def row(entry: LoggedPrediction) -> tuple[Content, ...]:
         measure(entry.latency_ms, "ms"),
         _input(entry),
     )
+    return "  ".join(map(text_of, cells)) + "\n"
 
 
 def _ref(entry: LoggedPrediction) -> str:
