@@ -42,6 +42,7 @@ VERBS = (
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
     Verb("selftest", "Simulate tests through the real routing and store.", _LOOK_AFTER),
+    Verb("help", "Show the help of a command.", _LOOK_AFTER),
     Verb("demo", "Show the main job on real data, command by command.", _LOOK_AFTER),
 )
 BY_NAME = {verb.name: verb for verb in VERBS}

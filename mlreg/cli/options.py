@@ -7,6 +7,8 @@ from typing import Annotated
 from mlreg.cli.kit.parameters import Bundle, argument, flag, option
 from mlreg.cli.kit.values import amount, limit, whole_number
 from mlreg.entities.traffic import Change
+from mlreg.errors import InvalidInput
+from mlreg.names import safe
 
 REF = argument(
     "REF",
@@ -36,6 +38,43 @@ REASON = option(
 DRY_RUN = flag("--dry-run", "Show what would result; change nothing.")
 
 
+def read_ref(
+    ref: str | None = argument(
+        "[REF]",
+        "name@1.2.0, name@latest, name@ALIAS, or an id such as model-3f9a0c55d1e2.",
+        complete="ref",
+    ),
+    version: str | None = argument(
+        "[VERSION]", "The version, where REF is the model alone.", complete="selector"
+    ),
+    model: str | None = option(
+        "--model -m NAME", "The model, where REF is a version alone.", complete="model"
+    ),
+) -> str:
+    """The reference that is meant; a version alone is of the only model."""
+    if ref is None:
+        raise InvalidInput("which version?", hint="name it like sentiment@2.0.0")
+    if version is not None:
+        ref = _joined(ref, version)
+    return ref if model is None else _joined(model, ref)
+
+
+def _joined(name: str, selector: str) -> str:
+    if "@" in name or "@" in selector:
+        raise InvalidInput(
+            f"{safe(name)} and {safe(selector)} name the version twice",
+            hint="write name@1.0.0, or name 1.0.0",
+        )
+    return f"{name}@{selector}"
+
+
+def read_name(name: str | None = NAME, model: str | None = MODEL) -> str | None:
+    """The model that is meant, named either way; None for the only one."""
+    if None not in (name, model) and name != model:
+        raise InvalidInput(f"which model, {safe(str(name))} or {safe(str(model))}?")
+    return name or model
+
+
 def read_change(
     reason: str = REASON,
     actor: str | None = ACTOR,
@@ -55,5 +94,7 @@ def read_authorship(reason: str = REASON, actor: str | None = ACTOR) -> Change:
     return Change(reason=reason, actor=actor)
 
 
+RefOptions = Annotated[str, Bundle(read_ref)]
+NameOptions = Annotated[str | None, Bundle(read_name)]
 ChangeOptions = Annotated[Change, Bundle(read_change)]
 AuthorOptions = Annotated[Change, Bundle(read_authorship)]

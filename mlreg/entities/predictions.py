@@ -98,6 +98,32 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackEntry:
+    """What was said about a prediction at one time; the newest entry of a name counts."""
+
+    time: datetime
+    name: str
+    label: Scalar | None
+    correct: bool | None
+    value: float | None
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionTrail:
+    """A prediction with all that is known of it.
+
+    Attributes:
+        request_id: The caller's own id, if it came with one.
+        feedback: The oldest first.
+    """
+
+    prediction: LoggedPrediction
+    request_id: str | None
+    feedback: tuple[FeedbackEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackReceipt:
     """What became of some feedback.
 

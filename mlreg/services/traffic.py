@@ -23,7 +23,7 @@ from mlreg.errors import (
     Conflict,
     InvalidInput,
 )
-from mlreg.names import check_text, safe
+from mlreg.names import check_text, is_version, safe
 from mlreg.routing import choose
 from mlreg.services.context import Act, Context
 from mlreg.services.holds import check_free
@@ -266,7 +266,9 @@ class Traffic:
             return after
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
-        if ref is not None and ("@" in ref or ref.startswith(("model-", "models:"))):
+        if ref is None or tx.models.find(ref):
+            return self._context.model(tx, ref)
+        if "@" in ref or ref.startswith(("model-", "models:")) or is_version(ref):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
 

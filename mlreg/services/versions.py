@@ -168,6 +168,11 @@ class Versions:
         with self._context.store.read() as tx:
             return self._context.version(tx, ref)
 
+    def has_model(self, name: str) -> bool:
+        """Whether there is a model of this name."""
+        with self._context.store.read() as tx:
+            return tx.models.find(name) is not None
+
     def overview(self, name: str | None = None) -> ModelOverview:
         """One model: its versions, its traffic, its aliases."""
         from mlreg.entities.reports import ModelOverview

@@ -32,6 +32,7 @@ ROW = """
         select max(id) from feedback where prediction = p.id and name = 'label'
     )
 """
+REQUEST_OF = "select request_id from requests where prediction = :id"
 BY_ID = ROW + " where p.id = :id"
 FILTER = """
     where p.id > :after
@@ -150,6 +151,11 @@ class Predictions:
         values = {"model": model_key, "request_id": request_id}
         row = self._connection.execute(BY_REQUEST, values).fetchone()
         return (row[0], row[1]) if row else None
+
+    def request_of(self, prediction_id: int) -> str | None:
+        """The request id that a prediction came with, or None."""
+        row = self._connection.execute(REQUEST_OF, {"id": prediction_id}).fetchone()
+        return row[0] if row else None
 
     def find(self, prediction_id: int) -> LoggedPrediction | None:
         """The row of this id, or None."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from mlreg.cli.changes import emit_change
 from mlreg.cli.kit.parameters import option
 from mlreg.cli.kit.values import percent
-from mlreg.cli.options import REF, STRATEGY, ChangeOptions
+from mlreg.cli.options import STRATEGY, ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.traffic import Strategy
 
 
 def activate(
     session: SessionOptions,
+    ref: RefOptions,
     change: ChangeOptions,
-    ref: str = REF,
     traffic: float = option("--traffic PCT", "Its share, 0 to 100.", percent, default=100),
     strategy: Strategy | None = STRATEGY,
 ) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mlreg.cli.kit.parameters import flag
-from mlreg.cli.options import REF, AuthorOptions
+from mlreg.cli.options import AuthorOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def archive(
     session: SessionOptions,
+    ref: RefOptions,
     change: AuthorOptions,
-    ref: str = REF,
     restore: bool = flag("--restore", "Take it back."),
 ) -> None:
     """Retire a version so that it can get no traffic.

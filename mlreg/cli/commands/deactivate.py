@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mlreg.cli.asking import confirm
 from mlreg.cli.changes import emit_change
-from mlreg.cli.options import REF, YES, ChangeOptions
+from mlreg.cli.options import YES, ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def deactivate(
     session: SessionOptions,
+    ref: RefOptions,
     change: ChangeOptions,
-    ref: str = REF,
     yes: bool = YES,
 ) -> None:
     """Take a version out of the traffic.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mlreg.cli.asking import confirm
-from mlreg.cli.options import DRY_RUN, REF, YES, AuthorOptions
+from mlreg.cli.options import DRY_RUN, YES, AuthorOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def delete(
     session: SessionOptions,
+    ref: RefOptions,
     change: AuthorOptions,
-    ref: str = REF,
     dry_run: bool = DRY_RUN,
     yes: bool = YES,
 ) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import LIMIT, NAME
+from mlreg.cli.options import LIMIT, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import RevisionList
 
 
 def history(
     session: SessionOptions,
-    name: str | None = NAME,
+    name: NameOptions,
     limit: int = LIMIT,
 ) -> None:
     """List the revisions of a model's traffic.

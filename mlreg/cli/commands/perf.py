@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mlreg.cli.kit.parameters import option
 from mlreg.cli.kit.values import moment, segment_key
-from mlreg.cli.options import NAME, SINCE
+from mlreg.cli.options import SINCE, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
 
 
 def perf(
     session: SessionOptions,
-    name: str | None = NAME,
+    name: NameOptions,
     since: str | None = SINCE,
     until: str | None = option("--until TIME", "Up to this, written likewise."),
     baseline: str | None = option(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mlreg.cli.changes import emit_change
-from mlreg.cli.options import REF, ChangeOptions
+from mlreg.cli.options import ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def promote(
     session: SessionOptions,
+    ref: RefOptions,
     change: ChangeOptions,
-    ref: str = REF,
 ) -> None:
     """Give a version all traffic and the alias champion.
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from mlreg.cli.changes import emit_change
 from mlreg.cli.kit.parameters import flag, option
 from mlreg.cli.kit.values import whole_number
-from mlreg.cli.options import LIMIT, NAME, ChangeOptions
+from mlreg.cli.options import LIMIT, ChangeOptions, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import RollbackList
 
 
 def rollback(
     session: SessionOptions,
+    name: NameOptions,
     change: ChangeOptions,
-    name: str | None = NAME,
     to: str | None = option(
         "--to VERSION", "Give this version, which served before, all traffic.", complete="selector"
     ),

@@ -20,7 +20,7 @@ from mlreg.errors import InvalidInput
 
 SETTINGS: dict[str, Any] = {
     "rich_markup_mode": None,
-    "context_settings": {"max_content_width": 100},
+    "context_settings": {"max_content_width": 100, "help_option_names": ["--help", "-h"]},
 }
 
 
@@ -158,12 +158,44 @@ def load(verb: Verb) -> Any:
     return typer.main.get_command(single)
 
 
+# What the same thing is called elsewhere.
+_ELSEWHERE = {
+    "list": ("ls", "dir", "versions", "models", "all"),
+    "show": ("get", "describe", "info", "inspect", "view", "cat", "details"),
+    "delete": ("rm", "remove", "del", "destroy", "drop", "unregister"),
+    "register": ("add", "push", "upload", "publish", "save", "new", "import", "log-model"),
+    "activate": ("deploy", "enable", "use", "set", "switch", "release", "rollout", "start"),
+    "deactivate": ("undeploy", "disable", "withdraw"),
+    "rollback": ("undo", "revert", "restore", "back"),
+    "promote": ("champion", "approve", "graduate"),
+    "route": ("split", "traffic", "weights", "routes"),
+    "predict": ("infer", "ask", "run", "score", "query", "invoke", "classify"),
+    "feedback": ("label", "truth", "labels", "rate"),
+    "perf": ("status", "stats", "metrics", "report", "performance", "monitor", "top"),
+    "compare": ("diff", "versus", "vs"),
+    "abtest": ("test", "experiment", "experiments", "ab", "canary", "tests"),
+    "log": ("logs", "predictions", "tail"),
+    "history": ("revisions", "rollbacks", "changes"),
+    "alias": ("tag", "stage", "name"),
+    "doctor": ("check", "verify", "fsck", "health", "repair"),
+    "config": ("settings", "configure", "options"),
+    "init": ("create", "setup", "install"),
+    "conclude": ("end", "finish", "close", "decide"),
+    "analyze": ("results", "analyse", "result", "report", "analysis"),
+    "stop": ("cancel", "abort", "kill"),
+    "accept": ("add", "allow", "import"),
+    "revoke": ("rm", "remove", "delete", "deny"),
+}
+
+
 def unknown_verb(name: str, known: list[str], *, group: str = "mlreg") -> InvalidInput:
     """The error for a verb that does not exist, with what may have been meant."""
     from difflib import get_close_matches
 
     from mlreg.names import safe
 
-    close = get_close_matches(name, known)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    verbs = {verb: verb for verb in known}
+    words = {word: verb for verb in known for word in _ELSEWHERE.get(verb, ())} | verbs
+    close = [name] if name in words else get_close_matches(name, words, n=1)
+    meant = f"did you mean {group} {words[close[0]]}? " if close else ""
     return InvalidInput(f"there is no command {safe(name)}", hint=f"{meant}see: {group} --help")

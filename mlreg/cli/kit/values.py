@@ -22,12 +22,12 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def percent(text: str) -> float:
-    """A percentage: a plain decimal of ASCII digits."""
-    if not _DECIMAL.fullmatch(text):
+    """A percentage: a plain decimal of ASCII digits; the sign behind it may be left out."""
+    if not _DECIMAL.fullmatch(text.removesuffix("%")):
         raise InvalidInput(
             f"{safe(text)} is not a percentage", hint="write it as a plain number: 20 or 2.5"
         )
-    return float(text)
+    return float(text.removesuffix("%"))
 
 
 def number(text: str) -> float:

@@ -22,6 +22,7 @@ _MODULES = {
     "Choice": "traffic",
     "Prediction": "predictions",
     "PredictionLog": "predictions",
+    "PredictionTrail": "predictions",
     "FeedbackReceipt": "predictions",
     "PerformanceReport": "performance",
     "EventList": "audit",

@@ -9,3 +9,6 @@ create table holds (
 
 insert into holds (model, kind, id, revision_before)
 select model, 'experiment', test_id, revision_before from experiments where state = 'running';
+
+-- Which request a prediction came with.
+create index requests_of_prediction on requests (prediction);
