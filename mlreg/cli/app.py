@@ -20,7 +20,7 @@ VERBS = (
     Verb("attach", "Give a version that has only metadata its artifact, once.", _VERSIONS),
     Verb("next", "Say which versions could be registered next.", _VERSIONS),
     Verb("list", "List versions with their status, traffic and requests.", _VERSIONS),
-    Verb("show", "Show everything about a version, or about a model.", _VERSIONS),
+    Verb("show", "Show everything about a version, a model, or a prediction.", _VERSIONS),
     Verb("compare", "Compare two versions, metric by metric, offline and live.", _VERSIONS),
     Verb("alias", "Point an alias such as champion at a version.", _VERSIONS),
     Verb("archive", "Retire a version so that it can get no traffic.", _VERSIONS),

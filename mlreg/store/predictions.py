@@ -96,11 +96,12 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """An answer (JSON), its status, and what the version gives: `class`, `number`, or not known."""
+    """An answer (JSON), its status, and its version with what that gives: a kind, or not known."""
 
     output: str | None
     status: int
     kind: str | None
+    version: int
 
 
 class SegmentRow(NamedTuple):
@@ -206,7 +207,7 @@ class Predictions:
         """What was answered, by id, for those of the ids that exist."""
         kinds = dict(self._connection.execute(KINDS).fetchall())
         rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
-        return {row[0]: Outcome(row[1], row[2], kinds.get(row[3])) for row in rows}
+        return {row[0]: Outcome(row[1], row[2], kinds.get(row[3]), row[3]) for row in rows}
 
     def by_segment(self, model_key: int, key: str, *, since: int, until: int) -> list[SegmentRow]:
         """Live counts by version and the value of a segment key; reads the rows of the window."""

@@ -47,6 +47,29 @@ def test_every_verb_has_help_with_an_example(run: Run, verb) -> None:
     assert f"$ mlreg {verb.name}" in shown.out
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ls", "mlreg list"), ("rm", "mlreg delete"), ("get", "mlreg show"),
+        ("describe", "mlreg show"), ("status", "mlreg perf"), ("deploy", "mlreg activate"),
+        ("undo", "mlreg rollback"), ("deplyo", "mlreg activate"), ("abtest ls", "mlreg abtest list"),
+        ("trust rm", "mlreg trust revoke"),
+    ],
+)  # fmt: skip
+def test_the_words_of_neighbours_are_known(run: Run, typed: str, meant: str) -> None:
+    lost = run(*typed.split())
+    assert lost.code == 2
+    assert f"did you mean {meant}? see:" in lost.err
+
+
+def test_help_is_there_under_all_its_names(run: Run) -> None:
+    whole = run("--help").out
+    assert run("-h").out == run("help").out == whole
+    assert run("help", "abtest", "create").out == run("abtest", "create", "-h").out
+    assert "has no commands of its own" in run("help", "list", "x").err
+    assert "there is no command nosuch" in run("help", "nosuch").err
+
+
 def test_every_error_has_an_exit_code_of_its_branch() -> None:
     known = subclasses(errors.MlregError)
     assert not [error for error in known if exit_code(error) is ExitCode.UNEXPECTED]
@@ -58,7 +81,8 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
     lost = run("lst")
     assert lost.code == 2
     assert (
-        lost.err == "error: there is no command lst\nhint: did you mean list? see: mlreg --help\n"
+        lost.err
+        == "error: there is no command lst\nhint: did you mean mlreg list? see: mlreg --help\n"
     )
     assert "there is no command \\x1b[31m" in run("\x1b[31m").err
 
@@ -66,7 +90,7 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("list", "--nope"), ("show", "a", "b"), ("activate",), ("--nope",), ("list", "--status"),
+        ("list", "--nope"), ("show", "a", "b", "c"), ("activate",), ("--nope",), ("list", "--status"),
         ("list", "--status", "odd"), ("log", "-n"), ("promote", "m@1", "--expect-revision", "-1"),
         ("perf", "--since"), ("register",),
     ],

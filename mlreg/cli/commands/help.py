@@ -13,7 +13,9 @@ def help_(
     ctx: typer.Context,
     command: list[str] | None = argument("[COMMAND]...", "The command, such as abtest create."),
 ) -> None:
-    """Show the help of a command, as --help behind it does.
+    """Show the help of a command.
+
+    It is what --help or -h behind the command shows.
 
     $ mlreg help activate
     $ mlreg help abtest create

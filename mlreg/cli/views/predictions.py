@@ -151,7 +151,15 @@ def _truth(entry: LoggedPrediction) -> Content:
 @blocks.register
 def _(receipt: FeedbackReceipt) -> Iterable[Block]:
     repeated = f", {count(receipt.duplicates)} known already" if receipt.duplicates else ""
-    yield Line(f"recorded {count(receipt.recorded)}{repeated}")
+    verb = "would be recorded" if receipt.dry_run else "recorded"
+    said = count(receipt.recorded)
+    yield Line(f"{said} {verb}{repeated}" if receipt.dry_run else f"{verb} {said}{repeated}")
+    if receipt.unusual_labels:
+        named = ", ".join(f"{label} ({count(n)})" for label, n in receipt.unusual_labels.items())
+        total = sum(receipt.unusual_labels.values())
+        what = "label is none" if total == 1 else "labels are none"
+        yield Line(f"{count(total)} {what} of the version's classes: {named}", "yellow")
+        yield Line("they count as wrong answers; --strict-labels refuses them", "yellow")
     if receipt.unknown:
         some = ", ".join(map(str, receipt.unknown[:10]))
         more = " …" if len(receipt.unknown) > 10 else ""
