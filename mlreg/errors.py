@@ -207,3 +207,9 @@ class Inconclusive(MlregError):
     """There is not enough data for a verdict."""
 
     code = "inconclusive"
+
+
+class OutputFailed(MlregError):
+    """The results could not be written to stdout."""
+
+    code = "output_failed"

@@ -232,6 +232,23 @@ def open_registry(
     return Registry(config.find_registry(path), actor=actor, runner=runner)
 
 
+def open_with_worker(path: Path | None, *, actor: str | None) -> Registry:
+    """Open a registry whose models run in a process of their own, which is started first."""
+    from mlreg.artifacts.runners import make_worker
+
+    folder = config.find_registry(path)
+    settings = config.load_settings(folder)
+    allow_shared = settings.flag("allow_shared")
+    runner = make_worker(ObjectStore(folder / config.OBJECTS, allow_shared=allow_shared), settings)
+    # It imports scikit-learn while this process opens the registry.
+    runner.start()
+    try:
+        return Registry(folder, actor=actor, runner=runner)
+    except BaseException:
+        runner.close()
+        raise
+
+
 def init_registry(path: str | Path = ".", *, actor: str | None = None) -> Registry:
     """Create a registry in a folder, which is made if need be, and open it.
 

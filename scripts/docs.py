@@ -139,9 +139,7 @@ def _list(errors: list[type[MlregError]], code: int) -> str:
 
 
 def subclasses(base: type[MlregError]) -> Iterator[type[MlregError]]:
-    """All errors below a base, those of the command line included."""
-    import mlreg.cli.exit_codes  # noqa: F401 - it brings errors of its own
-
+    """All errors below a base."""
     for child in base.__subclasses__():
         yield child
         yield from subclasses(child)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 from importlinter.cli import lint_imports
 
@@ -24,6 +25,29 @@ def test_imports_go_down_only(
     monkeypatch.chdir(ROOT)
     status = lint_imports(cache_dir=str(tmp_path))
     assert status == 0, capsys.readouterr().out
+
+
+def test_no_modules_import_one_another_not_even_inside_functions() -> None:
+    graph = grimp.build_graph("mlreg", cache_dir=None)
+    needed = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert needed["mlreg.cli.session"] >= {"mlreg.cli.views", "mlreg.cli.stdout"}
+    assert knotted(needed) == {}
+
+
+def test_a_circle_of_imports_is_found() -> None:
+    needed = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert knotted(needed) == {"b": {"c"}, "c": {"b"}}
+
+
+def knotted(needed: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is left without the modules that need none of those left, or that none of them needs."""
+    left = {name: set(others) for name, others in needed.items()}
+    while True:
+        wanted = set().union(*left.values()) if left else set()
+        inner = {name for name, others in left.items() if others and name in wanted}
+        if inner == set(left):
+            return left
+        left = {name: left[name] & inner for name in inner}
 
 
 @pytest.mark.process

@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any
 
 from mlreg.artifacts import confinement, wire
-from mlreg.artifacts.confinement import Descriptors
+from mlreg.artifacts.confinement.descriptors import Descriptors
 from mlreg.artifacts.flavors import DEFAULT, Flavor, flavor
 from mlreg.artifacts.objects import read_verified
 from mlreg.entities.versions import Signature

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from mlreg.cli.kit.groups import LazyGroup, Verb
-from mlreg.cli.session import CONTEXT_SETTINGS, Globals, RegistryOption, TracebackOption
+from mlreg.cli.kit.groups import SETTINGS, LazyGroup, Verb
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.session import REGISTRY, TRACEBACK, Globals
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"
 _PREDICT, _LOOK_AFTER = "Predict and measure", "Look after"
@@ -18,7 +20,7 @@ VERBS = (
     Verb("attach", "Give a version that has only metadata its artifact, once.", _VERSIONS),
     Verb("next", "Say which versions could be registered next.", _VERSIONS),
     Verb("list", "List versions with their status, traffic and requests.", _VERSIONS),
-    Verb("show", "Show everything about a version, or about a model.", _VERSIONS),
+    Verb("show", "Show everything about a version, a model, or a prediction.", _VERSIONS),
     Verb("compare", "Compare two versions, metric by metric, offline and live.", _VERSIONS),
     Verb("edit", "Change what is kept about a model.", _VERSIONS),
     Verb("alias", "Point an alias such as champion at a version.", _VERSIONS),
@@ -41,6 +43,7 @@ VERBS = (
     Verb("config", "Show or change settings.", _LOOK_AFTER),
     Verb("doctor", "Check that the registry holds what it promises.", _LOOK_AFTER),
     Verb("selftest", "Simulate tests through the real routing and store.", _LOOK_AFTER),
+    Verb("help", "Show the help of a command.", _LOOK_AFTER),
     Verb("demo", "Show the main job on real data, command by command.", _LOOK_AFTER),
 )
 BY_NAME = {verb.name: verb for verb in VERBS}
@@ -70,20 +73,15 @@ class Verbs(LazyGroup):
         return 0
 
 
-app = typer.Typer(
-    cls=Verbs,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings=CONTEXT_SETTINGS,
-)
+app = typer.Typer(cls=Verbs, pretty_exceptions_enable=False, **SETTINGS)
 
 
 @app.callback(invoke_without_command=True)
 def mlreg(
     ctx: typer.Context,
-    registry: RegistryOption = None,
-    traceback: TracebackOption = False,  # noqa: ARG001  # read from the line itself
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    registry: Path | None = REGISTRY,
+    traceback: bool = TRACEBACK,  # noqa: ARG001  # read from the line itself
+    version: bool = flag("--version", "Show the version and end."),
 ) -> None:
     """Know which version of a model should answer, and prove it.
 

@@ -27,12 +27,6 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-class OutputFailed(errors.MlregError):
-    """The results could not be written to stdout."""
-
-    code = "output_failed"
-
-
 # The nearest ancestor in this table decides.
 OF_ERROR: dict[type[errors.MlregError], ExitCode] = {
     errors.InvalidInput: ExitCode.USAGE,
@@ -44,7 +38,7 @@ OF_ERROR: dict[type[errors.MlregError], ExitCode] = {
     errors.NoActiveVersion: ExitCode.NO_ACTIVE_VERSION,
     errors.CheckFailed: ExitCode.CHECK_FAILED,
     errors.Inconclusive: ExitCode.INCONCLUSIVE,
-    OutputFailed: ExitCode.STORE,
+    errors.OutputFailed: ExitCode.STORE,
 }
 
 

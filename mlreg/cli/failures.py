@@ -10,9 +10,9 @@ from typing import Any
 
 import typer
 
-from mlreg.cli.exit_codes import ExitCode, OutputFailed, exit_code
+from mlreg.cli.exit_codes import ExitCode, exit_code
 from mlreg.cli.kit.flags import has_flag
-from mlreg.errors import InvalidInput, MlregError
+from mlreg.errors import InvalidInput, MlregError, OutputFailed
 from mlreg.names import safe
 
 _LONGEST = 1000
@@ -93,12 +93,3 @@ def _line(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
-
-
-def unknown_verb(name: str, known: list[str], *, group: str = "mlreg") -> InvalidInput:
-    """The error for a verb that does not exist, with what may have been meant."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
-    return InvalidInput(f"there is no command {safe(name)}", hint=f"{meant}see: {group} --help")

@@ -75,7 +75,7 @@ def _make_text_writable() -> None:
 
 
 def _note(message: Warning | str, *_: object, **__: object) -> None:
-    from mlreg.cli.output import note
+    from mlreg.cli.stdout import note
 
     note(f"note: {message}")
 

@@ -1,32 +1,16 @@
-"""Results to stdout: JSON, one field, or blocks for people. Notes go to stderr."""
+"""Records for programs: a line of JSON, or the values of one field."""
 
 from __future__ import annotations
 
-import errno
 import re
-import sys
-from contextlib import suppress
 
-from mlreg.cli.exit_codes import OutputFailed
+from mlreg.cli.stdout import ENDLESS
 from mlreg.errors import InvalidInput
 from mlreg.jsonable import JsonValue, dumps, jsonable
 from mlreg.names import safe
 
 # Valid inside JSON, yet a terminal would act on them: C1 controls, bidirectional marks, separators.
 _ACTING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_NO_LIMIT = sys.maxsize
-
-
-def emit(record: object, *, as_json: bool, field: str | None) -> None:
-    """Print one record in the form that is wanted."""
-    if field is not None:
-        write("".join(f"{line}\n" for line in field_lines(jsonable(record), field)))
-    elif as_json:
-        write(json_line(record))
-    else:
-        from mlreg.cli.views import show
-
-        show(record)
 
 
 def json_line(record: object) -> str:
@@ -37,18 +21,18 @@ def json_line(record: object) -> str:
     return f"{text}\n"
 
 
-def field_lines(document: JsonValue, path: str) -> list[str]:
+def field_lines(record: object, path: str) -> str:
     """The values at a dotted path, through lists, one line each.
 
     Raises:
         InvalidInput: There is no such field; the hint lists those that there are.
     """
-    values = [document]
+    values = [jsonable(record)]
     done: list[str] = []
     for name in path.split("."):
         values = [_step(value, name, done) for value in _flat(values)]
         done.append(name)
-    return [_raw(value) for value in _flat(values)]
+    return "".join(f"{_raw(value)}\n" for value in _flat(values))
 
 
 def _flat(values: list[JsonValue]) -> list[JsonValue]:
@@ -71,47 +55,5 @@ def _raw(value: JsonValue) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return safe(value, longest=_NO_LIMIT)
+        return safe(value, longest=ENDLESS)
     return json_line(value).rstrip("\n")
-
-
-def write(text: str) -> None:
-    """Write results to stdout at once, in UTF-8 whatever the locale says.
-
-    Raises:
-        OutputFailed: They could not be written.
-        BrokenPipeError: Nobody reads them any more.
-    """
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        _give_up(error)
-
-
-def write_text(text: str) -> None:
-    """Write text for people to stdout, with escapes for what the terminal cannot show.
-
-    Raises:
-        OutputFailed: It could not be written.
-        BrokenPipeError: Nobody reads it any more.
-    """
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        _give_up(error)
-
-
-def _give_up(error: OSError) -> None:
-    if error.errno == errno.EPIPE:
-        raise BrokenPipeError from None
-    raise OutputFailed(f"the results could not be written: {error.strerror}") from None
-
-
-def note(text: str) -> None:
-    """Say something beside the result."""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(f"{safe(text, longest=_NO_LIMIT)}\n")
-        sys.stderr.flush()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mlreg.cli.kit.bundles import Bundle
+from mlreg.cli.kit.parameters import Bundle, flag, option
 from mlreg.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,20 +27,10 @@ def path(text: str | Path) -> Path:
     return Path(os.fsdecode(str(text).encode("utf-8", "surrogateescape")))
 
 
-CONTEXT_SETTINGS: dict[str, Any] = {"max_content_width": 100}
-
-RegistryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--registry",
-        metavar="PATH",
-        parser=path,
-        help="The registry to use; else MLREG_REGISTRY, else the one here or above.",
-    ),
-]
-TracebackOption = Annotated[
-    bool, typer.Option("--traceback", help="Show where an error came from.")
-]
+REGISTRY = option(
+    "--registry PATH", "The registry to use; else MLREG_REGISTRY, else the one here or above.", path
+)
+TRACEBACK = flag("--traceback", "Show where an error came from.")
 
 
 class Globals(NamedTuple):
@@ -69,21 +59,27 @@ class Session(NamedTuple):
 
     def open(self, *, actor: str | None = None, worker: bool = False) -> Registry:
         """Open the registry; with a worker for what runs models."""
-        if worker:
-            from mlreg.cli.workers import open_with_worker
+        from mlreg.registry import open_registry, open_with_worker
 
-            return open_with_worker(self.registry, actor=actor)
-        from mlreg.registry import open_registry
-
-        return open_registry(self.registry, actor=actor)
+        return (open_with_worker if worker else open_registry)(self.registry, actor=actor)
 
     def emit(self, record: object, *, said: str | None = None) -> None:
         """Print a result in the form that is wanted; people may get a sentence instead."""
-        from mlreg.cli.output import emit
-        from mlreg.entities.documents import Sentence
+        if not self.is_for_people:
+            from mlreg.cli.stdout import write
 
-        shown = record if said is None or not self.is_for_people else Sentence(text=said)
-        emit(shown, as_json=self.json, field=self.field)
+            write(self.line(record))
+        else:
+            from mlreg.cli.views import show
+            from mlreg.entities.documents import Sentence
+
+            show(record if said is None else Sentence(text=said))
+
+    def line(self, record: object) -> str:
+        """A record as programs get it: JSON on a line, or the values of one field, each on one."""
+        from mlreg.cli.output import field_lines, json_line
+
+        return json_line(record) if self.field is None else field_lines(record, self.field)
 
     def emit_all(self, records: list[Any], together: object) -> None:
         """Print records one a line for programs, and as one view for people."""
@@ -95,31 +91,26 @@ class Session(NamedTuple):
     def note(self, text: str) -> None:
         """Say something beside the result, on stderr, where a person reads the result."""
         if self.is_for_people:
-            from mlreg.cli.output import note
+            from mlreg.cli.stdout import note
 
             note(text)
 
     def suggest(self, command: str) -> None:
         """Say which command a person may want next, on a terminal only."""
         if self.is_for_people and sys.stdout.isatty() and sys.stderr.isatty():
-            from mlreg.cli.output import note
+            from mlreg.cli.stdout import note
 
             note(f"next: {command}")
 
 
 def read_session(
     ctx: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            "--field",
-            metavar="NAME",
-            help="Print this field alone, one value a line; a dotted path goes deeper.",
-        ),
-    ] = None,
-    registry: RegistryOption = None,
-    traceback: Annotated[bool, typer.Option("--traceback", hidden=True)] = False,  # noqa: ARG001  # read from the line itself
+    json: bool = flag("--json", "Print the result as JSON."),
+    field: str | None = option(
+        "--field NAME", "Print this field alone, one value a line; a dotted path goes deeper."
+    ),
+    registry: Path | None = REGISTRY,
+    traceback: bool = flag("--traceback", "", hidden=True),  # noqa: ARG001  # read from the line itself
 ) -> Session:
     """What the options that every command has amount to."""
     said = ctx.find_root().obj

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -87,14 +87,43 @@ class Feedback:
     """Truth about one prediction: a label, a judgement, or a named value (exactly one).
 
     Attributes:
+        prediction_id: The id that came with the answer; None where `request_id` says which.
+        request_id: The id that the caller gave when it asked.
         name: `label` for a label or a judgement, else the name of the value.
     """
 
-    prediction_id: int
+    prediction_id: int | None = None
+    request_id: str | None = None
     name: str = LABEL
     label: Scalar | None = None
     correct: bool | None = None
     value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackEntry:
+    """What was said about a prediction at one time; the newest entry of a name counts."""
+
+    time: datetime
+    name: str
+    label: Scalar | None
+    correct: bool | None
+    value: float | None
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionTrail:
+    """A prediction with all that is known of it.
+
+    Attributes:
+        request_id: The caller's own id, if it came with one.
+        feedback: The oldest first.
+    """
+
+    prediction: LoggedPrediction
+    request_id: str | None
+    feedback: tuple[FeedbackEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +134,13 @@ class FeedbackReceipt:
         recorded: Entries that said something new.
         unknown: Ids that no prediction has; nothing is recorded for them.
         duplicates: Entries that repeat what is known; they are not stored again.
+        unusual_labels: Labels that are none of the version's classes, with how often they came;
+            they count as wrong answers.
+        dry_run: Nothing was recorded; this is what would have been.
     """
 
     recorded: int
-    unknown: tuple[int, ...]
+    unknown: tuple[int | str, ...]
     duplicates: int
+    unusual_labels: Mapping[str, int] = field(default_factory=dict)
+    dry_run: bool = False

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from mlreg.artifacts.runner import Answer, Batch, Failure
 from mlreg.entities.predictions import Prediction
 from mlreg.errors import (
     ArtifactError,
-    Conflict,
     MlregError,
     PredictionFailed,
     TrustNotAccepted,
 )
 from mlreg.inputs import Input
 from mlreg.jsonable import encode_plain
-from mlreg.names import safe
+from mlreg.services.requests import Token
 from mlreg.services.routes import Served
 from mlreg.store.predictions import Entry
-
-if TYPE_CHECKING:
-    from mlreg.store.store import Transaction
 
 _OK, _ERROR, _TIMEOUT = 0, 1, 2
 
@@ -32,12 +28,14 @@ class Request(NamedTuple):
     Attributes:
         value: The input itself, or text to read as one where `is_text`.
         problem: Why the line it came from holds no input; it is then answered by that error.
+        request_id: The same id gets the same answer and one row of the log.
     """
 
     value: object
     unit: str | None = None
     segment: Mapping[str, str] | None = None
     problem: str | None = None
+    request_id: str | None = None
 
 
 class Assigned(NamedTuple):
@@ -49,19 +47,7 @@ class Assigned(NamedTuple):
     revision: int
     role: int
     reason: str
-
-
-class Token(NamedTuple):
-    """What makes two requests the same: the caller's id, and the input's digest to prove it.
-
-    Attributes:
-        fits: Whether an earlier digest may be that of this input.
-    """
-
-    model_key: int
-    request_id: str
-    digest: str
-    fits: Callable[[str], bool]
+    token: Token | None
 
 
 class Refused(NamedTuple):
@@ -114,34 +100,6 @@ def unread(problem: str) -> Prediction:
         latency_ms=None,
         arm_reason=None,
         error=problem,
-    )
-
-
-def known_answer(tx: Transaction, token: Token) -> Prediction | None:
-    """The answer that this request got before.
-
-    Raises:
-        Conflict: The request id was used for another input.
-    """
-    known = tx.predictions.find_request(token.model_key, token.request_id)
-    if known is None:
-        return None
-    prediction_id, digest = known
-    if not token.fits(digest):
-        raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
-    row = tx.predictions.find(prediction_id)
-    if row is None:
-        return None
-    return Prediction(
-        prediction=row.prediction,
-        confidence=row.confidence,
-        model_version=row.model_version,
-        model_id=row.model_id,
-        model=row.model,
-        prediction_id=row.prediction_id,
-        revision=row.revision,
-        latency_ms=row.latency_ms,
-        arm_reason=row.arm_reason,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from mlreg.entities.predictions import LABEL, Feedback, FeedbackReceipt, Scalar
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_key, check_text, safe
 from mlreg.services.context import Context
+from mlreg.services.requests import LONGEST
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.rows import restored
 from mlreg.tallies import LARGEST_MEASURE
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
 CHUNK = 5000
+
+_SHOWN = 20  # labels that are quoted
 
 _HIGHEST_ID = 2**63 - 1
 
@@ -34,41 +39,47 @@ class FeedbackService:
 
     def record(
         self,
-        prediction_id: int,
+        prediction_id: int | None = None,
         label: Scalar | None = None,
         *,
+        request_id: str | None = None,
+        model: str | None = None,
         correct: bool | None = None,
         values: dict[str, float] | None = None,
         actor: str | None = None,
+        dry_run: bool = False,
     ) -> FeedbackReceipt:
         """Record the truth about one prediction.
 
         Args:
-            prediction_id: The id that came with the answer.
+            prediction_id: The id that came with the answer; None where a request id says which.
             label: What the answer should have been.
+            request_id: The id that the caller gave when it asked.
+            model: Whose request that was; None for the only model.
             correct: Whether the answer was right, where there is no label.
             values: Named numbers, such as a rating or a revenue.
             actor: Who says so; None for the registry's actor.
+            dry_run: Say what would become of it, and record nothing.
 
         Raises:
             NotFound: There is no such prediction.
             InvalidInput: Nothing was said, or a value is wrong.
         """
-        entries = [
-            Feedback(prediction_id=prediction_id, name=name, value=value)
-            for name, value in (values or {}).items()
-        ]
+        which = Feedback(prediction_id=prediction_id, request_id=request_id)
+        entries = [replace(which, name=name, value=value) for name, value in (values or {}).items()]
         if label is not None or correct is not None:
-            entries.insert(0, Feedback(prediction_id=prediction_id, label=label, correct=correct))
+            entries.insert(0, replace(which, label=label, correct=correct))
         if not entries:
             raise InvalidInput(
                 "feedback needs a label, a judgement or a value",
-                hint=f"mlreg feedback {prediction_id} LABEL, or --correct, or --value NAME=1",
+                hint=f"mlreg feedback {prediction_id or 42} LABEL, or --correct, or --value NAME=1",
             )
-        receipt = self.record_many(entries, actor=actor)
+        receipt = self.record_many(entries, model=model, actor=actor, dry_run=dry_run)
         if receipt.unknown:
+            what = "prediction" if request_id is None else "request"
             raise NotFound(
-                f"there is no prediction {prediction_id}", hint="see the newest: mlreg log"
+                f"there is no {what} {safe(str(receipt.unknown[0]))}",
+                hint="see the newest: mlreg log",
             )
         return receipt
 
@@ -76,8 +87,10 @@ class FeedbackService:
         self,
         entries: Iterable[Feedback],
         *,
+        model: str | None = None,
         actor: str | None = None,
         progress: Callable[[int], None] | None = None,
+        dry_run: bool = False,
     ) -> FeedbackReceipt:
         """Record feedback in bulk, in transactions of some thousand entries.
 
@@ -85,47 +98,94 @@ class FeedbackService:
 
         Args:
             entries: In the order in which they count: the last word on a prediction wins.
+            model: Whose requests are meant by request ids; None for the only model.
             actor: Who says so; None for the registry's actor.
             progress: Called with the number of entries after each transaction.
+            dry_run: Say what would become of them, and record nothing.
         """
-        recorded, duplicates, unknown = 0, 0, dict[int, None]()
-        stream = iter(entries)
+        total = Received()
+        stream, store = iter(entries), self._context.store
         while chunk := [checked(entry) for entry in islice(stream, CHUNK)]:
-            with self._context.store.write() as tx:
-                known, news, repeats = self.record_in(tx, chunk, actor)
-                while len(chunk) >= CHUNK and tx.summaries.fold(limit=4 * CHUNK):
+            with store.read() if dry_run else store.write() as tx:
+                total.add(self.record_in(tx, chunk, actor, model=model, dry_run=dry_run))
+                while not dry_run and len(chunk) >= CHUNK and tx.summaries.fold(limit=4 * CHUNK):
                     pass
-            unknown |= dict.fromkeys(e.prediction_id for e in chunk if e.prediction_id not in known)
-            recorded, duplicates = recorded + news, duplicates + repeats
             if progress:
                 progress(len(chunk))
-        return FeedbackReceipt(recorded=recorded, unknown=tuple(unknown), duplicates=duplicates)
+        return FeedbackReceipt(
+            recorded=total.recorded,
+            unknown=tuple(total.unknown),
+            duplicates=total.duplicates,
+            unusual_labels=dict(total.unusual.most_common(_SHOWN)),
+            dry_run=dry_run,
+        )
 
     def record_in(
-        self, tx: Transaction, chunk: list[Feedback], actor: str | None
-    ) -> tuple[set[int], int, int]:
-        """Record in a transaction under way: the ids that exist, what is new, what repeats.
+        self,
+        tx: Transaction,
+        chunk: list[Feedback],
+        actor: str | None,
+        *,
+        model: str | None = None,
+        dry_run: bool = False,
+    ) -> Received:
+        """Record in a transaction under way.
 
         What says no more than the newest row of its prediction and name is not stored: a file
         that is sent again leaves nothing, whoever sends it.
         """
-        ids = list({entry.prediction_id for entry in chunk})
-        outputs = tx.predictions.outputs(ids)
-        current = dict(tx.feedback.newest(ids))
+        known = [(entry, self._which(tx, entry, model)) for entry in chunk]
+        ids = list({key for _, key in known if key is not None})
+        outputs, current = tx.predictions.outputs(ids), dict(tx.feedback.newest(ids))
         at, author = self._context.clock(), self._context.author(actor)
-        rows, duplicates = [], 0
-        for entry in chunk:
-            if entry.prediction_id not in outputs:
+        rows, received = [], Received()
+        for entry, key in known:
+            if key is None or key not in outputs:
+                received.unknown[entry.request_id or key or 0] = None
                 continue
-            row = _row(entry, outputs[entry.prediction_id], at, author)
-            key = (row.prediction, row.name)
-            if current.get(key) == row.content:
-                duplicates += 1
+            row = _row(entry, key, outputs[key], at, author)
+            if current.get((key, row.name)) == row.content:
+                received.duplicates += 1
                 continue
-            current[key] = row.content
+            current[key, row.name] = row.content
             rows.append(row)
-        tx.feedback.append(rows)
-        return set(outputs), len(rows), duplicates
+            if self._is_unusual(tx, row, outputs[key]):
+                received.unusual[str(entry.label)] += 1
+        if not dry_run:
+            tx.feedback.append(rows)
+        received.recorded = len(rows)
+        return received
+
+    def _which(self, tx: Transaction, entry: Feedback, model: str | None) -> int | None:
+        """The prediction that an entry is about, if there is one."""
+        if entry.request_id is None:
+            return entry.prediction_id
+        found = tx.predictions.find_request(self._context.model(tx, model).key, entry.request_id)
+        return found[0] if found else None
+
+    def _is_unusual(self, tx: Transaction, row: FeedbackRow, outcome: Outcome) -> bool:
+        """Whether a label is none of the classes of the version that answered."""
+        if row.label is None or outcome.kind in (None, "number"):
+            return False
+        classes = tx.versions.classes(outcome.version)
+        return bool(classes) and json.loads(row.label) not in classes
+
+
+@dataclass
+class Received:
+    """What became of some entries."""
+
+    recorded: int = 0
+    duplicates: int = 0
+    unknown: dict[int | str, None] = field(default_factory=dict)
+    unusual: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Received) -> None:
+        """Add what became of more entries."""
+        self.recorded += other.recorded
+        self.duplicates += other.duplicates
+        self.unknown |= other.unknown
+        self.unusual += other.unusual
 
 
 def checked(entry: Feedback) -> Feedback:
@@ -134,9 +194,7 @@ def checked(entry: Feedback) -> Feedback:
     Raises:
         InvalidInput: It says nothing, or a value is wrong.
     """
-    key: object = entry.prediction_id  # a caller may not be typed
-    if isinstance(key, bool) or not isinstance(key, int) or not 0 < key <= _HIGHEST_ID:
-        raise InvalidInput(f"{safe(str(key))} is not the id of a prediction")
+    key = _checked_key(entry)
     if entry.value is not None:
         _check_value(entry.name, entry.value)
     elif entry.label is None and entry.correct is None:
@@ -146,6 +204,18 @@ def checked(entry: Feedback) -> Feedback:
     if entry.correct not in (None, True, False):
         raise InvalidInput(f"the judgement of prediction {key} must be true or false")
     return entry
+
+
+def _checked_key(entry: Feedback) -> int | str:
+    """Which prediction an entry is about, as its caller names it."""
+    key: object = entry.prediction_id  # a caller may not be typed
+    if (key is None) is (entry.request_id is None):
+        raise InvalidInput("feedback is about a prediction id or a request id: give one of them")
+    if entry.request_id is not None:
+        return check_text(entry.request_id, "request id", longest=LONGEST)
+    if isinstance(key, bool) or not isinstance(key, int) or not 0 < key <= _HIGHEST_ID:
+        raise InvalidInput(f"{safe(str(key))} is not the id of a prediction")
+    return key
 
 
 def _check_value(name: str, value: object) -> None:
@@ -159,7 +229,7 @@ def _check_value(name: str, value: object) -> None:
         )
 
 
-def _check_label(key: int, label: object) -> None:
+def _check_label(key: int | str, label: object) -> None:
     if not isinstance(label, str | int | float):
         kind = type(label).__name__
         raise InvalidInput(f"the label for prediction {key} must be a text or a number, not {kind}")
@@ -171,16 +241,20 @@ def _check_label(key: int, label: object) -> None:
         check_text(label, "label", longest=1000)
 
 
-def _row(entry: Feedback, outcome: Outcome, at: int, actor: str) -> FeedbackRow:
+def _row(entry: Feedback, key: int, outcome: Outcome, at: int, actor: str) -> FeedbackRow:
     if entry.value is not None:
-        value = float(entry.value)
-        return FeedbackRow(at, entry.prediction_id, entry.name, None, None, value, actor)
-    with restored("predictions", entry.prediction_id):
+        return FeedbackRow(at, key, entry.name, None, None, float(entry.value), actor)
+    with restored("predictions", key):
         answer = None if outcome.output is None else json.loads(outcome.output)
     label = entry.label if entry.label is None else _like(answer, entry.label)
+    if entry.correct is False and label is not None and _is_same(answer, label):
+        raise InvalidInput(
+            f"{safe(str(label))} is what was answered for prediction {key}, so it is not incorrect",
+            hint="give the right label, or --incorrect without one",
+        )
     correct = _is_correct(answer, label, entry.correct, outcome)
     text = None if label is None else json.dumps(label, ensure_ascii=False)
-    return FeedbackRow(at, entry.prediction_id, LABEL, text, correct, None, actor)
+    return FeedbackRow(at, key, LABEL, text, correct, None, actor)
 
 
 def _is_correct(
@@ -195,7 +269,11 @@ def _is_correct(
         return int(said)
     if outcome.kind is None and isinstance(answer, float):
         return None
-    return int(type(answer) is type(label) and answer == label)
+    return int(_is_same(answer, label))
+
+
+def _is_same(answer: Scalar | None, label: Scalar | None) -> bool:
+    return type(answer) is type(label) and answer == label
 
 
 def _like(answer: Scalar | None, label: Scalar) -> Scalar:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlreg.entities.predictions import LoggedPrediction
 from mlreg.entities.queries import frame
 
 if TYPE_CHECKING:
     from mlreg.clock import Moment
-    from mlreg.services.predictions import Predictions
 
 _AT_ONCE = 10_000
 
 
+class Log(Protocol):
+    """What has rows to read, the newest of them or those behind one."""
+
+    def log(
+        self, *, model: str | None, version: str | None, errors: bool, since: Moment,
+        limit: int, after: int,
+    ) -> list[LoggedPrediction]: ...  # fmt: skip
+
+
 def log_frame(
-    predictions: Predictions,
+    predictions: Log,
     *,
     model: str | None = None,
     version: str | None = None,

@@ -10,7 +10,7 @@ from mlreg.entities.audit import Diagnosis, Finding
 from mlreg.entities.traffic import Change
 from mlreg.errors import MlregError
 from mlreg.names import check_text
-from mlreg.services.checks import experiments, files, log, safety, traffic, trail, versions
+from mlreg.services.checks import audit, experiments, files, log, safety, traffic, trail, versions
 from mlreg.services.checks.findings import Examination, Mend, Problems
 from mlreg.services.context import Context
 from mlreg.store.health import guards_down
@@ -41,7 +41,7 @@ CHECKS = (
     Check("damage", safety.damage),
     Check("disk", safety.disk),
     Check("wal", files.wal),
-    Check("audit", trail.audit),
+    Check("audit", audit.audit),
     Check("models", versions.models),
     Check("versions", versions.versions),
     Check("aliases", versions.aliases),

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.artifacts.runner import Answer, Failure, Pending
-from mlreg.clock import Moment, moment
-from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
+from mlreg.entities.predictions import ROLES, Prediction
 from mlreg.errors import (
+    Conflict,
     InvalidInput,
-    NotFound,
     StoreError,
 )
-from mlreg.inputs import Input, check_input, parse_input
+from mlreg.inputs import check_input, parse_input
 from mlreg.jsonable import canonical
 from mlreg.names import check_key, check_text
 from mlreg.routing import choose
@@ -24,16 +23,15 @@ from mlreg.services.answers import (
     Assigned,
     Refused,
     Request,
-    Token,
     columns,
-    known_answer,
     prediction_of,
     raised,
     unread,
 )
 from mlreg.services.context import Context
-from mlreg.services.frames import log_frame
+from mlreg.services.log import LogReader
 from mlreg.services.privacy import Privacy
+from mlreg.services.requests import LONGEST, append_once, known_answer, token_of
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
@@ -45,25 +43,28 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
-_LONGEST_UNIT = 256
 
 
 # The inputs that one version gets, each with its place in the chunk.
 _Call = list[tuple[int, Assigned]]
 
 
-class _Chunk(NamedTuple):
-    """Inputs under way: each one assigned or refused, and the calls that answer them."""
+# An input on its way, why it has none, or what its request got before.
+_Ready = Assigned | str | Prediction
 
-    ready: list[Assigned | str]
+
+class _Chunk(NamedTuple):
+    """Inputs under way: each one assigned, refused or known, and the calls that answer them."""
+
+    ready: list[_Ready]
     calls: list[tuple[_Call, Pending]]
 
 
-class Predictions:
+class Predictions(LogReader):
     """Answers, and the log of them."""
 
     def __init__(self, context: Context, routes: Routes) -> None:
-        self._context = context
+        super().__init__(context)
         self._routes = routes
         self._privacy = Privacy(context.settings)
 
@@ -101,12 +102,13 @@ class Predictions:
             InvalidInput: The input is not what the model takes; nothing is logged.
             PredictionFailed: The model raised, hung, died or answered nonsense; that is logged.
         """
-        request = _checked(Request(value, unit, segment))
+        request = _checked(Request(value, unit, segment, request_id=request_id))
         route, forced = self._route(model, version)
         assigned = self._assign(route, forced, request, is_text=is_text, turn=None)
-        token = self._token(route, request_id, assigned.value)
-        if token and (known := self._find_answer(token)):
-            return known
+        if (token := assigned.token) is not None:
+            with self._context.store.read() as tx:
+                if known := known_answer(tx, token):
+                    return known
         if route.table.strategy == "round-robin" and not forced:
             assigned = self._take_turn(route, assigned, is_text=is_text)
         batch = self._submit([assigned]).result()
@@ -115,9 +117,13 @@ class Predictions:
         if token is None or isinstance(outcome, Failure):  # what failed may be asked again
             prediction_id = self._context.store.append_prediction(entry)
         else:
-            prediction_id, known = self._log_once(entry, token)
-            if known:
-                return known
+            with self._context.store.write(durable=False) as tx:
+                logged = append_once(tx, [(entry, token)])[0]
+            if isinstance(logged, Conflict):
+                raise logged
+            if isinstance(logged, Prediction):  # another process has answered meanwhile
+                return logged
+            prediction_id = logged
         self._fold_if_due(prediction_id, 1)
         if isinstance(outcome, Failure):
             raise raised(outcome, assigned, prediction_id)
@@ -156,56 +162,6 @@ class Predictions:
                 return
             under_way = started
 
-    def get(self, prediction_id: int) -> LoggedPrediction:
-        """One row of the log."""
-        with self._context.store.read() as tx:
-            found = tx.predictions.find(prediction_id)
-        if found is None:
-            raise NotFound(f"there is no prediction {prediction_id}")
-        return found
-
-    def log(
-        self,
-        *,
-        model: str | None = None,
-        version: str | None = None,
-        errors: bool = False,
-        since: Moment | None = None,
-        limit: int = 20,
-        after: int | None = None,
-    ) -> list[LoggedPrediction]:
-        """The newest rows of the log, the oldest of them first.
-
-        Args:
-            model: Only rows of this model.
-            version: Only rows of this version of it.
-            errors: Only failures.
-            since: An instant, how long ago (a timedelta), or microseconds since 1970; None: all.
-            limit: How many rows at most.
-            after: Only rows behind this id, the first `limit` of them: for following the log.
-        """
-        if limit < 1:
-            raise InvalidInput(f"the number of rows must be at least 1, not {limit}")
-        with self._context.store.read() as tx:
-            row = tx.models.get(model) if model else None
-            if version:
-                found = tx.versions.select(row or self._context.model(tx, None), version)
-            return tx.predictions.newest(
-                limit=limit,
-                model_key=row and row.key,
-                version_key=found.key if version else None,
-                errors=errors,
-                since=None if since is None else moment(since, now=self._context.clock()),
-                after=after,
-            )
-
-    frame = log_frame
-
-    def last_id(self) -> int:
-        """The id of the newest row; 0 if there is none."""
-        with self._context.store.read() as tx:
-            return tx.predictions.last_id()
-
     def signature(self, model: str | None = None, version: str | None = None) -> Signature:
         """What the version takes that would be asked; of the first arm, where there are several."""
         route, forced = self._route(model, version)
@@ -216,13 +172,14 @@ class Predictions:
     ) -> _Chunk:
         """Route the inputs of a chunk, and hand them to the runner, one call for each version."""
         route, forced = self._route(model, version)
-        ready: list[Assigned | str] = []
+        ready: list[_Ready] = []
         for request in batch:
             try:
                 checked = _checked(request)
                 ready.append(self._assign(route, forced, checked, is_text=is_text, turn=None))
             except InvalidInput as error:
                 ready.append(error.message)
+        self._look_up(ready)
         if route.table.strategy == "round-robin" and not forced:
             self._take_turns(route, ready, is_text=is_text)
         calls: dict[int, _Call] = {}
@@ -249,21 +206,56 @@ class Predictions:
                 seconds, is_call = batch.seconds / len(call), place == call[0][0]
                 entry = self._entry(assigned, outcome, seconds, is_call=is_call)
                 done[place] = entry, assigned, outcome
-        ids = self._log_entries([done[place][0] for place in sorted(done)])
+        logged = self._log_all([done[place] for place in sorted(done)])
         for place, item in enumerate(chunk.ready):
             if isinstance(item, str):
                 yield unread(item)
+            elif isinstance(item, Prediction):
+                yield item
             else:
-                entry, assigned, outcome = done[place]
-                yield prediction_of(entry, assigned, next(ids), outcome)
+                known = next(logged)
+                if isinstance(known, Prediction):
+                    yield known
+                elif isinstance(known, Conflict):
+                    yield unread(known.message)
+                else:
+                    entry, assigned, outcome = done[place]
+                    yield prediction_of(entry, assigned, known, outcome)
 
-    def _log_entries(self, entries: list[Entry]) -> Iterator[int]:
-        if not entries:
+    def _log_all(
+        self, done: list[tuple[Entry, Assigned, Answer | Failure]]
+    ) -> Iterator[int | Prediction | Conflict]:
+        """Log what was answered; of each its id, or what its request got before."""
+        if not done:
             return iter(())
         with self._context.store.write(durable=False) as tx:
-            ids = tx.predictions.append_many(entries)
-        self._fold_if_due(ids[-1], len(entries))
-        return iter(ids)
+            if any(assigned.token for _, assigned, _ in done):
+                entries = [
+                    (entry, None if isinstance(outcome, Failure) else assigned.token)
+                    for entry, assigned, outcome in done
+                ]
+                logged = append_once(tx, entries)
+            else:
+                logged = [*tx.predictions.append_many([entry for entry, _, _ in done])]
+        ids = [key for key in logged if isinstance(key, int)]
+        if ids:
+            self._fold_if_due(ids[-1], len(ids))
+        return iter(logged)
+
+    def _look_up(self, ready: list[_Ready]) -> None:
+        """Put what requests got before in the place of those that are sent again."""
+        asked = [
+            (place, item.token)
+            for place, item in enumerate(ready)
+            if isinstance(item, Assigned) and item.token
+        ]
+        if asked:
+            with self._context.store.read() as tx:
+                for place, token in asked:
+                    try:
+                        ready[place] = known_answer(tx, token) or ready[place]
+                    except Conflict as problem:
+                        ready[place] = problem.message
 
     def _route(self, model: str | None, version: str | None) -> tuple[Route, Served | None]:
         """The model's route, and the version that is insisted on."""
@@ -291,7 +283,9 @@ class Predictions:
             value = parse_input(signature, request.value)
         else:
             value = check_input(signature, request.value)
-        return Assigned(value, request, arm, route.revision, role, reason)
+        asked = request.request_id
+        token = None if asked is None else token_of(self._privacy, route.model, asked, value)
+        return Assigned(value, request, arm, route.revision, role, reason, token)
 
     def _take_turn(self, route: Route, assigned: Assigned, *, is_text: bool) -> Assigned:
         # Only now: an input that is refused must not use up a turn.
@@ -299,7 +293,7 @@ class Predictions:
             turn = tx.models.take_turns(route.model.key, 1)
         return self._assign(route, None, assigned.request, is_text=is_text, turn=turn)
 
-    def _take_turns(self, route: Route, ready: list[Assigned | str], *, is_text: bool) -> None:
+    def _take_turns(self, route: Route, ready: list[_Ready], *, is_text: bool) -> None:
         """Give each input its turn, in place; one that was refused must not use up a turn."""
         waiting = [(place, a) for place, a in enumerate(ready) if isinstance(a, Assigned)]
         with self._context.store.write(durable=False) as tx:
@@ -311,31 +305,6 @@ class Predictions:
                 )
             except InvalidInput as error:  # this version takes other inputs than the first one
                 ready[place] = error.message
-
-    def _token(self, route: Route, request_id: str | None, value: Input) -> Token | None:
-        if request_id is None:
-            return None
-        check_text(request_id, "request id", longest=_LONGEST_UNIT)
-        text, salt = canonical(value), route.model.salt
-        digest = self._privacy.request_digest(text, salt)
-        fits = partial(self._privacy.is_same_input, text=text, salt=salt)
-        return Token(route.model.key, request_id, digest, fits)
-
-    def _find_answer(self, token: Token) -> Prediction | None:
-        with self._context.store.read() as tx:
-            return known_answer(tx, token)
-
-    def _log_once(self, entry: Entry, token: Token) -> tuple[int, Prediction | None]:
-        """The new row's id; or 0 and the answer that another process gave meanwhile."""
-        with self._context.store.write(durable=False) as tx:
-            known = known_answer(tx, token)
-            if known:
-                return 0, known
-            prediction_id = tx.predictions.append(entry)
-            tx.predictions.remember_request(
-                token.model_key, token.request_id, prediction_id, token.digest
-            )
-            return prediction_id, None
 
     def _entry(
         self,
@@ -379,10 +348,10 @@ def _checked(request: Request) -> Request:
     if request.problem:
         raise InvalidInput(request.problem)
     if request.unit is not None:
-        check_text(request.unit, "user", longest=_LONGEST_UNIT)
+        check_text(request.unit, "user", longest=LONGEST)
         if not request.unit:
             raise InvalidInput("the user must not be empty")
     for name, value in (request.segment or {}).items():
         check_key(name, "segment")
-        check_text(value, f"segment {name}", longest=_LONGEST_UNIT)
+        check_text(value, f"segment {name}", longest=LONGEST)
     return request

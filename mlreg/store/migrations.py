@@ -51,6 +51,12 @@ def m004_seals(db: UtilsDatabase) -> None:
 
 
 @migrations()
+def m005_holds(db: UtilsDatabase) -> None:
+    """Who holds a model's traffic."""
+    db.executescript(_sql("m005_holds"))
+
+
+@migrations()
 def m006_errors_and_classes(db: UtilsDatabase) -> None:
     """How far numbers are off, classes by answer and label, and which way values are better."""
     db.executescript(_sql("m006_errors_and_classes"))

@@ -34,6 +34,7 @@ ROW = """
         select max(id) from feedback where prediction = p.id and name = 'label'
     )
 """
+REQUEST_OF = "select request_id from requests where prediction = :id"
 BY_ID = ROW + " where p.id = :id"
 FILTER = """
     where p.id > :after
@@ -115,11 +116,12 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """An answer (JSON), its status, and what the version gives: `class`, `number`, or not known."""
+    """An answer (JSON), its status, and its version with what that gives: a kind, or not known."""
 
     output: str | None
     status: int
     kind: str | None
+    version: int
 
 
 class SegmentPlace(NamedTuple):
@@ -162,6 +164,11 @@ class Predictions:
         values = {"model": model_key, "request_id": request_id}
         row = self._connection.execute(BY_REQUEST, values).fetchone()
         return (row[0], row[1]) if row else None
+
+    def request_of(self, prediction_id: int) -> str | None:
+        """The request id that a prediction came with, or None."""
+        row = self._connection.execute(REQUEST_OF, {"id": prediction_id}).fetchone()
+        return row[0] if row else None
 
     def find(self, prediction_id: int) -> LoggedPrediction | None:
         """The row of this id, or None."""
@@ -224,7 +231,7 @@ class Predictions:
         kinds = dict(self._connection.execute(KINDS).fetchall())
         query = OUTPUTS.replace(":each_id", self._connection.each_of("ids"))
         rows = self._connection.execute(query, {"ids": self._connection.listed(ids)})
-        return {row[0]: Outcome(row[1], row[2], kinds.get(row[3])) for row in rows}
+        return {row[0]: Outcome(row[1], row[2], kinds.get(row[3]), row[3]) for row in rows}
 
     def by_segment(
         self, model_key: int, key: str, *, since: int, until: int

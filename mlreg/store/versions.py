@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mlreg.clock import from_micros
+from mlreg.entities.predictions import Scalar
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Seal, Signature, Status, Version
 from mlreg.errors import NotFound
@@ -73,6 +74,7 @@ DELETE_ALIASES = "delete from aliases where version = :key"
 CHILDREN = """
     select version from versions where parent = :key and deleted_at is null order by precedence
 """
+SIGNATURE = "select signature from versions where key = :key"
 SEAL = """
     insert into seals (version, key, signature, at, actor)
     values (:version, :key, :signature, :at, :actor)
@@ -113,6 +115,7 @@ class Versions:
     def __init__(self, connection: Connection, models: Models) -> None:
         self._connection = connection
         self._models = models
+        self._classes: dict[int, tuple[Scalar, ...]] = {}
 
     def get(self, ref: Reference) -> Version:
         """The version that a reference names; a bare name stands for the only or the latest one.
@@ -145,6 +148,14 @@ class Versions:
         return self._one(BY_VERSION, model=model.key, version=selector) or self._one(
             BY_VERSION, model=model.key, version=str(parse_version(selector))
         )
+
+    def classes(self, key: int) -> tuple[Scalar, ...]:
+        """The classes of a version; none where it has none, or they are not known."""
+        if not self._classes.get(key):  # an artifact may have been attached meanwhile
+            (text,) = self._connection.execute(SIGNATURE, {"key": key}).fetchone()
+            signature = load_signature(text)
+            self._classes[key] = signature.classes if signature else ()
+        return self._classes[key]
 
     def by_key(self, key: int) -> Version:
         """The version with this key, which must exist."""

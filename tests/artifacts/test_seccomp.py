@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from mlreg.artifacts.confinement import Descriptors
+from mlreg.artifacts.confinement.descriptors import Descriptors
 from mlreg.artifacts.confinement.landlock import handled
 from mlreg.artifacts.confinement.seccomp import program
 

@@ -149,7 +149,7 @@ def test_clusters_multiply_the_size():
         ("srm 5 5 --weights 0,0", "all 0"),
         ("srm 5 5 --weights 1,nan", "not a number"),
         ("srm 5 5 --threshold 1", "the threshold lies between 0 and 1"),
-        ("pwoer", "did you mean power?"),
+        ("pwoer", "did you mean mlreg abtest power?"),
     ],
 )
 def test_bad_input_is_a_usage_error_of_three_lines(line, complaint):

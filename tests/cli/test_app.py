@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import pytest
 
 from mlreg import errors
 from mlreg.cli.app import VERBS, command
-from mlreg.cli.exit_codes import OF_ERROR, ExitCode, OutputFailed, exit_code
+from mlreg.cli.exit_codes import OF_ERROR, ExitCode, exit_code
 from mlreg.cli.failures import report
 from tests.cli.conftest import Run
 
@@ -23,7 +25,8 @@ def subclasses(base: type[errors.MlregError]) -> set[type[errors.MlregError]]:
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_the_table_says_what_the_docstring_says(verb) -> None:
     module = import_module(verb.module)
-    function = vars(module).get(verb.name) or vars(module)[f"{verb.name}_"]
+    names = vars(module)
+    function = module if verb.is_group else names.get(verb.name) or names[f"{verb.name}_"]
     assert inspect.getdoc(function).splitlines()[0] == verb.help
 
 
@@ -44,10 +47,33 @@ def test_every_verb_has_help_with_an_example(run: Run, verb) -> None:
     assert f"$ mlreg {verb.name}" in shown.out
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ls", "mlreg list"), ("rm", "mlreg delete"), ("get", "mlreg show"),
+        ("describe", "mlreg show"), ("status", "mlreg perf"), ("deploy", "mlreg activate"),
+        ("undo", "mlreg rollback"), ("deplyo", "mlreg activate"), ("abtest ls", "mlreg abtest list"),
+        ("trust rm", "mlreg trust revoke"),
+    ],
+)  # fmt: skip
+def test_the_words_of_neighbours_are_known(run: Run, typed: str, meant: str) -> None:
+    lost = run(*typed.split())
+    assert lost.code == 2
+    assert f"did you mean {meant}? see:" in lost.err
+
+
+def test_help_is_there_under_all_its_names(run: Run) -> None:
+    whole = run("--help").out
+    assert run("-h").out == run("help").out == whole
+    assert run("help", "abtest", "create").out == run("abtest", "create", "-h").out
+    assert "has no commands of its own" in run("help", "list", "x").err
+    assert "there is no command nosuch" in run("help", "nosuch").err
+
+
 def test_every_error_has_an_exit_code_of_its_branch() -> None:
     known = subclasses(errors.MlregError)
     assert not [error for error in known if exit_code(error) is ExitCode.UNEXPECTED]
-    assert len({code for error, code in OF_ERROR.items() if error is not OutputFailed}) == 9
+    assert len({code for error, code in OF_ERROR.items() if error is not errors.OutputFailed}) == 9
     assert exit_code(errors.RevisionMoved) == 4
 
 
@@ -55,7 +81,8 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
     lost = run("lst")
     assert lost.code == 2
     assert (
-        lost.err == "error: there is no command lst\nhint: did you mean list? see: mlreg --help\n"
+        lost.err
+        == "error: there is no command lst\nhint: did you mean mlreg list? see: mlreg --help\n"
     )
     assert "there is no command \\x1b[31m" in run("\x1b[31m").err
 
@@ -63,7 +90,7 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("list", "--nope"), ("show", "a", "b"), ("activate",), ("--nope",), ("list", "--status"),
+        ("list", "--nope"), ("show", "a", "b", "c"), ("activate",), ("--nope",), ("list", "--status"),
         ("list", "--status", "odd"), ("log", "-n"), ("promote", "m@1", "--expect-revision", "-1"),
         ("perf", "--since"), ("register",),
     ],
@@ -196,6 +223,20 @@ def test_completion_knows_names_versions_and_aliases(
     assert complete_setting("tim") == ["timeout"]
     monkeypatch.setenv("MLREG_REGISTRY", "/nowhere")
     assert complete_ref("s") == []
+
+
+def test_a_shell_can_complete_whatever_says_so(serving: Run) -> None:
+    completing = [p for p in parameters(command()) if p._custom_shell_complete is not None]
+    assert {parameter.name for parameter in completing} >= {"ref", "model", "test_id", "key"}
+    for parameter in completing:
+        assert parameter.shell_complete(None, "no-such-beginning") == []
+
+
+def parameters(found: Any) -> Iterator[Any]:
+    """All parameters of a command and of those below it."""
+    yield from found.params
+    for verb in getattr(found, "table", ()):
+        yield from parameters(found.get_command(None, verb.name))
 
 
 def test_verbs_are_loaded_once() -> None:

@@ -1,4 +1,4 @@
-"""Fields, JSON, plain blocks, numbers for people, and the parsing of options."""
+"""Fields, JSON, plain blocks, numbers for people, and the parsing of values."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreg.cli import options
-from mlreg.cli.kit.bundles import Bundle, flatten
+from mlreg.cli.kit import values
+from mlreg.cli.kit.parameters import Bundle, flatten
 from mlreg.cli.output import field_lines, json_line
 from mlreg.cli.views import formats
 from mlreg.cli.views.blocks import Cell, Column, Fields, Line, Table, plain
@@ -38,15 +38,15 @@ DOCUMENT = {
     ],
 )  # fmt: skip
 def test_a_field_is_printed_raw_one_value_a_line(path: str, lines: list[str]) -> None:
-    assert field_lines(DOCUMENT, path) == lines  # type: ignore[arg-type]
+    assert field_lines(DOCUMENT, path).splitlines() == lines
 
 
 def test_an_unknown_field_names_those_that_there_are() -> None:
     with pytest.raises(InvalidInput, match="no field size in models") as caught:
-        field_lines(DOCUMENT, "models.size")  # type: ignore[arg-type]
+        field_lines(DOCUMENT, "models.size")
     assert caught.value.hint == "the fields are: version, tags"
     with pytest.raises(InvalidInput, match="no field deeper in name"):
-        field_lines(DOCUMENT, "name.deeper")  # type: ignore[arg-type]
+        field_lines(DOCUMENT, "name.deeper")
 
 
 @given(st.dictionaries(st.text(), st.text() | st.floats() | st.integers()))
@@ -83,20 +83,20 @@ def test_numbers_are_written_for_people() -> None:
 
 @given(st.floats(min_value=0, max_value=100).map(lambda x: f"{x:.2f}"))
 def test_plain_decimals_are_percentages(text: str) -> None:
-    assert options.percent(text) == options.percent(f"+{text}") == float(text)
+    assert values.percent(text) == values.percent(f"+{text}") == float(text)
 
 
 @pytest.mark.parametrize("text", ["", " 5", "5 ", "1e1", "nan", "1_0", "0x1", "\uff15", "-0", ".5"])
 def test_anything_else_is_no_percentage(text: str) -> None:
     with pytest.raises(InvalidInput, match="not a percentage"):
-        options.percent(text)
+        values.percent(text)
 
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "1e999", "1_0", "\uff15", "0x1", "1e"])
 def test_numbers_are_finite_and_in_ascii(text: str) -> None:
-    assert options.number("-1.5e-3") == -0.0015
+    assert values.number("-1.5e-3") == -0.0015
     with pytest.raises(InvalidInput, match="not a number"):
-        options.number(text)
+        values.number(text)
 
 
 def read(one: int = 1, two: str = "b") -> str:

@@ -40,12 +40,41 @@ def test_who_expected_another_revision_is_told_with_4(serving: Run) -> None:
 
 @pytest.mark.parametrize(
     "percent",
-    ["nan", "inf", "1e400", "1e1", "1_0", "0x10", "\uff15", " 5", "", "101", "-5", "1.234", "5%"],
+    [
+        "nan",
+        "inf",
+        "1e400",
+        "1e1",
+        "1_0",
+        "0x10",
+        "\uff15",
+        " 5",
+        "",
+        "101",
+        "-5",
+        "1.234",
+        "%",
+        "5%%",
+    ],
 )
 def test_what_is_no_percentage_is_refused(serving: Run, percent: str) -> None:
     refused = serving("activate", "sentiment@2.0.0", f"--traffic={percent}")
     assert (refused.code, refused.out) == (2, "")
     assert 1 <= len(refused.err.splitlines()) <= 3
+
+
+def test_a_share_may_have_its_sign_and_a_version_its_model_beside_it(serving: Run) -> None:
+    for words in (
+        ("sentiment@2.0.0", "--traffic", "30%"), ("sentiment", "2.0.0", "--traffic", "31"),
+        ("2.0.0", "--traffic", "32"), ("2.0.0", "-m", "sentiment", "--traffic", "33"),
+    ):  # fmt: skip
+        after = serving("activate", *words, "--json")
+        assert after.code == 0, after.err
+        share = float(words[-1].removesuffix("%"))
+        assert after.json["arms"][1]["traffic_percent"] == share
+    assert serving("activate", "sentiment@2.0.0", "1.0.0").code == 2
+    assert serving("rollback", "-m", "sentiment").code == 0
+    assert serving("rollback", "other", "-m", "sentiment").code == 2
 
 
 def test_an_unknown_strategy_is_refused_in_three_lines(serving: Run) -> None:

@@ -97,9 +97,15 @@ def test_what_was_said_before_a_correction_is_news_again_for_each_name(alone: Re
 
 
 def test_a_judgement_beside_the_same_label_is_news(alone: Registry):
-    for correct in (None, False, False, True):
-        alone.feedback.record(1, "positive", correct=correct)
-    assert [row.correct for row in trail(alone)] == [1, 0, 1]
+    for correct in (None, True, True, False):
+        alone.feedback.record(1, "negative", correct=correct)
+    assert [row.correct for row in trail(alone)] == [0, 1, 0]
+
+
+def test_what_was_answered_cannot_be_the_right_label_and_incorrect(alone: Registry):
+    with pytest.raises(InvalidInput, match="is what was answered for prediction 1"):
+        alone.feedback.record(1, "positive", correct=False)
+    assert trail(alone) == []
 
 
 def test_labels_that_are_sent_again_leave_the_tables_as_they_were(sentiment: Registry):
@@ -279,7 +285,7 @@ def test_feedback_that_says_nothing_sensible_is_refused(alone: Registry, given: 
     assert trail(alone) == []
 
 
-@pytest.mark.parametrize("key", [0, -1, 2**63, 10**30, True, "1", 1.0, None])
+@pytest.mark.parametrize("key", [0, -1, 2**63, 10**30, True, "1", 1.0])
 def test_what_is_no_id_is_refused(alone: Registry, key):
     with pytest.raises(InvalidInput, match="is not the id of a prediction"):
         alone.feedback.record(key, "positive")

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from mlreg.artifacts.confinement.descriptors import Descriptors
+
 WALLS = ("limits", "landlock", "seccomp")
 THREADS = (
     "OMP_NUM_THREADS",
@@ -44,20 +46,6 @@ class Wall(NamedTuple):
 
     stands: bool
     detail: str = ""
-
-
-class Descriptors(NamedTuple):
-    """Those that the worker was given, and what may be done with them.
-
-    Attributes:
-        last: None up to this one can be closed or replaced.
-        written: Those that may be written to.
-        received: The one that other descriptors come through.
-    """
-
-    last: int
-    written: tuple[int, ...]
-    received: int
 
 
 def raise_walls(wanted: Iterable[str], descriptors: Descriptors) -> dict[str, Wall]:

@@ -15,7 +15,8 @@ import struct
 import sys
 from typing import NamedTuple
 
-from mlreg.artifacts.confinement import Descriptors, kernel
+from mlreg.artifacts.confinement import kernel
+from mlreg.artifacts.confinement.descriptors import Descriptors
 
 # Whether the numbers below mean what they should: the calls of another architecture differ.
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

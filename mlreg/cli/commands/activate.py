@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.changes import emit_change
-from mlreg.cli.options import ChangeOptions, RefArgument, StrategyOption, parser, percent
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.kit.values import percent
+from mlreg.cli.options import STRATEGY, ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.traffic import Strategy
 
 
 def activate(
     session: SessionOptions,
-    ref: RefArgument,
+    ref: RefOptions,
     change: ChangeOptions,
-    traffic: Annotated[
-        float,
-        typer.Option(
-            "--traffic", metavar="PCT", parser=parser(percent), help="Its share, 0 to 100."
-        ),
-    ] = 100,
-    strategy: StrategyOption = None,
+    traffic: float = option("--traffic PCT", "Its share, 0 to 100.", percent, default=100),
+    strategy: Strategy | None = STRATEGY,
 ) -> None:
     """Give a version its share of the traffic.
 

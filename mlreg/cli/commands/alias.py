@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import AuthorOptions, RefArgument
+from mlreg.cli.kit.parameters import argument, flag
+from mlreg.cli.options import REF, AuthorOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
 
 
 def alias(
     session: SessionOptions,
-    ref: RefArgument,
     change: AuthorOptions,
-    alias: Annotated[
-        str | None,
-        typer.Argument(metavar="[ALIAS]", show_default=False, help="champion, challenger, …"),
-    ] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove the alias instead.")] = False,
+    ref: str = REF,
+    alias: str | None = argument("[ALIAS]", "champion, challenger, …"),
+    delete: bool = flag("--delete", "Remove the alias instead."),
 ) -> None:
     """Point an alias such as champion at a version.
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import AuthorOptions, RefArgument
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.options import AuthorOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def archive(
     session: SessionOptions,
-    ref: RefArgument,
+    ref: RefOptions,
     change: AuthorOptions,
-    restore: Annotated[bool, typer.Option("--restore", help="Take it back.")] = False,
+    restore: bool = flag("--restore", "Take it back."),
 ) -> None:
     """Retire a version so that it can get no traffic.
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from mlreg.cli.commands.register import InputOption, NoCheckOption, TrustOption
-from mlreg.cli.options import AuthorOptions, RefArgument
+from mlreg.cli.commands.register import INPUT, NO_CHECK, TRUST
+from mlreg.cli.kit.parameters import argument
+from mlreg.cli.options import REF, AuthorOptions
 from mlreg.cli.session import SessionOptions, path
+from mlreg.entities.versions import InputKind
 
 
 def attach(
     session: SessionOptions,
-    ref: RefArgument,
-    artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", parser=path, help="A joblib or pickle file.")
-    ],
     change: AuthorOptions,
-    input: InputOption = None,  # the option's name
-    trust: TrustOption = False,
-    no_check: NoCheckOption = False,
+    ref: str = REF,
+    artifact: Path = argument("ARTIFACT", "A joblib or pickle file.", path),
+    input: InputKind | None = INPUT,
+    trust: bool = TRUST,
+    no_check: bool = NO_CHECK,
 ) -> None:
     """Give a version that has only metadata its artifact, once.
 

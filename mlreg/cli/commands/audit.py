@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import ModelOption, SinceOption, moment
+from mlreg.cli.kit.values import moment
+from mlreg.cli.options import MODEL, SINCE
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import EventList
 
 
-def audit(session: SessionOptions, model: ModelOption = None, since: SinceOption = None) -> None:
+def audit(
+    session: SessionOptions,
+    model: str | None = MODEL,
+    since: str | None = SINCE,
+) -> None:
     """List who changed what, when and why.
 
     With --json one event a line, each with the state before and after, and a hash that covers the

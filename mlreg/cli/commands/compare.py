@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.kit.completion import complete_ref
-from mlreg.cli.options import RefArgument
+from mlreg.cli.kit.parameters import argument
+from mlreg.cli.options import REF
 from mlreg.cli.session import SessionOptions
 
 
 def compare(
     session: SessionOptions,
-    left: RefArgument,
-    right: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF", help="The one to compare it with.", autocompletion=complete_ref
-        ),
-    ],
+    left: str = REF,
+    right: str = argument("REF", "The one to compare it with.", complete="ref"),
 ) -> None:
     """Compare two versions, metric by metric, offline and live.
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from mlreg.cli.kit.completion import complete_setting
+from mlreg.cli.kit.parameters import argument, flag
 from mlreg.cli.options import AuthorOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import SettingList
@@ -18,24 +15,10 @@ from mlreg.errors import InvalidInput
 def config(
     session: SessionOptions,
     change: AuthorOptions,
-    key: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[KEY]",
-            show_default=False,
-            help="A setting.",
-            autocompletion=complete_setting,
-        ),
-    ] = None,
-    value: Annotated[
-        str | None, typer.Argument(metavar="[VALUE]", show_default=False, help="Its new value.")
-    ] = None,
-    unset: Annotated[
-        bool, typer.Option("--unset", help="Take it out of the file instead.")
-    ] = False,
-    own: Annotated[
-        bool, typer.Option("--user", help="Your own settings, for all registries.")
-    ] = False,
+    key: str | None = argument("[KEY]", "A setting.", complete="setting"),
+    value: str | None = argument("[VALUE]", "Its new value."),
+    unset: bool = flag("--unset", "Take it out of the file instead."),
+    own: bool = flag("--user", "Your own settings, for all registries."),
 ) -> None:
     """Show or change settings.
 

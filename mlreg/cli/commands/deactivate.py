@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from mlreg.cli.asking import confirm
 from mlreg.cli.changes import emit_change
-from mlreg.cli.options import ChangeOptions, RefArgument, YesOption
+from mlreg.cli.options import YES, ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def deactivate(
-    session: SessionOptions, ref: RefArgument, change: ChangeOptions, yes: YesOption = False
+    session: SessionOptions,
+    ref: RefOptions,
+    change: ChangeOptions,
+    yes: bool = YES,
 ) -> None:
     """Take a version out of the traffic.
 

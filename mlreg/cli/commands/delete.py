@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from mlreg.cli.asking import confirm
-from mlreg.cli.options import AuthorOptions, DryRunOption, RefArgument, YesOption
+from mlreg.cli.options import DRY_RUN, YES, AuthorOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
 def delete(
     session: SessionOptions,
-    ref: RefArgument,
+    ref: RefOptions,
     change: AuthorOptions,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
+    dry_run: bool = DRY_RUN,
+    yes: bool = YES,
 ) -> None:
     """Delete a version and its artifact; its predictions stay.
 

@@ -9,10 +9,11 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from mlreg.cli.kit.parameters import argument
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.errors import AlreadyExists, Conflict, InvalidInput, MlregError, StoreReadOnly
 
@@ -42,10 +43,7 @@ class DemoReport:
 
 def demo(
     session: SessionOptions,
-    directory: Annotated[
-        Path | None,
-        typer.Argument(metavar="[DIR]", help="A new or empty folder; else a temporary one."),
-    ] = None,
+    directory: Path | None = argument("[DIR]", "A new or empty folder; else a temporary one."),
 ) -> None:
     """Show the main job on real data, command by command.
 

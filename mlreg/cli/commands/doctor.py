@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from mlreg.cli.asking import confirm
-from mlreg.cli.options import AuthorOptions, DryRunOption, YesOption
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.options import DRY_RUN, YES, AuthorOptions
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.errors import ArtifactError, InvalidInput, StoreError
 
@@ -23,18 +22,11 @@ _ARTIFACTS = "artifacts"
 def doctor(
     session: SessionOptions,
     change: AuthorOptions,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out the checks that read the whole log.")
-    ] = False,
-    repair: Annotated[
-        bool,
-        typer.Option("--repair", help="Put right what can be derived or the audit trail proves."),
-    ] = False,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First work out the summaries anew from the log.")
-    ] = False,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
+    quick: bool = flag("--quick", "Leave out the checks that read the whole log."),
+    repair: bool = flag("--repair", "Put right what can be derived or the audit trail proves."),
+    rebuild: bool = flag("--rebuild", "First work out the summaries anew from the log."),
+    dry_run: bool = DRY_RUN,
+    yes: bool = YES,
 ) -> None:
     """Check that the registry holds what it promises.
 

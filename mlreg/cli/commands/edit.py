@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
-import typer
-
-from mlreg.cli.options import AuthorOptions, NameArgument, pairs
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.kit.values import pairs
+from mlreg.cli.options import AuthorOptions, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
 
@@ -17,22 +17,17 @@ if TYPE_CHECKING:
 def edit(
     session: SessionOptions,
     change: AuthorOptions,
-    name: NameArgument = None,
-    value_better: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--value-better",
-            metavar="VALUE=up|down|none",
-            help="Which way a feedback value is better; can be repeated.",
-        ),
-    ] = None,
+    name: NameOptions,
+    value_better: list[str] | None = option(
+        "--value-better VALUE=up|down|none",
+        "Which way a feedback value is better; can be repeated.",
+    ),
 ) -> None:
     """Change what is kept about a model.
 
-    That is, which way its feedback values are better.
-
-    From then on perf compares them with a verdict and lets them decide, and experiments on
-    value:NAME know the direction. What an experiment has frozen stays.
+    That is, which way its feedback values are better. From then on perf compares them with a
+    verdict and lets them decide, and experiments on value:NAME know the direction. What an
+    experiment has frozen stays.
 
     $ mlreg edit sentiment --value-better clicks=up --value-better refunds=down
     $ mlreg edit sentiment --value-better clicks=none

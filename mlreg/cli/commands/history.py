@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import LimitOption, NameArgument
+from mlreg.cli.options import LIMIT, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import RevisionList
 
 
-def history(session: SessionOptions, name: NameArgument = None, limit: LimitOption = 20) -> None:
+def history(
+    session: SessionOptions,
+    name: NameOptions,
+    limit: int = LIMIT,
+) -> None:
     """List the revisions of a model's traffic.
 
     Each change of traffic is one, the newest first: when, who, why, and the split from then on.

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from mlreg.cli.options import ActorOption
+from mlreg.cli.kit.parameters import argument
+from mlreg.cli.options import ACTOR
 from mlreg.cli.session import SessionOptions, path
 from mlreg.entities.documents import Place
 
 
 def init(
     session: SessionOptions,
-    folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", parser=path, help="The folder; made if need be.")
-    ] = Path(),
-    actor: ActorOption = None,
+    folder: Path = argument(
+        "[DIR]", "The folder; made if need be.", path, default=Path(), show_default=True
+    ),
+    actor: str | None = ACTOR,
 ) -> None:
     """Create a registry in a folder.
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.kit.completion import complete_model
+from mlreg.cli.kit.parameters import argument, option
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import VersionList
 from mlreg.entities.versions import Status
@@ -14,17 +10,9 @@ from mlreg.entities.versions import Status
 
 def list_(
     session: SessionOptions,
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            show_default=False,
-            help="Only this model.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    status: Annotated[Status | None, typer.Option("--status", help="Only these.")] = None,
-    tag: Annotated[str | None, typer.Option("--tag", metavar="T", help="Only with this.")] = None,
+    name: str | None = argument("[NAME]", "Only this model.", complete="model"),
+    status: Status | None = option("--status", "Only these."),
+    tag: str | None = option("--tag T", "Only with this."),
 ) -> None:
     """List versions with their status, traffic and requests.
 

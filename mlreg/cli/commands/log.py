@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from mlreg.cli.options import LimitOption, ModelOption, SinceOption, VersionOption, moment
-from mlreg.cli.session import SessionOptions
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.kit.values import moment
+from mlreg.cli.options import LIMIT, MODEL, SINCE, VERSION
+from mlreg.cli.session import Session, SessionOptions
 from mlreg.entities.documents import PredictionLog
+
+if TYPE_CHECKING:
+    from mlreg.entities.predictions import LoggedPrediction
+    from mlreg.registry import Registry
+
+_PAUSE_SECONDS = 0.5
+_AT_ONCE = 1000
 
 
 def log(
     session: SessionOptions,
-    model: ModelOption = None,
-    version: VersionOption = None,
-    since: SinceOption = None,
-    errors: Annotated[bool, typer.Option("--errors", help="Only failed ones.")] = False,
-    limit: LimitOption = 20,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with new ones as they come, until Ctrl-C.")
-    ] = False,
+    model: str | None = MODEL,
+    version: str | None = VERSION,
+    since: str | None = SINCE,
+    errors: bool = flag("--errors", "Only failed ones."),
+    limit: int = LIMIT,
+    follow: bool = flag("--follow", "Go on with new ones as they come, until Ctrl-C."),
 ) -> None:
     """List logged predictions.
 
@@ -35,8 +40,28 @@ def log(
             model=model, version=version, errors=errors, since=moment(since), limit=limit
         )
         if follow:
-            from mlreg.cli.streams.following import follow_log
-
-            follow_log(session, registry, rows, model=model, version=version, errors=errors)
+            _follow(session, registry, rows, model=model, version=version, errors=errors)
         else:
             session.emit(PredictionLog(predictions=rows))
+
+
+def _follow(
+    session: Session, registry: Registry, rows: list[LoggedPrediction], **wanted: Any
+) -> None:
+    """Print rows, and then each new one, until the reader has enough."""
+    from time import sleep
+
+    from mlreg.cli.stdout import write, write_text
+    from mlreg.cli.views.predictions import line
+
+    last = rows[-1].prediction_id if rows else registry.predictions.last_id()
+    while True:
+        for row in rows:
+            if session.is_for_people:
+                write_text(line(row))
+            else:
+                write(session.line(row))
+            last = row.prediction_id
+        if len(rows) < _AT_ONCE:
+            sleep(_PAUSE_SECONDS)
+        rows = registry.predictions.log(**wanted, limit=_AT_ONCE, after=last)

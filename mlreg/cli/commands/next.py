@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.kit.completion import complete_model
+from mlreg.cli.kit.parameters import argument
 from mlreg.cli.session import SessionOptions
 
 
 def next_(
-    session: SessionOptions,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The model.", autocompletion=complete_model)
-    ],
+    session: SessionOptions, name: str = argument("NAME", "The model.", complete="model")
 ) -> None:
     """Say which versions could be registered next.
 

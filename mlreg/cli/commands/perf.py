@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
-import typer
-
-from mlreg.cli.kit.completion import complete_selector
-from mlreg.cli.options import NameArgument, SinceOption, breakdown, moment
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.kit.values import breakdown, moment
+from mlreg.cli.options import SINCE, NameOptions
 from mlreg.cli.session import SessionOptions
 
 
 def perf(
     session: SessionOptions,
-    name: NameArgument = None,
-    since: SinceOption = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Up to this, written likewise.")
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="VERSION",
-            help="Compare with this one; else the champion, else the one with most requests.",
-            autocompletion=complete_selector,
-        ),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="WHAT",
-            help="hour, day or revision: the trend; label: class by class; segment:KEY.",
-        ),
-    ] = None,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-if",
-            metavar="CONDITION",
-            help="End with exit code 10 if it holds for an active version; can be repeated. "
-            "All that can be said is in docs/conditions.md.",
-        ),
-    ] = None,
+    name: NameOptions,
+    since: str | None = SINCE,
+    until: str | None = option("--until TIME", "Up to this, written likewise."),
+    baseline: str | None = option(
+        "--baseline VERSION",
+        "Compare with this one; else the champion, else the one with most requests.",
+        complete="selector",
+    ),
+    by: str | None = option(
+        "--by WHAT", "hour, day or revision: the trend; label: class by class; segment:KEY."
+    ),
+    fail_if: list[str] | None = option(
+        "--fail-if CONDITION",
+        "End with exit code 10 if it holds for an active version; can be repeated. "
+        "All that can be said is in docs/conditions.md.",
+    ),
 ) -> None:
     """Report how the versions do, and which one the evidence favours.
 

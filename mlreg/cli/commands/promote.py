@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from mlreg.cli.changes import emit_change
-from mlreg.cli.options import ChangeOptions, RefArgument
+from mlreg.cli.options import ChangeOptions, RefOptions
 from mlreg.cli.session import SessionOptions
 
 
-def promote(session: SessionOptions, ref: RefArgument, change: ChangeOptions) -> None:
+def promote(
+    session: SessionOptions,
+    ref: RefOptions,
+    change: ChangeOptions,
+) -> None:
     """Give a version all traffic and the alias champion.
 
     What served before stays the target of the next rollback.

@@ -3,78 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from mlreg.cli.options import AuthorOptions, number, pairs, parser
+from mlreg.cli.kit.parameters import argument, flag, option
+from mlreg.cli.kit.values import json_or_text, number, pairs
+from mlreg.cli.options import AuthorOptions
 from mlreg.cli.session import Session, SessionOptions, path
-from mlreg.cli.streams.lines import json_or_text
 from mlreg.entities.versions import InputKind
 from mlreg.services.numbering import Bump
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version
 
-ArtifactArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[ARTIFACT]",
-        parser=path,
-        show_default=False,
-        help="A joblib or pickle file; without one only metadata is kept.",
-    ),
-]
-InputOption = Annotated[
-    InputKind | None,
-    typer.Option("--input", help="What the model takes, where that cannot be inferred."),
-]
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="Let the artifact run any code when it is loaded.")
-]
-NoCheckOption = Annotated[
-    bool, typer.Option("--no-check", help="Do not load the artifact to see what it is.")
-]
+ARTIFACT = argument(
+    "[ARTIFACT]", "A joblib or pickle file; without one only metadata is kept.", path
+)
+INPUT = option("--input", "What the model takes, where that cannot be inferred.")
+TRUST = flag("--trust", "Let the artifact run any code when it is loaded.")
+NO_CHECK = flag("--no-check", "Do not load the artifact to see what it is.")
 
 
 def register(
     session: SessionOptions,
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME[@VERSION]", help="The model and the version, such as sentiment@1.0.0."
-        ),
-    ],
     change: AuthorOptions,
-    artifact: ArtifactArgument = None,
-    bump: Annotated[
-        Bump | None, typer.Option("--bump", help="Count up from the highest version instead.")
-    ] = None,
-    accuracy: Annotated[
-        float | None,
-        typer.Option("--accuracy", metavar="F", parser=parser(number), help="0 to 1, offline."),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", metavar="NAME=F", help="An offline metric; can be repeated."),
-    ] = None,
-    meta: Annotated[
-        list[str] | None,
-        typer.Option("--meta", metavar="KEY=VALUE", help="JSON or text; can be repeated."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="T", help="A tag; can be repeated.")
-    ] = None,
-    description: Annotated[
-        str, typer.Option("--description", metavar="S", show_default=False, help="For people.")
-    ] = "",
-    parent: Annotated[
-        str | None,
-        typer.Option("--parent", metavar="VERSION", help="The version this one was made from."),
-    ] = None,
-    input: InputOption = None,  # the option's name
-    trust: TrustOption = False,
-    no_check: NoCheckOption = False,
+    ref: str = argument("NAME[@VERSION]", "The model and the version, such as sentiment@1.0.0."),
+    artifact: Path | None = ARTIFACT,
+    bump: Bump | None = option("--bump", "Count up from the highest version instead."),
+    accuracy: float | None = option("--accuracy F", "0 to 1, offline.", number),
+    metric: list[str] | None = option("--metric NAME=F", "An offline metric; can be repeated."),
+    meta: list[str] | None = option("--meta KEY=VALUE", "JSON or text; can be repeated."),
+    tag: list[str] | None = option("--tag T", "A tag; can be repeated."),
+    description: str = option("--description S", "For people.", default="", show_default=False),
+    parent: str | None = option("--parent VERSION", "The version this one was made from."),
+    input: InputKind | None = INPUT,
+    trust: bool = TRUST,
+    no_check: bool = NO_CHECK,
 ) -> None:
     """Add a version of a model.
 

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.changes import emit_change
-from mlreg.cli.kit.completion import complete_selector
-from mlreg.cli.options import ChangeOptions, LimitOption, NameArgument, parser, whole_number
+from mlreg.cli.kit.parameters import flag, option
+from mlreg.cli.kit.values import whole_number
+from mlreg.cli.options import LIMIT, ChangeOptions, NameOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import RollbackList
 
 
 def rollback(
     session: SessionOptions,
+    name: NameOptions,
     change: ChangeOptions,
-    name: NameArgument = None,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="VERSION",
-            help="Give this version, which served before, all traffic.",
-            autocompletion=complete_selector,
-        ),
-    ] = None,
-    to_revision: Annotated[
-        int | None,
-        typer.Option(
-            "--to-revision",
-            metavar="N",
-            parser=parser(whole_number),
-            help="Take the split of this revision.",
-        ),
-    ] = None,
-    history: Annotated[
-        bool, typer.Option("--history", help="List the rollbacks instead of making one.")
-    ] = False,
-    limit: LimitOption = 20,
+    to: str | None = option(
+        "--to VERSION", "Give this version, which served before, all traffic.", complete="selector"
+    ),
+    to_revision: int | None = option(
+        "--to-revision N", "Take the split of this revision.", whole_number
+    ),
+    history: bool = flag("--history", "List the rollbacks instead of making one."),
+    limit: int = LIMIT,
 ) -> None:
     """Put an earlier state of the traffic in force again.
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.changes import emit_change
-from mlreg.cli.kit.completion import complete_model
-from mlreg.cli.options import ChangeOptions, StrategyOption, pairs, percent
+from mlreg.cli.kit.parameters import argument, option
+from mlreg.cli.kit.values import pairs, percent
+from mlreg.cli.options import STRATEGY, ChangeOptions
 from mlreg.cli.session import SessionOptions
+from mlreg.entities.traffic import Strategy
 from mlreg.errors import InvalidInput
 
 
 def route(
     session: SessionOptions,
     change: ChangeOptions,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME] [VERSION=PCT]...",
-            show_default=False,
-            help="The model, and the whole split: it sums to 100.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    strategy: StrategyOption = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="U", help="Say who would answer this user.")
-    ] = None,
+    words: list[str] | None = argument(
+        "[NAME] [VERSION=PCT]...",
+        "The model, and the whole split: it sums to 100.",
+        complete="model",
+    ),
+    strategy: Strategy | None = STRATEGY,
+    user: str | None = option("--user U", "Say who would answer this user."),
 ) -> None:
     """Show or set the whole split of a model's traffic.
 

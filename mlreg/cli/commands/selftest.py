@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import parser, whole_number
+from mlreg.cli.kit.parameters import flag, option
+from mlreg.cli.kit.values import whole_number
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
 
 
 def selftest(
     session: SessionOptions,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer simulations, with wider bounds.")
-    ] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", metavar="N", parser=parser(whole_number), help="Of the outcomes; else fixed."
-        ),
-    ] = None,
+    quick: bool = flag("--quick", "Fewer simulations, with wider bounds."),
+    seed: int | None = option("--seed N", "Of the outcomes; else fixed.", whole_number),
 ) -> None:
     """Simulate tests through the real routing and store.
 

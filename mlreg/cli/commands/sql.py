@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from mlreg.cli.options import limit as row_limit
-from mlreg.cli.options import parser
+from mlreg.cli.kit.parameters import argument, flag, option
+from mlreg.cli.kit.values import STDIN
+from mlreg.cli.kit.values import limit as row_limit
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.clock import parse_duration
 from mlreg.entities.documents import RowSet
@@ -18,40 +17,22 @@ if TYPE_CHECKING:
     from mlreg.entities.queries import Rows
 
 _FOR_PEOPLE = 1000
-_STDIN = "-"
 
 
 def sql(
     session: SessionOptions,
-    query: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[QUERY]",
-            show_default=False,
-            help="One statement that reads, - for stdin; left out: list tables and columns.",
-        ),
-    ] = None,
-    values: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[VALUE]...", show_default=False, help="What stands for each ? of the query."
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "-n",
-            "--limit",
-            metavar="N",
-            parser=parser(row_limit),
-            show_default="1000 for people, all for programs",
-            help="How many rows at most.",
-        ),
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option("--timeout", metavar="TIME", help="How long it may take: 90s, 10m.")
-    ] = "60s",
-    csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    query: str | None = argument(
+        "[QUERY]", "One statement that reads, - for stdin; left out: list tables and columns."
+    ),
+    values: list[str] | None = argument("[VALUE]...", "What stands for each ? of the query."),
+    limit: int | None = option(
+        "-n --limit N",
+        "How many rows at most.",
+        row_limit,
+        show_default="1000 for people, all for programs",
+    ),
+    timeout: str = option("--timeout TIME", "How long it may take: 90s, 10m.", default="60s"),
+    csv: bool = flag("--csv", "Print the rows as CSV."),
 ) -> None:
     """Read the registry with a query of your own.
 
@@ -72,14 +53,14 @@ def sql(
         if query is None:
             found = registry.tables()
         else:
-            text = sys.stdin.read() if query == _STDIN else query
+            text = sys.stdin.read() if query == STDIN else query
             found = registry.query(text, values or (), limit=most, seconds=seconds)
     _print(session, found, csv=csv)
 
 
 def _print(session: Session, found: Rows, *, csv: bool) -> None:
     if csv:
-        from mlreg.cli.output import write
+        from mlreg.cli.stdout import write
         from mlreg.cli.streams.spreadsheets import csv_text
 
         write(csv_text(found))

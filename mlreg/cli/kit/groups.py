@@ -1,18 +1,27 @@
-"""Groups of commands that import a command's module only when it is called."""
+"""Groups of commands that import a command's module only when it is called, and their help."""
 
 # ruff: noqa: ARG002  # what Click passes to an overridden method is not always needed
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
+import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from mlreg.cli.kit.bundles import flatten
-from mlreg.cli.kit.help import HelpfulCommand, heading, text_of
-from mlreg.cli.session import CONTEXT_SETTINGS
+from mlreg.cli.kit.parameters import flatten
+from mlreg.errors import InvalidInput
+
+SETTINGS: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "context_settings": {"max_content_width": 100, "help_option_names": ["--help", "-h"]},
+}
 
 
 class Verb(NamedTuple):
@@ -35,7 +44,27 @@ class Verb(NamedTuple):
         return f"{self.package}.{self.name}"
 
 
-class LazyGroup(TyperGroup):
+_PROMPT = "$ "
+_HEADING = re.compile(r"^(\w[\w ]*:)(?=$| )", re.MULTILINE)
+
+
+class Helpful:
+    """Help with bold headings, and with the docstring's lines that begin with `$ ` as examples."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help text, with headings in bold on a terminal."""
+        return _heading(super().get_help(ctx), ctx)  # type: ignore[misc]  # of what it is mixed into
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """The description, and below it the examples as they are typed."""
+        _write_docstring(self.help or "", formatter)  # type: ignore[attr-defined]  # likewise
+
+
+class HelpfulCommand(Helpful, TyperCommand):
+    """A single command."""
+
+
+class LazyGroup(Helpful, TyperGroup):
     """A group whose commands are a table of verbs, in the order of the help."""
 
     table: ClassVar[tuple[Verb, ...]] = ()
@@ -56,8 +85,6 @@ class LazyGroup(TyperGroup):
         known = self.list_commands(ctx)
         if args[0] in known or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
-        from mlreg.cli.failures import unknown_verb
-
         raise unknown_verb(args[0], known, group=ctx.command_path)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -73,13 +100,51 @@ class LazyGroup(TyperGroup):
                     ]
                 )
 
-    def get_help(self, ctx: Any) -> str:
-        """The help text, with headings in bold on a terminal."""
-        return heading(super().get_help(ctx), ctx)
 
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """The description, and below it the examples as they are typed."""
-        text_of(self.help or "", formatter)
+def _write_docstring(docstring: str, formatter: Any) -> None:
+    """Write a docstring: paragraphs wrapped, examples line by line."""
+    lines = inspect.cleandoc(docstring).splitlines()
+    prose = "\n".join(line for line in lines if not line.startswith(_PROMPT))
+    examples = [line for line in lines if line.startswith(_PROMPT)]
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text(prose.strip())
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+def _heading(text: str, ctx: typer.Context) -> str:
+    """The text with bold headings where a terminal shows it."""
+    plain = ctx.color is False or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    if plain or not sys.stdout.isatty():
+        return text
+    return _HEADING.sub("\x1b[1m\\1\x1b[0m", text)
+
+
+def group_of(package: str, about: str | None, rows: Iterable[tuple[str, str, str]]) -> typer.Typer:
+    """The group of a package's commands.
+
+    Args:
+        package: Where the modules of the commands lie, which bears the group's own name.
+        about: The help of the group.
+        rows: The panel, name and help of each command.
+    """
+
+    class Group(LazyGroup):
+        table = tuple(Verb(name, help, panel, package) for panel, name, help in rows)
+
+    name = package.rpartition(".")[2]
+    return typer.Typer(
+        name=name, cls=Group, help=about, callback=_help, invoke_without_command=True,
+        add_completion=False, **SETTINGS,
+    )  # fmt: skip
+
+
+def _help(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def load(verb: Verb) -> Any:
@@ -88,6 +153,49 @@ def load(verb: Verb) -> Any:
     if verb.is_group:
         return typer.main.get_command(module.group)
     found = getattr(module, verb.name, None) or getattr(module, f"{verb.name}_")
-    single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    single.command(verb.name, cls=HelpfulCommand, context_settings=CONTEXT_SETTINGS)(flatten(found))
+    single = typer.Typer(add_completion=False, **SETTINGS)
+    single.command(verb.name, cls=HelpfulCommand)(flatten(found))
     return typer.main.get_command(single)
+
+
+# What the same thing is called elsewhere.
+_ELSEWHERE = {
+    "list": ("ls", "dir", "versions", "models", "all"),
+    "show": ("get", "describe", "info", "inspect", "view", "cat", "details"),
+    "delete": ("rm", "remove", "del", "destroy", "drop", "unregister"),
+    "register": ("add", "push", "upload", "publish", "save", "new", "import", "log-model"),
+    "activate": ("deploy", "enable", "use", "set", "switch", "release", "rollout", "start"),
+    "deactivate": ("undeploy", "disable", "withdraw"),
+    "rollback": ("undo", "revert", "restore", "back"),
+    "promote": ("champion", "approve", "graduate"),
+    "route": ("split", "traffic", "weights", "routes"),
+    "predict": ("infer", "ask", "run", "score", "query", "invoke", "classify"),
+    "feedback": ("label", "truth", "labels", "rate"),
+    "perf": ("status", "stats", "metrics", "report", "performance", "monitor", "top"),
+    "compare": ("diff", "versus", "vs"),
+    "abtest": ("test", "experiment", "experiments", "ab", "canary", "tests"),
+    "log": ("logs", "predictions", "tail"),
+    "history": ("revisions", "rollbacks", "changes"),
+    "alias": ("tag", "stage", "name"),
+    "doctor": ("check", "verify", "fsck", "health", "repair"),
+    "config": ("settings", "configure", "options"),
+    "init": ("create", "setup", "install"),
+    "conclude": ("end", "finish", "close", "decide"),
+    "analyze": ("results", "analyse", "result", "report", "analysis"),
+    "stop": ("cancel", "abort", "kill"),
+    "accept": ("add", "allow", "import"),
+    "revoke": ("rm", "remove", "delete", "deny"),
+}
+
+
+def unknown_verb(name: str, known: list[str], *, group: str = "mlreg") -> InvalidInput:
+    """The error for a verb that does not exist, with what may have been meant."""
+    from difflib import get_close_matches
+
+    from mlreg.names import safe
+
+    verbs = {verb: verb for verb in known}
+    words = {word: verb for verb in known for word in _ELSEWHERE.get(verb, ())} | verbs
+    close = [name] if name in words else get_close_matches(name, words, n=1)
+    meant = f"did you mean {group} {words[close[0]]}? " if close else ""
+    return InvalidInput(f"there is no command {safe(name)}", hint=f"{meant}see: {group} --help")

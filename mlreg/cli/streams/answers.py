@@ -1,59 +1,32 @@
-"""Many predictions: a stream of inputs in, a stream of answers out."""
+"""Many answers: written as they come, one a line, and counted."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+import csv
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlreg.cli.output import field_lines, json_line, write
-from mlreg.cli.streams.inputs import Manner, requests
-from mlreg.cli.streams.lines import Format, source
-from mlreg.cli.streams.progress import Progress, count_lines
+from mlreg.cli.stdout import ENDLESS, write
+from mlreg.cli.streams.progress import Progress
+from mlreg.cli.streams.spreadsheets import cell
 from mlreg.errors import InvalidInput, PredictionFailed
-from mlreg.jsonable import jsonable
+from mlreg.jsonable import dumps, jsonable
 from mlreg.names import safe
 
 if TYPE_CHECKING:
-    from mlreg.cli.session import Session
     from mlreg.entities.predictions import Prediction
-    from mlreg.registry import Registry
+    from mlreg.services.answers import Request
 
-_CHUNK = 1000
-_NO_LIMIT = sys.maxsize
+    Line = Callable[[Prediction, dict[str, Any]], str]
+    Write = Callable[[str], object]
 
-
-def predict_stream(
-    session: Session,
-    registry: Registry,
-    path: Path,
-    *,
-    format: Format | None,  # the option's name
-    model: str | None,
-    version: str | None,
-    user: str | None,
-    segment: Mapping[str, str] | None,
-    user_field: str | None,
-) -> None:
-    """Answer each input of a file in order, one line each; totals go to stderr.
-
-    Raises:
-        PredictionFailed: A model failed on some inputs.
-        InvalidInput: Some lines could not be read, or the file as a whole.
-    """
-    origin = source(path, format)
-    manner = Manner(registry.predictions.signature(model, version), user, segment, user_field)
-    answers = registry.predictions.predict_many(
-        requests(origin, manner),
-        model=model,
-        version=version,
-        is_text=origin.format == "text",
-        chunk=_CHUNK,
-    )
-    tally = _print(session, answers, total=count_lines(path))
-    tally.finish(session)
+CHUNK = 1000
 
 
 class Tally:
@@ -71,11 +44,16 @@ class Tally:
         else:
             self.failed += 1
 
-    def finish(self, session: Session) -> None:
-        """Say the totals, and fail where something failed."""
-        session.note(
-            f"{self.answered:,} answered, {self.failed:,} failed, {self.unread:,} unreadable"
-        )
+    def __str__(self) -> str:
+        return f"{self.answered:,} answered, {self.failed:,} failed, {self.unread:,} unreadable"
+
+    def judge(self) -> None:
+        """Fail where something failed.
+
+        Raises:
+            PredictionFailed: A model failed on some inputs.
+            InvalidInput: Some lines could not be read.
+        """
         if self.failed:
             raise PredictionFailed(
                 f"{self.failed:,} predictions failed", hint="see: mlreg log --errors"
@@ -87,32 +65,131 @@ class Tally:
             )
 
 
-def _print(session: Session, answers: Iterable[Prediction], *, total: int | None) -> Tally:
-    tally = Tally()
-    stream = iter(answers)
+class Writer:
+    """Writes each answer on a line, to stdout or a file.
+
+    Args:
+        write: Takes text.
+        line: Makes the line of an answer and the columns of its input.
+        keep: Whether the columns of the input are wanted.
+    """
+
+    def __init__(self, write: Write, line: Line, *, keep: bool) -> None:
+        self._write = write
+        self._line = line
+        self._kept: deque[dict[str, Any]] | None = deque() if keep else None
+
+    @classmethod
+    @contextmanager
+    def to(
+        cls, path: Path | None, line: Callable[[object], str] | None, *, keep: bool
+    ) -> Iterator[Writer]:
+        """A writer to a file in the format that its name says; without one, to stdout.
+
+        Args:
+            path: The file; it is written anew.
+            line: How a record is printed for programs; None where people read it.
+            keep: Whether the columns of the input come along.
+
+        Raises:
+            InvalidInput: The format is not known, or the file cannot be written.
+        """
+        suffix = path.suffix.lower() if path else ""
+        if suffix not in _LINES and path is not None:
+            raise InvalidInput(
+                f"{safe(str(path))} has no format to write in",
+                hint=f"end its name in {', '.join(_LINES)}",
+            )
+        if path is None:
+            shown = tabbed if line is None else partial(_for_programs, line)
+            yield cls(write, shown, keep=keep)
+            return
+        try:
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield cls(file.write, _LINES[suffix](), keep=keep)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise InvalidInput(f"{safe(str(path))} cannot be written: {why}") from None
+
+    def beside(self, inputs: Iterable[tuple[Request, dict[str, Any]]]) -> Iterator[Request]:
+        """The requests of inputs; their columns are kept until the answer is there."""
+        for request, columns in inputs:
+            if self._kept is not None:
+                self._kept.append(columns)
+            yield request
+
+    def write(self, answers: Iterable[Prediction]) -> None:
+        """Write answers, in the order of the inputs."""
+        kept = self._kept
+        lines = (self._line(a, kept.popleft() if kept is not None else {}) for a in answers)
+        self._write("".join(lines))
+
+
+def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int | None) -> Tally:
+    """Write each answer as it comes.
+
+    Args:
+        answers: What models said, in order.
+        writer: Where to.
+        total: How many there will be, where that is known.
+    """
+    tally, stream = Tally(), iter(answers)
     with Progress("predictions", total=total) as progress:
-        while chunk := list(islice(stream, _CHUNK)):
+        while chunk := list(islice(stream, CHUNK)):
             for answer in chunk:
                 tally.add(answer)
-            write("".join(_lines(session, chunk)))
+            writer.write(chunk)
             progress.advance(len(chunk))
     return tally
 
 
-def _lines(session: Session, answers: list[Prediction]) -> Iterator[str]:
-    for answer in answers:
-        if session.field is not None:
-            yield from (f"{line}\n" for line in field_lines(jsonable(answer), session.field))
-        else:
-            yield json_line(answer) if session.json else tabbed(answer)
-
-
-def tabbed(answer: Prediction) -> str:
+def tabbed(answer: Prediction, kept: dict[str, Any]) -> str:
     """An answer as a line of columns: label, confidence, version, prediction id, error."""
     said = "" if answer.prediction is None else str(answer.prediction)
     confidence = "" if answer.confidence is None else f"{answer.confidence:.4f}"
     ref = f"{answer.model}@{answer.model_version}" if answer.model else ""
-    columns = [said, confidence, ref, str(answer.prediction_id or "")]
+    columns = [said, confidence, ref, str(answer.prediction_id or ""), *map(str, kept.values())]
     if answer.error is not None:
         columns.append(f"error: {answer.error}")
-    return "\t".join(safe(column, longest=_NO_LIMIT) for column in columns) + "\n"
+    return "\t".join(safe(column, longest=ENDLESS) for column in columns) + "\n"
+
+
+def _for_programs(line: Callable[[object], str], answer: Prediction, kept: dict[str, Any]) -> str:
+    return line({**_plain(answer), "input": kept} if kept else answer)
+
+
+def _plain(answer: Prediction) -> dict[str, Any]:
+    plain: dict[str, Any] = jsonable(answer)  # type: ignore[assignment]  # a record is an object
+    return plain
+
+
+class _Separated:
+    """Lines of a table, the first one below a header of its columns."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text, delimiter=delimiter, lineterminator="\n")
+        self._names: list[str] | None = None
+
+    def __call__(self, answer: Prediction, kept: dict[str, Any]) -> str:
+        said = {name: value for name, value in _plain(answer).items() if name in _SHOWN}
+        if self._names is None:
+            # A column of the input that is called like one of the answer keeps its name.
+            self._names = list(kept)
+            taken = (f"answer_{name}" if name in kept else name for name in said)
+            self._writer.writerow([*kept, *taken])
+        row = [kept.get(name) for name in self._names]
+        self._writer.writerow([cell(value) for value in (*row, *said.values())])
+        text = self._text.getvalue()
+        self._text.seek(0)
+        self._text.truncate()
+        return text
+
+
+_SHOWN = ("prediction", "confidence", "model", "model_version", "prediction_id", "error")
+_LINES: dict[str, Callable[[], Line]] = {
+    ".csv": partial(_Separated, ","),
+    ".tsv": partial(_Separated, "\t"),
+    ".jsonl": lambda: partial(_for_programs, lambda record: f"{dumps(record)}\n"),
+    ".txt": lambda: tabbed,
+}

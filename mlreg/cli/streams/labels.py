@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlreg.cli.options import number, prediction_id
-from mlreg.cli.streams.lines import STDIN, Format, Source, lines, readable_twice, source, table
-from mlreg.cli.streams.progress import Progress
+from mlreg.cli.kit.values import STDIN, Format, number, prediction_id
+from mlreg.cli.streams.lines import Source, lines, source
+from mlreg.cli.streams.tables import table
 from mlreg.entities.predictions import LABEL, Feedback
-from mlreg.errors import InvalidInput, NotFound
+from mlreg.errors import InvalidInput
 from mlreg.jsonable import loads
 from mlreg.names import safe
 from mlreg.services.feedback import checked
 
-if TYPE_CHECKING:
-    from mlreg.cli.session import Session
-
 _ID, _CORRECT = "prediction_id", "correct"
+_OWN_IDS = ("request_id", "key")  # either names the id that the caller gave
+_IDS = (_ID, *_OWN_IDS)
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def record_file(session: Session, path: Path, wanted: Format | None, actor: str | None) -> None:
-    """Record all feedback of a file.
+def label_source(path: Path, wanted: Format | None) -> Source:
+    """The file, which has fields.
 
     Raises:
-        InvalidInput: A row cannot be read; nothing is then recorded.
-        NotFound: Some ids are unknown; the rest is recorded.
+        InvalidInput: It is text alone.
     """
-    with (
-        readable_twice(_source(path, wanted)) as origin,
-        session.open(actor=actor) as registry,
-    ):
-        total = sum(1 for _ in entries(origin))
-        with Progress("entries", total=total) as progress:
-            receipt = registry.feedback.record_many(entries(origin), progress=progress.advance)
-        session.emit(receipt)
-    if receipt.unknown:
-        raise NotFound(
-            f"{len(receipt.unknown):,} ids belong to no prediction; the rest is recorded",
-            hint="see them with --json; ids are the ones that predict gave",
-        )
-
-
-def _source(path: Path, wanted: Format | None) -> Source:
     origin = source(path, wanted or ("csv" if str(path) == STDIN else None))
     if origin.format == "text":
         raise InvalidInput("feedback needs fields", hint="give a CSV, TSV or JSONL file")
@@ -69,8 +51,8 @@ def _records(origin: Source) -> Iterator[tuple[str, dict[str, object]]]:
         yield from _objects(origin)
         return
     header, rows = table(origin)
-    if _ID not in header:
-        raise InvalidInput(f"{origin.name} has no column {_ID}")
+    if not set(_IDS) & set(header):
+        raise InvalidInput(f"{origin.name} has no column {_ID}, {' or '.join(_OWN_IDS)}")
     for row in rows:
         if row.problem:
             raise InvalidInput(row.problem, hint="nothing was recorded")
@@ -95,18 +77,28 @@ def _objects(origin: Source) -> Iterator[tuple[str, dict[str, object]]]:
 
 def _said(record: dict[str, object]) -> Iterator[Feedback]:
     """The label or judgement of a row, and its named values."""
-    if _ID not in record:
-        raise InvalidInput(f"{_ID} is missing")
-    found = prediction_id(str(record[_ID]))
+    which = _which(record)
     label, correct = record.get(LABEL), record.get(_CORRECT)
     if label is not None and not isinstance(label, str | int | float):
         raise InvalidInput("the label must be a plain value")
-    values = {n: v for n, v in record.items() if n not in (_ID, LABEL, _CORRECT)}
+    values = {n: v for n, v in record.items() if n not in (*_IDS, LABEL, _CORRECT)}
     if label is not None or correct is not None or not values:
         judged = None if correct is None else _judgement(correct)
-        yield Feedback(prediction_id=found, label=label, correct=judged)
+        yield replace(which, label=label, correct=judged)
     for name, value in values.items():
-        yield Feedback(prediction_id=found, name=name, value=_value(name, value))
+        yield replace(which, name=name, value=_value(name, value))
+
+
+def _which(record: dict[str, object]) -> Feedback:
+    """Which prediction a row is about, with nothing said of it yet."""
+    named = [name for name in _IDS if name in record]
+    if len(named) != 1:
+        what = f"has {' and '.join(named)}" if named else f"has no {_ID}"
+        raise InvalidInput(f"it {what}", hint=f"give one of {', '.join(_IDS)}")
+    said = str(record[named[0]])
+    if named[0] == _ID:
+        return Feedback(prediction_id=prediction_id(said))
+    return Feedback(request_id=said)
 
 
 def _judgement(said: object) -> bool:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, NamedTuple
 
+from mlreg.cli.kit.values import STDIN, Format
 from mlreg.errors import InvalidInput, StoreError
-from mlreg.jsonable import JsonValue, loads
 from mlreg.names import safe
 
-Format = Literal["text", "jsonl", "csv", "tsv"]
-
 LONGEST_LINE = 1 << 20
-STDIN = "-"
 
 _SUFFIXES: dict[str, Format] = {
     ".txt": "text",
@@ -66,14 +61,6 @@ def _is_endless(stream: IO[bytes]) -> bool:
     return stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not stream.isatty())
 
 
-class Row(NamedTuple):
-    """A row of a table as text, or why it could not be read."""
-
-    number: int
-    cells: list[str]
-    problem: str | None = None
-
-
 def source(path: Path, wanted: Format | None) -> Source:
     """A path with its format: the one that was said, else by its suffix.
 
@@ -116,14 +103,6 @@ def readable_twice(origin: Source) -> Iterator[Source]:
         yield Source(copy, origin.format, origin.name)
 
 
-def json_or_text(text: str) -> JsonValue:
-    """The value that the text is in JSON, or the text itself."""
-    try:
-        return loads(text)
-    except InvalidInput:
-        return text
-
-
 def lines(origin: Source) -> Iterator[tuple[int, str, str | None]]:
     """The lines of a text file: number, text, and why it could not be read, if so.
 
@@ -163,91 +142,3 @@ def _decoded(raw: bytes, number: int) -> tuple[str, str | None]:
         return raw.decode().removesuffix("\n").removesuffix("\r"), None
     except UnicodeDecodeError as error:
         return "", f"line {number} is not valid UTF-8 at byte {error.start + 1}"
-
-
-def table(origin: Source) -> tuple[list[str], Iterator[Row]]:
-    """The header of a CSV or TSV file, and its rows as they come.
-
-    Raises:
-        InvalidInput: There is no usable header, or nothing below it.
-    """
-    csv.field_size_limit(LONGEST_LINE)
-    text = io.TextIOWrapper(
-        origin.open(), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
-    try:
-        return _table(text, origin)
-    except BaseException:
-        text.close()
-        raise
-
-
-def _table(text: IO[str], origin: Source) -> tuple[list[str], Iterator[Row]]:
-    delimiter = "\t" if origin.format == "tsv" else ","
-    reader = csv.reader(_bounded(text, origin), delimiter=delimiter, strict=True)
-    try:
-        header = _header(next(reader, []), origin)
-    except csv.Error as error:
-        raise InvalidInput(f"{origin.name} is no {origin.format.upper()}: {error}") from None
-    rows = _rows(reader, header, text)
-    first = next(rows, None)
-    if first is None:
-        raise InvalidInput(f"{origin.name} has a header but no rows")
-    return header, _after(first, rows)
-
-
-def _bounded(text: IO[str], origin: Source) -> Iterator[str]:
-    while line := text.readline(LONGEST_LINE + 1):
-        if len(line) > LONGEST_LINE:
-            raise InvalidInput(f"{origin.name} has a line of more than {LONGEST_LINE:,} characters")
-        yield line
-
-
-def _after(first: Row, rows: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rows
-
-
-def _header(names: list[str], origin: Source) -> list[str]:
-    header = [name.strip() for name in names]
-    if not header:
-        raise InvalidInput(f"{origin.name} is empty")
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if "" in header or twice is not None:
-        what = f"has the column {safe(twice)} twice" if twice else "has a column without a name"
-        raise InvalidInput(f"the header of {origin.name} {what}")
-    if any(char in name for name in header for char in "\r\n\0") or not all(map(_is_sound, header)):
-        raise InvalidInput(f"the header of {origin.name} is not valid text")
-    return header
-
-
-def _rows(reader: Iterator[list[str]], header: list[str], text: IO[str]) -> Iterator[Row]:
-    with text:
-        number = 1
-        while True:
-            number += 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Row(number, [], f"row {number} is not readable: {error}")
-                continue
-            if cells:
-                yield Row(number, cells, _row_problem(number, cells, len(header)))
-
-
-def _row_problem(number: int, cells: list[str], wanted: int) -> str | None:
-    if len(cells) != wanted:
-        return f"row {number} has {len(cells)} cells, and the header {wanted}"
-    if not all(map(_is_sound, cells)):
-        return f"row {number} is not valid UTF-8 or has a NUL character"
-    return None
-
-
-def _is_sound(cell: str) -> bool:
-    return (cell.isascii() and "\0" not in cell) or not _is_broken(cell)
-
-
-def _is_broken(cell: str) -> bool:
-    return "\0" in cell or any("\ud800" <= char <= "\udfff" for char in cell)

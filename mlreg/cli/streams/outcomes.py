@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlreg.cli.streams.lines import STDIN, Source, lines, readable_twice
-from mlreg.cli.streams.progress import Progress
-from mlreg.entities.documents import Recorded
+from mlreg.cli.streams.lines import Source, lines
 from mlreg.entities.experiments import Outcome
 from mlreg.errors import InvalidInput
 from mlreg.jsonable import loads
 from mlreg.names import safe
 
-if TYPE_CHECKING:
-    from mlreg.cli.session import Session
-
 _NAMES = {field.name for field in fields(Outcome)}
 _ALSO = {"user": "unit", "prediction": "output"}
 _NOTHING_RECORDED = "nothing was recorded"
-
-
-def record_stream(session: Session, test_id: str) -> None:
-    """Record all outcomes of stdin.
-
-    Raises:
-        InvalidInput: A line cannot be read; nothing is then recorded.
-    """
-    with readable_twice(Source(Path(STDIN), "jsonl")) as origin, session.open() as registry:
-        check = registry.external.checker(test_id)
-        total = sum(1 for _ in outcomes(origin, check))
-        with Progress("outcomes", total=total) as progress:
-            recorded = registry.external.record_many(
-                test_id, outcomes(origin), progress=progress.advance
-            )
-        session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))
-        if recorded < total:
-            session.note(f"{total - recorded:,} had been recorded before")
 
 
 def outcomes(origin: Source, check: Callable[[Outcome], None] | None = None) -> Iterator[Outcome]:

@@ -19,12 +19,13 @@ def csv_text(found: Rows) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_cell(name) for name in found.columns])
-    writer.writerows([_cell(value) for value in row] for row in found.rows)
+    writer.writerow([cell(name) for name in found.columns])
+    writer.writerows([cell(value) for value in row] for row in found.rows)
     return text.getvalue()
 
 
-def _cell(value: Value) -> object:
+def cell(value: Value) -> object:
+    """A value as a cell of such a table."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, str) and value.startswith(_BEGINNINGS) and not _is_number(value):

@@ -22,6 +22,7 @@ _MODULES = {
     "Choice": "traffic",
     "Prediction": "predictions",
     "PredictionLog": "predictions",
+    "PredictionTrail": "predictions",
     "FeedbackReceipt": "predictions",
     "PerformanceReport": "performance",
     "EventList": "audit",
@@ -59,6 +60,6 @@ def show(record: object) -> None:
 
         render(blocks(record))
     else:
-        from mlreg.cli.output import write_text
+        from mlreg.cli.stdout import write_text
 
         write_text(plain(blocks(record)))

@@ -6,10 +6,17 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
-from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table, text_of
 from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, when
 from mlreg.entities.documents import PredictionLog
-from mlreg.entities.predictions import FeedbackReceipt, LoggedPrediction, Prediction, Scalar
+from mlreg.entities.predictions import (
+    FeedbackEntry,
+    FeedbackReceipt,
+    LoggedPrediction,
+    Prediction,
+    PredictionTrail,
+    Scalar,
+)
 
 _INPUT = 60
 
@@ -64,9 +71,49 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
     )
 
 
-def row(entry: LoggedPrediction) -> tuple[Content, ...]:
+@blocks.register
+def _(found: PredictionTrail) -> Iterable[Block]:
+    entry = found.prediction
+    yield Line(f"prediction {entry.prediction_id}", "bold")
+    rows: list[tuple[str, Content]] = [
+        ("answer", _answer(entry)),
+        ("confidence", percent(entry.confidence)),
+        ("version", f"{_ref(entry)}, {entry.role}, by {entry.arm_reason}"),
+        ("revision", str(entry.revision)),
+        ("when (UTC)", when(entry.time)),
+        ("took", measure(entry.latency_ms, "ms")),
+        ("cost", measure(entry.cost, "")),
+        ("user", entry.unit or NOTHING),
+        ("segment", ", ".join(f"{k}={v}" for k, v in entry.segment.items()) or NOTHING),
+        ("request id", found.request_id or NOTHING),
+        ("input", _whole(entry.input)),
+        ("truth", _truth(entry)),
+    ]
+    yield Fields([row for row in rows if row[1] != NOTHING])
+    if found.feedback:
+        yield Line("")
+        yield Table(
+            [Column("said (UTC)"), Column("what"), Column("value", wraps=True), Column("by")],
+            [(when(e.time), e.name, _said(e), e.actor) for e in found.feedback],
+        )
+
+
+def _whole(entered: object) -> str:
+    if entered is None:
+        return NOTHING
+    return entered if isinstance(entered, str) else json.dumps(entered, ensure_ascii=False)
+
+
+def _said(entry: FeedbackEntry) -> Content:
+    if entry.value is not None:
+        return f"{entry.value:g}"
+    mark = {True: "✓ ", False: "✗ ", None: ""}[entry.correct]
+    return (mark + ("" if entry.label is None else value(entry.label))).strip()
+
+
+def line(entry: LoggedPrediction) -> str:
     """One line of the log, as it is followed."""
-    return (
+    cells = (
         str(entry.prediction_id),
         when(entry.time),
         _ref(entry),
@@ -75,6 +122,7 @@ def row(entry: LoggedPrediction) -> tuple[Content, ...]:
         measure(entry.latency_ms, "ms"),
         _input(entry),
     )
+    return "  ".join(map(text_of, cells)) + "\n"
 
 
 def _ref(entry: LoggedPrediction) -> str:
@@ -88,8 +136,7 @@ def _answer(entry: LoggedPrediction) -> Content:
 def _input(entry: LoggedPrediction) -> str:
     if entry.input is None:
         return NOTHING
-    text = entry.input
-    shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    shown = _whole(entry.input)
     return shown if len(shown) <= _INPUT else shown[: _INPUT - 1] + "…"
 
 
@@ -104,7 +151,15 @@ def _truth(entry: LoggedPrediction) -> Content:
 @blocks.register
 def _(receipt: FeedbackReceipt) -> Iterable[Block]:
     repeated = f", {count(receipt.duplicates)} known already" if receipt.duplicates else ""
-    yield Line(f"recorded {count(receipt.recorded)}{repeated}")
+    verb = "would be recorded" if receipt.dry_run else "recorded"
+    said = count(receipt.recorded)
+    yield Line(f"{said} {verb}{repeated}" if receipt.dry_run else f"{verb} {said}{repeated}")
+    if receipt.unusual_labels:
+        named = ", ".join(f"{label} ({count(n)})" for label, n in receipt.unusual_labels.items())
+        total = sum(receipt.unusual_labels.values())
+        what = "label is none" if total == 1 else "labels are none"
+        yield Line(f"{count(total)} {what} of the version's classes: {named}", "yellow")
+        yield Line("they count as wrong answers; --strict-labels refuses them", "yellow")
     if receipt.unknown:
         some = ", ".join(map(str, receipt.unknown[:10]))
         more = " …" if len(receipt.unknown) > 10 else ""

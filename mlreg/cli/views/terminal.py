@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mlreg.cli.output import write_text
+from mlreg.cli.stdout import write_text
 from mlreg.cli.views.blocks import Block, Content, Fields, Line, Table, text_of
 
 # How narrow a column that wraps may get: room for its longest word if it can be, else less.

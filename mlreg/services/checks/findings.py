@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mlreg.entities.audit import Finding
 from mlreg.jsonable import dumps
 from mlreg.names import safe
+from mlreg.services.checks.trail import Sealed, replay
 
 if TYPE_CHECKING:
-    from mlreg.services.checks.trail import Sealed
     from mlreg.services.context import Context
     from mlreg.store.store import Transaction
 
@@ -120,8 +120,6 @@ class Examination:
     @cached_property
     def sealed(self) -> Sealed:
         """What the audit trail says of each thing."""
-        from mlreg.services.checks.trail import replay
-
         with self.context.store.read() as tx:
             return replay(tx.events.chain())
 

@@ -1,4 +1,4 @@
-"""The audit trail: whether it is whole, and the state of each thing as its last event sealed it."""
+"""The state of each thing as its last event in the audit trail sealed it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlreg.names import safe
-from mlreg.services.checks.findings import Examination, Problems
-from mlreg.store.raw_rows import EXPERIMENTS, REVISIONS, VERSIONS, rows
 from mlreg.store.rows import UNREADABLE
 
 if TYPE_CHECKING:
     from mlreg.entities.audit import Event
-    from mlreg.store.connection import Connection
     from mlreg.store.events import Link
 
 # Events of a repair tell of what is derived or was sealed before; they seal nothing anew.
@@ -127,29 +123,3 @@ def _continue(sealed: Sealed, event: Event, after: State) -> None:
 
         state["ended_at"] = isoformat(event.time)
     sealed.experiments[after["test_id"]] = state
-
-
-def audit(exam: Examination, found: Problems) -> str:
-    """The chain of hashes, and rows that no event tells of."""
-    sealed = exam.sealed
-    with exam.context.store.read() as tx:
-        untold = list(_untold(sealed, tx.connection))
-    for place in dict.fromkeys(sealed.broken):
-        found.add(f"the hash of event {place} does not fit")
-    if sealed.count == 0:
-        found.add("there are no events, not even that of init")
-    for what in untold:
-        found.add(f"no event tells of {safe(what)}")
-    return f"{sealed.count} events, each hash fits"
-
-
-def _untold(sealed: Sealed, connection: Connection) -> Iterable[str]:
-    for row in rows(connection, REVISIONS):
-        if (row["model"], row["number"]) not in sealed.revisions:
-            yield f"{row['name']} revision {row['number']}"
-    for row in rows(connection, VERSIONS):
-        if row["model_id"] not in sealed.versions:
-            yield f"{row['name']}@{row['version']}"
-    for row in rows(connection, EXPERIMENTS):
-        if row["test_id"] not in sealed.experiments:
-            yield f"experiment {row['test_id']}"

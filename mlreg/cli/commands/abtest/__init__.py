@@ -1,11 +1,16 @@
-"""`mlreg abtest`: the table of its commands."""
+"""Plan, run and judge A/B tests of versions.
 
-from __future__ import annotations
+The verdict stays honest however often you look: what a look may say is fixed before the test
+starts, and kept with its inputs.
 
-import typer
+$ mlreg abtest power --baseline 0.10 --mde 0.02 --daily 5000
+$ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 --split 20
+$ mlreg abtest start tone
+$ mlreg abtest analyze tone
+$ mlreg abtest conclude tone --promote-winner
+"""
 
-from mlreg.cli.kit.groups import LazyGroup, Verb
-from mlreg.cli.session import CONTEXT_SETTINGS
+from mlreg.cli.kit.groups import group_of
 
 _PLAN, _RUN = "Plan", "Run"
 _JUDGE, _OUTSIDE = "Judge", "Take part from outside"
@@ -27,33 +32,4 @@ _TABLE = (
     (_OUTSIDE, "record", "Log an answer that a program of your own gave."),
 )
 
-
-class Experiments(LazyGroup):
-    """The group of the commands for experiments."""
-
-    table = tuple(Verb(name, help, panel, package=__name__) for panel, name, help in _TABLE)
-
-
-group = typer.Typer(
-    cls=Experiments,
-    rich_markup_mode=None,
-    add_completion=False,
-    context_settings=CONTEXT_SETTINGS,
-)
-
-
-@group.callback(invoke_without_command=True)
-def abtest(ctx: typer.Context) -> None:
-    """Plan, run and judge A/B tests of versions.
-
-    The verdict stays honest however often you look: what a look may say is fixed before the test
-    starts, and kept with its inputs.
-
-    $ mlreg abtest power --baseline 0.10 --mde 0.02 --daily 5000
-    $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 --split 20
-    $ mlreg abtest start tone
-    $ mlreg abtest analyze tone
-    $ mlreg abtest conclude tone --promote-winner
-    """
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+group = group_of(__name__, __doc__, _TABLE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import ExperimentArgument
+from mlreg.cli.options import TEST
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed, Inconclusive
 
 
-def analyze(session: SessionOptions, test_id: ExperimentArgument) -> None:
+def analyze(session: SessionOptions, test_id: str = TEST) -> None:
     """Look at a test: what the evidence says, and what is still needed.
 
     Look as often as you like: the levels are made for it. A look that opens a new slot is

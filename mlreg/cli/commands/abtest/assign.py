@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import ExperimentArgument
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.options import TEST
 from mlreg.cli.session import SessionOptions
 
 
 def assign(
     session: SessionOptions,
-    test_id: ExperimentArgument,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="U", help="Whom it is about.")
-    ] = None,
+    test_id: str = TEST,
+    user: str | None = option("--user U", "Whom it is about."),
 ) -> None:
     """Say which arm of a test answers, for a program that runs its own models.
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.changes import show_split
-from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.kit.parameters import flag
+from mlreg.cli.options import TEST, ChangeOptions
 from mlreg.cli.session import SessionOptions
 
 
 def conclude(
     session: SessionOptions,
-    test_id: ExperimentArgument,
     change: ChangeOptions,
-    promote_winner: Annotated[
-        bool, typer.Option("--promote-winner", help="Give the winner all traffic.")
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Also without a verdict or against a gate; needs --reason."),
-    ] = False,
+    test_id: str = TEST,
+    promote_winner: bool = flag("--promote-winner", "Give the winner all traffic."),
+    force: bool = flag("--force", "Also without a verdict or against a gate; needs --reason."),
 ) -> None:
     """End a test with its verdict.
 

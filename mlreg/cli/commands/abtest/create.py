@@ -5,22 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-import typer
-
-from mlreg.cli.kit.completion import complete_ref
-from mlreg.cli.options import (
-    ActorOption,
-    AlphaOption,
-    DryRunOption,
-    ExperimentArgument,
-    PowerOption,
-    ReasonOption,
-    amount,
-    pairs,
-    parser,
-    percent,
-    whole_number,
-)
+from mlreg.cli.kit.parameters import Bundle, option
+from mlreg.cli.kit.values import amount, pairs, percent, whole_number, words
+from mlreg.cli.options import ACTOR, ALPHA, DRY_RUN, POWER, REASON, TEST
 from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
 from mlreg.entities.experiments import Draft, Mode, TestStrategy
@@ -28,136 +15,83 @@ from mlreg.entities.traffic import Change
 from mlreg.metrics import known_metrics
 
 
+def read_draft(
+    control: str = option(
+        "--control REF", "The version to compare with.", default=..., complete="ref"
+    ),
+    treatments: list[str] = option(
+        "--treatment REF", "A version to try; can be repeated.", default=..., complete="ref"
+    ),
+    split: float | None = option(
+        "--split PCT", "Share of the treatments together; else all arms get the same.", percent
+    ),
+    weights: list[str] | None = option(
+        "--weights V=PCT,...", "Instead of --split: the share of each version; they sum to 100."
+    ),
+    strategy: TestStrategy = option(
+        "--strategy",
+        "How a version is picked; canary begins at 10 % and takes steps.",
+        default="random",
+    ),
+    metric: str = option(
+        "--metric M",
+        f"What decides: {', '.join(known_metrics())} or value:NAME.",
+        default="success_rate",
+    ),
+    secondary: list[str] | None = option("--secondary M,...", "Shown beside it; decides nothing."),
+    guardrails: list[str] | None = option(
+        "--guardrail CONDITION",
+        "What must hold for a winner, such as 'p95_latency_ms <= +10%'; repeatable. "
+        "See docs/conditions.md.",
+    ),
+    alpha: float = ALPHA,
+    power: float = POWER,
+    baseline: float | None = option(
+        "--baseline B", "The control's expected value; else taken from the log.", amount
+    ),
+    mde: str | None = option(
+        "--mde D", "Smallest change to plan for: 0.02 is absolute, +20% a part of the baseline."
+    ),
+    min_effect: str | None = option("--min-effect D", "Smallest gain that is worth shipping."),
+    min_samples: int = option(
+        "--min-samples N",
+        "Units that each arm needs before the first test, at least 100.",
+        whole_number,
+        default=100,
+    ),
+    min_run: str = option(
+        "--min-run TIME",
+        "How long it runs before a verdict; the days of a week differ.",
+        default="3d",
+    ),
+    max_duration: str | None = option("--max-duration TIME", "When the last look is due: 7d, 36h."),
+    label_window: str | None = option(
+        "--label-window TIME",
+        "Age at which a label is due; the arms are compared by the older ones.",
+    ),
+    mode: Mode | None = option(
+        "--mode", "How it may be looked at; else by whether a size is planned."
+    ),
+    hypothesis: str = option("--hypothesis TEXT", "What is expected, and why.", default=""),
+    description: str = option("--description TEXT", "Anything else to know.", default=""),
+) -> Draft:
+    """What the options amount to: each is a field of the draft."""
+    said = dict(locals())
+    said["weights"] = pairs(words(weights), percent) or None
+    said["secondary"], said["guardrails"] = words(secondary), guardrails or ()
+    return Draft(**said)
+
+
+def read_manner(reason: str = REASON, actor: str | None = ACTOR, dry_run: bool = DRY_RUN) -> Change:
+    """How it is written down."""
+    return Change(reason=reason, actor=actor, dry_run=dry_run)
+
+
 def create(
     session: SessionOptions,
-    test_id: ExperimentArgument,
-    control: Annotated[
-        str,
-        typer.Option(
-            "--control",
-            metavar="REF",
-            help="The version to compare with.",
-            autocompletion=complete_ref,
-        ),
-    ],
-    treatment: Annotated[
-        list[str],
-        typer.Option(
-            "--treatment",
-            metavar="REF",
-            help="A version to try; can be repeated.",
-            autocompletion=complete_ref,
-        ),
-    ],
-    split: Annotated[
-        float | None,
-        typer.Option(
-            "--split",
-            metavar="PCT",
-            parser=parser(percent),
-            help="Share of the treatments together; else all arms get the same.",
-        ),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--weights",
-            metavar="V=PCT,...",
-            help="Instead of --split: the share of each version; they sum to 100.",
-        ),
-    ] = None,
-    strategy: Annotated[
-        TestStrategy,
-        typer.Option(
-            "--strategy", help="How a version is picked; canary begins at 10 % and takes steps."
-        ),
-    ] = "random",
-    metric: Annotated[
-        str,
-        typer.Option(
-            "--metric",
-            metavar="M",
-            help=f"What decides: {', '.join(known_metrics())} or value:NAME.",
-        ),
-    ] = "success_rate",
-    secondary: Annotated[
-        list[str] | None,
-        typer.Option("--secondary", metavar="M,...", help="Shown beside it; decides nothing."),
-    ] = None,
-    guardrail: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--guardrail",
-            metavar="CONDITION",
-            help="What must hold for a winner, such as 'p95_latency_ms <= +10%'; repeatable. "
-            "See docs/conditions.md.",
-        ),
-    ] = None,
-    alpha: AlphaOption = 0.05,
-    power: PowerOption = 0.8,
-    baseline: Annotated[
-        float | None,
-        typer.Option(
-            "--baseline",
-            metavar="B",
-            parser=parser(amount),
-            help="The control's expected value; else taken from the log.",
-        ),
-    ] = None,
-    mde: Annotated[
-        str | None,
-        typer.Option(
-            "--mde",
-            metavar="D",
-            help="Smallest change to plan for: 0.02 is absolute, +20% a part of the baseline.",
-        ),
-    ] = None,
-    min_effect: Annotated[
-        str | None,
-        typer.Option("--min-effect", metavar="D", help="Smallest gain that is worth shipping."),
-    ] = None,
-    min_samples: Annotated[
-        int,
-        typer.Option(
-            "--min-samples",
-            metavar="N",
-            parser=parser(whole_number),
-            help="Units that each arm needs before the first test, at least 100.",
-        ),
-    ] = 100,
-    min_run: Annotated[
-        str,
-        typer.Option(
-            "--min-run",
-            metavar="TIME",
-            help="How long it runs before a verdict; the days of a week differ.",
-        ),
-    ] = "3d",
-    max_duration: Annotated[
-        str | None,
-        typer.Option("--max-duration", metavar="TIME", help="When the last look is due: 7d, 36h."),
-    ] = None,
-    label_window: Annotated[
-        str | None,
-        typer.Option(
-            "--label-window",
-            metavar="TIME",
-            help="Age at which a label is due; the arms are compared by the older ones.",
-        ),
-    ] = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option("--mode", help="How it may be looked at; else by whether a size is planned."),
-    ] = None,
-    hypothesis: Annotated[
-        str, typer.Option("--hypothesis", metavar="TEXT", help="What is expected, and why.")
-    ] = "",
-    description: Annotated[
-        str, typer.Option("--description", metavar="TEXT", help="Anything else to know.")
-    ] = "",
-    reason: ReasonOption = "",
-    actor: ActorOption = None,
-    dry_run: DryRunOption = False,
+    change: Annotated[Change, Bundle(read_manner)],
+    draft: Annotated[Draft, Bundle(read_draft)],
+    test_id: str = TEST,
 ) -> None:
     """Write down the design of a test; nothing changes for users before start.
 
@@ -168,29 +102,6 @@ def create(
 --metric accuracy --mde 0.02 --baseline 0.9 --max-duration 14d --guardrail 'p95_latency_ms <= +10%'
     """
     with session.open() as registry:
-        draft = Draft(
-            control=control,
-            treatments=treatment,
-            split=split,
-            weights=pairs(_words(weights), percent) or None,
-            strategy=strategy,
-            metric=metric,
-            secondary=_words(secondary),
-            guardrails=guardrail or (),
-            alpha=alpha,
-            power=power,
-            mde=mde,
-            min_effect=min_effect,
-            min_samples=min_samples,
-            min_run=min_run,
-            max_duration=max_duration,
-            label_window=label_window,
-            mode=mode,
-            baseline=baseline,
-            hypothesis=hypothesis,
-            description=description,
-        )
-        change = Change(reason=reason, actor=actor, dry_run=dry_run)
         experiment = registry.experiments.create(test_id, draft, change=change)
         session.emit(experiment)
         design = experiment.design
@@ -200,8 +111,3 @@ def create(
                 "that a verdict takes; --min-run says less"
             )
     session.suggest(f"mlreg abtest start {experiment.test_id}")
-
-
-def _words(texts: list[str] | None) -> list[str]:
-    """Options that can be repeated, and hold several parts between commas."""
-    return [part.strip() for text in texts or () for part in text.split(",")]

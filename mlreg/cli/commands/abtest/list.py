@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import ModelOption
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.options import MODEL
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import ExperimentList
 from mlreg.entities.experiments import State
@@ -14,8 +11,8 @@ from mlreg.entities.experiments import State
 
 def list_(
     session: SessionOptions,
-    model: ModelOption = None,
-    status: Annotated[State | None, typer.Option("--status", help="Only these.")] = None,
+    model: str | None = MODEL,
+    status: State | None = option("--status", "Only these."),
 ) -> None:
     """List the tests, the newest first.
 

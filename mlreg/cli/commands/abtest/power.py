@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.options import (
-    AlphaOption,
-    PowerOption,
-    amount,
-    number,
-    parser,
-    percent,
-    whole_number,
-)
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.kit.values import amount, number, percent, whole_number
+from mlreg.cli.options import ALPHA, POWER
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
 from mlreg.names import safe
@@ -27,88 +17,32 @@ def change_to_find(text: str) -> tuple[float, bool]:
 
 def power(
     session: SessionOptions,
-    baseline: Annotated[
-        float | None,
-        typer.Option(
-            "--baseline",
-            metavar="B",
-            parser=parser(amount),
-            help="The control's rate, or its mean where --sd is given.",
-        ),
-    ] = None,
-    mde: Annotated[
-        str | None,
-        typer.Option(
-            "--mde",
-            metavar="D",
-            help="The smallest change to find: 0.02 is absolute, +20% a part of the baseline.",
-        ),
-    ] = None,
-    n: Annotated[
-        int | None,
-        typer.Option(
-            "--n",
-            metavar="N",
-            parser=parser(whole_number),
-            help="Instead of --mde: what this many units find, all arms together.",
-        ),
-    ] = None,
-    daily: Annotated[
-        float | None,
-        typer.Option(
-            "--daily",
-            metavar="N",
-            parser=parser(number),
-            help="New units a day, all arms together.",
-        ),
-    ] = None,
-    sd: Annotated[
-        float | None,
-        typer.Option(
-            "--sd",
-            metavar="S",
-            parser=parser(number),
-            help="Standard deviation of one unit: plan for a mean.",
-        ),
-    ] = None,
-    alpha: AlphaOption = 0.05,
-    power: PowerOption = 0.8,
-    arms: Annotated[
-        int,
-        typer.Option(
-            "--arms",
-            metavar="N",
-            parser=parser(whole_number),
-            help="Versions, the control included.",
-        ),
-    ] = 2,
-    split: Annotated[
-        float | None,
-        typer.Option(
-            "--split",
-            metavar="PCT",
-            parser=parser(percent),
-            help="Share of all treatments together; else all arms get the same.",
-        ),
-    ] = None,
-    ratio: Annotated[
-        float | None,
-        typer.Option(
-            "--ratio",
-            metavar="R",
-            parser=parser(number),
-            help="The same as units of a treatment for each unit of the control.",
-        ),
-    ] = None,
-    design_effect: Annotated[
-        float,
-        typer.Option(
-            "--design-effect",
-            metavar="F",
-            parser=parser(number),
-            help="How much more the results of a user's requests vary together than single ones.",
-        ),
-    ] = 1.0,
+    baseline: float | None = option(
+        "--baseline B", "The control's rate, or its mean where --sd is given.", amount
+    ),
+    mde: str | None = option(
+        "--mde D", "The smallest change to find: 0.02 is absolute, +20% a part of the baseline."
+    ),
+    n: int | None = option(
+        "--n N", "Instead of --mde: what this many units find, all arms together.", whole_number
+    ),
+    daily: float | None = option("--daily N", "New units a day, all arms together.", number),
+    sd: float | None = option("--sd S", "Standard deviation of one unit: plan for a mean.", number),
+    alpha: float = ALPHA,
+    power: float = POWER,
+    arms: int = option("--arms N", "Versions, the control included.", whole_number, default=2),
+    split: float | None = option(
+        "--split PCT", "Share of all treatments together; else all arms get the same.", percent
+    ),
+    ratio: float | None = option(
+        "--ratio R", "The same as units of a treatment for each unit of the control.", number
+    ),
+    design_effect: float = option(
+        "--design-effect F",
+        "How much more the results of a user's requests vary together than single ones.",
+        number,
+        default=1.0,
+    ),
 ) -> None:
     """Say how many units a test needs, or what they can find.
 

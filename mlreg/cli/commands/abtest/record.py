@@ -2,87 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from mlreg.cli.options import (
-    CorrectOption,
-    ExperimentArgument,
-    ValueOption,
-    amount,
-    number,
-    pairs,
-    parser,
-    whole_number,
-)
-from mlreg.cli.session import SessionOptions
-from mlreg.cli.streams.lines import STDIN, json_or_text
+from mlreg.cli.kit.parameters import Bundle, argument, option
+from mlreg.cli.kit.values import STDIN, amount, json_or_text, number, pairs, whole_number
+from mlreg.cli.options import CORRECT, TEST, VALUE
+from mlreg.cli.session import Session, SessionOptions
 from mlreg.entities.documents import Recorded
+from mlreg.entities.experiments import Outcome
 from mlreg.errors import InvalidInput
+
+
+def read_outcome(
+    unit: str | None = option("--user U", "Whom it was about."),
+    variant: str | None = option("--variant ARM", "control, treatment, …, as assign said."),
+    version: str | None = option("--version V", "Instead of --variant."),
+    revision: int | None = option(
+        "--revision N", "As assign said; else the one in force.", whole_number
+    ),
+    success: bool | None = option(
+        "--success/--failure", "Whether it answered.", show_default=False
+    ),
+    error: str | None = option("--error TEXT", "Why it did not."),
+    output: str | None = option("--output VALUE", "What it answered."),
+    confidence: float | None = option("--confidence P", "0 to 1.", amount),
+    latency_ms: float | None = option("--latency-ms MS", "How long it took.", number),
+    cost: float | None = option("--cost C", "What it cost.", number),
+    label: str | None = option("--label L", "The right answer, if known."),
+    correct: bool | None = CORRECT,
+    values: list[str] | None = VALUE,
+    request_id: str | None = option("--request-id ID", "Sent again, it is recorded once."),
+) -> Outcome:
+    """What the options amount to: each is a field of the outcome."""
+    said = dict(locals())
+    said["output"] = None if output is None else json_or_text(output)
+    said["values"] = pairs(values, number)
+    return Outcome(**said)
 
 
 def record(
     session: SessionOptions,
-    test_id: ExperimentArgument,
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[-]",
-            show_default=False,
-            help="Read many from stdin, one JSON object a line.",
-        ),
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="U", help="Whom it was about.")
-    ] = None,
-    variant: Annotated[
-        str | None,
-        typer.Option("--variant", metavar="ARM", help="control, treatment, …, as assign said."),
-    ] = None,
-    version: Annotated[
-        str | None, typer.Option("--version", metavar="V", help="Instead of --variant.")
-    ] = None,
-    revision: Annotated[
-        int | None,
-        typer.Option(
-            "--revision",
-            metavar="N",
-            parser=parser(whole_number),
-            help="As assign said; else the one in force.",
-        ),
-    ] = None,
-    success: Annotated[
-        bool | None,
-        typer.Option("--success/--failure", show_default=False, help="Whether it answered."),
-    ] = None,
-    error: Annotated[
-        str | None, typer.Option("--error", metavar="TEXT", help="Why it did not.")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", metavar="VALUE", help="What it answered.")
-    ] = None,
-    confidence: Annotated[
-        float | None,
-        typer.Option("--confidence", metavar="P", parser=parser(amount), help="0 to 1."),
-    ] = None,
-    latency_ms: Annotated[
-        float | None,
-        typer.Option("--latency-ms", metavar="MS", parser=parser(number), help="How long it took."),
-    ] = None,
-    cost: Annotated[
-        float | None,
-        typer.Option("--cost", metavar="C", parser=parser(number), help="What it cost."),
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option("--label", metavar="L", help="The right answer, if known.")
-    ] = None,
-    correct: CorrectOption = None,
-    value: ValueOption = None,
-    request_id: Annotated[
-        str | None,
-        typer.Option("--request-id", metavar="ID", help="Sent again, it is recorded once."),
-    ] = None,
+    outcome: Annotated[Outcome, Bundle(read_outcome)],
+    test_id: str = TEST,
+    source: str | None = argument("[-]", "Read many from stdin, one JSON object a line."),
 ) -> None:
     """Log an answer that a program of your own gave as part of a test.
 
@@ -94,32 +57,31 @@ def record(
     $ mlreg abtest record tone --user u17 --variant treatment --success --latency-ms 12.5
     $ mlreg abtest record tone - < outcomes.jsonl
     """
-    said = {
-        "unit": user,
-        "variant": variant,
-        "version": version,
-        "revision": revision,
-        "success": success,
-        "error": error,
-        "output": json_or_text(output) if output is not None else None,
-        "confidence": confidence,
-        "latency_ms": latency_ms,
-        "cost": cost,
-        "label": label,
-        "correct": correct,
-        "values": pairs(value, number) or None,
-        "request_id": request_id,
-    }
-    given = {name: item for name, item in said.items() if item is not None}
     if source is not None:
-        from mlreg.cli.streams.outcomes import record_stream
-
-        if source != STDIN or given:
+        if source != STDIN or outcome != Outcome():
             raise InvalidInput(
                 "give either options or - for stdin", hint="mlreg abtest record ID -"
             )
-        record_stream(session, test_id)
+        _record_lines(session, test_id)
         return
     with session.open() as registry:
-        found = registry.external.record(test_id, given)
+        found = registry.external.record(test_id, outcome)
         session.emit(Recorded(test_id=test_id, recorded=1, prediction_id=found))
+
+
+def _record_lines(session: Session, test_id: str) -> None:
+    """Record all outcomes of stdin, or none of them where a line cannot be read."""
+    from mlreg.cli.streams.lines import Source, readable_twice
+    from mlreg.cli.streams.outcomes import outcomes
+    from mlreg.cli.streams.progress import Progress
+
+    with readable_twice(Source(Path(STDIN), "jsonl")) as origin, session.open() as registry:
+        check = registry.external.checker(test_id)
+        total = sum(1 for _ in outcomes(origin, check))
+        with Progress("outcomes", total=total) as progress:
+            recorded = registry.external.record_many(
+                test_id, outcomes(origin), progress=progress.advance
+            )
+        session.emit(Recorded(test_id=test_id, recorded=recorded, prediction_id=None))
+        if recorded < total:
+            session.note(f"{total - recorded:,} had been recorded before")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import ExperimentArgument
+from mlreg.cli.options import TEST
 from mlreg.cli.session import SessionOptions
 
 
-def show(session: SessionOptions, test_id: ExperimentArgument) -> None:
+def show(session: SessionOptions, test_id: str = TEST) -> None:
     """Show the whole design of a test, its state and its phases.
 
     $ mlreg abtest show tone

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from mlreg.cli.options import number, parser, whole_number
+from mlreg.cli.kit.parameters import argument, flag, option
+from mlreg.cli.kit.values import number, whole_number
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
 
 
 def srm(
     session: SessionOptions,
-    counts: Annotated[
-        list[Any],
-        typer.Argument(
-            metavar="COUNT COUNT...",
-            show_default=False,
-            parser=parser(whole_number),
-            help="Units of each arm.",
-        ),
-    ],
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            metavar="W,W...",
-            help="The intended split, on any scale; else all arms get the same.",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold", metavar="P", parser=parser(number), help="Alarm below this p-value."
-        ),
-    ] = 0.001,
-    sequential: Annotated[
-        bool,
-        typer.Option("--sequential", help="The check is repeated as units arrive, as by cron."),
-    ] = False,
+    counts: list[Any] = argument("COUNT COUNT...", "Units of each arm.", whole_number),
+    weights: str | None = option(
+        "--weights W,W...", "The intended split, on any scale; else all arms get the same."
+    ),
+    threshold: float = option("--threshold P", "Alarm below this p-value.", number, default=0.001),
+    sequential: bool = flag("--sequential", "The check is repeated as units arrive, as by cron."),
 ) -> None:
     """Check that arms got the share of units they were meant to get.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from mlreg.cli.changes import show_split
-from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.options import TEST, ChangeOptions
 from mlreg.cli.session import SessionOptions
 
 
-def start(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOptions) -> None:
+def start(
+    session: SessionOptions,
+    change: ChangeOptions,
+    test_id: str = TEST,
+) -> None:
     """Freeze the design of a test and put its split in force.
 
     From here on the design has a fingerprint and cannot be changed. The split is a new revision

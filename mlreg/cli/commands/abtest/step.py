@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.changes import show_split
-from mlreg.cli.options import ChangeOptions, ExperimentArgument, parser, percent
+from mlreg.cli.kit.parameters import option
+from mlreg.cli.kit.values import percent
+from mlreg.cli.options import TEST, ChangeOptions
 from mlreg.cli.session import SessionOptions
 
 
 def step(
     session: SessionOptions,
-    test_id: ExperimentArgument,
     change: ChangeOptions,
-    to: Annotated[
-        float | None,
-        typer.Option(
-            "--to",
-            metavar="PCT",
-            parser=parser(percent),
-            help="Share of the treatments; else ten points more than now.",
-        ),
-    ] = None,
+    test_id: str = TEST,
+    to: float | None = option(
+        "--to PCT", "Share of the treatments; else ten points more than now.", percent
+    ),
 ) -> None:
     """Give the treatment of a canary more of the traffic.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from mlreg.cli.changes import show_split
-from mlreg.cli.options import ChangeOptions, ExperimentArgument
+from mlreg.cli.options import TEST, ChangeOptions
 from mlreg.cli.session import SessionOptions
 
 
-def stop(session: SessionOptions, test_id: ExperimentArgument, change: ChangeOptions) -> None:
+def stop(
+    session: SessionOptions,
+    change: ChangeOptions,
+    test_id: str = TEST,
+) -> None:
     """End a test without a verdict and put the traffic as it was.
 
     $ mlreg abtest stop tone --reason "the labels are wrong"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mlreg.cli.options import ExperimentArgument
+from mlreg.cli.options import TEST
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
 
 
-def verify(session: SessionOptions, test_id: ExperimentArgument) -> None:
+def verify(session: SessionOptions, test_id: str = TEST) -> None:
     """Compute every stored verdict of a test again, from its receipts and from the log.
 
     Ends with exit code 10 where one does not agree.

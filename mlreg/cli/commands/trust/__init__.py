@@ -1,11 +1,14 @@
-"""`mlreg trust`: the table of its commands."""
+"""See and decide which versions may run any code.
 
-from __future__ import annotations
+An artifact that was registered with --trust is signed by the key of whoever did that. It runs
+for them, and for those who accepted it or that key. What you accept is kept in your own
+~/.config/mlreg, never in a registry.
 
-import typer
+$ mlreg trust list
+$ mlreg trust accept sentiment@2.0.0
+"""
 
-from mlreg.cli.kit.groups import LazyGroup, Verb
-from mlreg.cli.session import CONTEXT_SETTINGS
+from mlreg.cli.kit.groups import group_of
 
 _SEE, _DECIDE = "See", "Decide"
 
@@ -16,31 +19,4 @@ _TABLE = (
     (_DECIDE, "revoke", "Take back trust in a version or in somebody."),
 )
 
-
-class Trust(LazyGroup):
-    """The group of the commands for trust."""
-
-    table = tuple(Verb(name, help, panel, package=__name__) for panel, name, help in _TABLE)
-
-
-group = typer.Typer(
-    cls=Trust,
-    rich_markup_mode=None,
-    add_completion=False,
-    context_settings=CONTEXT_SETTINGS,
-)
-
-
-@group.callback(invoke_without_command=True)
-def trust(ctx: typer.Context) -> None:
-    """See and decide which versions may run any code.
-
-    An artifact that was registered with --trust is signed by the key of whoever did that. It runs
-    for them, and for those who accepted it or that key. What you accept is kept in your own
-    ~/.config/mlreg, never in a registry.
-
-    $ mlreg trust list
-    $ mlreg trust accept sentiment@2.0.0
-    """
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+group = group_of(__name__, __doc__, _TABLE)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from mlreg.cli.asking import confirm
-from mlreg.cli.kit.completion import complete_ref
-from mlreg.cli.options import AuthorOptions, YesOption
+from mlreg.cli.kit.parameters import argument, option
+from mlreg.cli.options import YES, AuthorOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import KeyNote
 from mlreg.errors import InvalidInput
@@ -17,22 +13,9 @@ from mlreg.errors import InvalidInput
 def accept(
     session: SessionOptions,
     change: AuthorOptions,
-    ref: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[REF]",
-            show_default=False,
-            help="The version, such as sentiment@2.0.0.",
-            autocompletion=complete_ref,
-        ),
-    ] = None,
-    giver: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="KEY", help="Instead: all that the holder of this key trusts."
-        ),
-    ] = None,
-    yes: YesOption = False,
+    ref: str | None = argument("[REF]", "The version, such as sentiment@2.0.0.", complete="ref"),
+    giver: str | None = option("--from KEY", "Instead: all that the holder of this key trusts."),
+    yes: bool = YES,
 ) -> None:
     """Let a version run any code here, or all that somebody trusts.
 

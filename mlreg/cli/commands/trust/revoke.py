@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from mlreg.cli.kit.completion import complete_ref
+from mlreg.cli.kit.parameters import argument
 from mlreg.cli.options import AuthorOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import KeyNote
@@ -14,16 +10,8 @@ from mlreg.entities.documents import KeyNote
 
 def revoke(
     session: SessionOptions,
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF|KEY",
-            show_default=False,
-            help="A version, or a key that you accepted.",
-            autocompletion=complete_ref,
-        ),
-    ],
     change: AuthorOptions,
+    what: str = argument("REF|KEY", "A version, or a key that you accepted.", complete="ref"),
 ) -> None:
     """Take back trust in a version or in somebody.
 
