@@ -45,11 +45,12 @@ FROM_LOG = {
 }
 
 # Prediction minus label of a row of feedback, as `tallies.deviation` has it; else null.
+_ANSWER, _LABEL = "cast(p.output as text)", "cast(:row.label as text)"
 _IS_NUMBER = "substr({}, 1, 1) in ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')"
-_GAP = "cast(p.output as double precision) - cast(:row.label as double precision)"
+_GAP = f"cast({_ANSWER} as double precision) - cast({_LABEL} as double precision)"
 _ERROR = f"""case
         when :row.correct is not null or p.status <> 0 or :row.label is null then null
-        when not {_IS_NUMBER.format("p.output")} or not {_IS_NUMBER.format(":row.label")} then null
+        when not {_IS_NUMBER.format(_ANSWER)} or not {_IS_NUMBER.format(_LABEL)} then null
         when {_GAP} > {LARGEST_MEASURE} then {LARGEST_MEASURE}
         when {_GAP} < -{LARGEST_MEASURE} then -{LARGEST_MEASURE}
         else {_GAP}
