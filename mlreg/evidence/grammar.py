@@ -31,7 +31,7 @@ from mlreg.evidence.conditions import (
 )
 from mlreg.names import safe
 
-MOST_PREDICTIONS = 100_000
+MOST_PREDICTIONS = 10_000
 
 _LONGEST, _LARGEST = 500, Decimal(10) ** 12
 _DIGITS = 15  # so many a float keeps, and reads back as they were

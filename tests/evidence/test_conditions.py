@@ -183,7 +183,7 @@ def test_whatever_else_is_written_is_refused_in_one_line(text: str):
         ("error_rate <= 5% over", "a window belongs at its end", None),
         ("error_rate <= 5% over 1h1h", "'1h1h' is not a duration", "1h1h"),
         ("error_rate <= 5% over 0 predictions", "none is not enough", "0 pred"),
-        ("error_rate <= 5% over 100001 predictions", "the window is too long", "over"),
+        ("error_rate <= 5% over 10001 predictions", "the window is too long", "over"),
         ("error_rate <= 5% min 0", "none is not enough", "0"),
         ("error_rate <= 5% min 1.5", "a number belongs", "1.5"),
         ("error_rate <= 5% sure sure", "sure stands there twice", "sure"),
