@@ -208,6 +208,7 @@ def test_what_is_no_condition_is_refused_and_the_place_is_pointed_at(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("", "^an empty text is not a condition: a metric belongs at its end"),
         ("happiness > 1", "there is no metric happiness"),
         ("__class__ > 1", "there is no metric __class__"),
         ("value:a:b > 1", "a:b is not a name for a feedback value"),
@@ -341,6 +342,12 @@ def test_each_metric_can_be_measured_and_of_nothing_there_is_nothing(name: str):
 def known(value: float | None) -> float:
     assert value is not None
     return value
+
+
+def test_of_a_value_that_nobody_sent_there_is_no_sample():
+    tally = Tally()
+    tally.add(ok=True, latency_us=1000, confidence=None, cost=None)
+    assert measure(of_catalogue("value:nobody"), tally) == Measured()
 
 
 def test_a_value_of_zeros_and_ones_is_a_rate():
