@@ -210,7 +210,7 @@ def test_what_is_no_condition_is_refused_and_the_place_is_pointed_at(
         ("", "^an empty text is not a condition: a metric belongs at its end"),
         ("happiness > 1", "there is no metric happiness"),
         ("__class__ > 1", "there is no metric __class__"),
-        ("value:a:b > 1", "a:b is not a name for a feedback value"),
+        ("value:a:b > 1", "a:b(: a value is better| is not a name for a feedback value)"),
         ("accuracy > " + "1" * 1_000_000, "at most 500 characters, this has 1000011"),
     ],
 )
