@@ -166,7 +166,7 @@ def measure(metric: Metric, tally: Tally, *, sure: bool = False) -> Measured:
         known = figure(metric, tally)
         return Measured(known.value, known.n) if known else Measured()
     if reading is None or metric.quantile is None:
-        return Measured(reading, tally.latency_n)
+        return Measured(reading, 0 if reading is None else tally.latency_n)
     buckets = [Bucket(*bucket_edges(b), n) for b, n in sorted(tally.histogram.items())]
     found = quantile_of_histogram(buckets, metric.quantile, ranks=rank_limits)
     limits = Interval(found.low or 0.0, math.inf if found.high is None else found.high)

@@ -31,7 +31,7 @@ from mlreg.evidence.conditions import (
 )
 from mlreg.names import safe
 
-MOST_PREDICTIONS = 100_000
+MOST_PREDICTIONS = 10_000
 
 _LONGEST, _LARGEST = 500, Decimal(10) ** 12
 _DIGITS = 15  # so many a float keeps, and reads back as they were
@@ -208,7 +208,7 @@ class _Reader:
         """Say what is wrong, and point at the place in the line below."""
         place = self.at if at is None else at
         before = safe(self._text[max(0, place - _SHOWN) : place])
-        shown = before + safe(self._text[place : place + _SHOWN])
+        shown = before + safe(self._text[place : place + _SHOWN]) or "an empty text"
         # `hint: ` is one shorter than `error: `, which stands above it.
         column = 1 + sum(1 + (east_asian_width(char) in "FW") for char in before)
         raise InvalidInput(

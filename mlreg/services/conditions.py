@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _LIVE = ROLES.index("live")
 # How far back the last predictions of a version, and what served before, are looked for.
-_FARTHEST_ROWS, _FARTHEST_REVISIONS = 250_000, 1000
+_FARTHEST_ROWS, _FARTHEST_REVISIONS = 50_000, 1000
 _AT_ONCE = {"for": "nothing is kept between two calls, so nobody knows since when"}
 _MUCH = sys.maxsize  # so much evidence has what was said once for all
 

@@ -24,7 +24,6 @@ from mlreg.evidence.conditions import (
     told,
 )
 from mlreg.evidence.grammar import parse
-from mlreg.metrics import BY_NAME
 from mlreg.names import safe
 from mlreg.stats.results import Interval
 from mlreg.tallies import Moments, Tally
@@ -183,7 +182,7 @@ def test_whatever_else_is_written_is_refused_in_one_line(text: str):
         ("error_rate <= 5% over", "a window belongs at its end", None),
         ("error_rate <= 5% over 1h1h", "'1h1h' is not a duration", "1h1h"),
         ("error_rate <= 5% over 0 predictions", "none is not enough", "0 pred"),
-        ("error_rate <= 5% over 100001 predictions", "the window is too long", "over"),
+        ("error_rate <= 5% over 10001 predictions", "the window is too long", "over"),
         ("error_rate <= 5% min 0", "none is not enough", "0"),
         ("error_rate <= 5% min 1.5", "a number belongs", "1.5"),
         ("error_rate <= 5% sure sure", "sure stands there twice", "sure"),
@@ -208,9 +207,10 @@ def test_what_is_no_condition_is_refused_and_the_place_is_pointed_at(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("", "^an empty text is not a condition: a metric belongs at its end"),
         ("happiness > 1", "there is no metric happiness"),
         ("__class__ > 1", "there is no metric __class__"),
-        ("value:a:b > 1", "a:b is not a name for a feedback value"),
+        ("value:a:b > 1", "a:b(: a value is better| is not a name for a feedback value)"),
         ("accuracy > " + "1" * 1_000_000, "at most 500 characters, this has 1000011"),
     ],
 )
@@ -320,7 +320,14 @@ def test_what_could_not_be_measured_is_an_error_with_its_reason():
     assert (found.state, found.why) == ("error", "broken")
 
 
-@pytest.mark.parametrize("name", [*BY_NAME, "success_rate", "value:clicks"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "success_rate", "error_rate", "accuracy", "label_coverage", "avg_latency_ms",
+        "p50_latency_ms", "p95_latency_ms", "p99_latency_ms", "avg_confidence",
+        "cost_per_request", "value:clicks",
+    ],
+)  # fmt: skip
 def test_each_metric_can_be_measured_and_of_nothing_there_is_nothing(name: str):
     filled = Tally(values={"clicks": Moments()})
     for number in range(400):
@@ -341,6 +348,12 @@ def test_each_metric_can_be_measured_and_of_nothing_there_is_nothing(name: str):
 def known(value: float | None) -> float:
     assert value is not None
     return value
+
+
+def test_of_a_value_that_nobody_sent_there_is_no_sample():
+    tally = Tally()
+    tally.add(ok=True, latency_us=1000, confidence=None, cost=None)
+    assert measure(of_catalogue("value:nobody"), tally) == Measured()
 
 
 def test_a_value_of_zeros_and_ones_is_a_rate():

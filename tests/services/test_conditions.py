@@ -103,7 +103,7 @@ def test_the_last_predictions_are_those_of_the_version_itself(
     found = only(serving_registry, "error_rate <= 5% over 30 predictions")
     assert (found.samples, found.value, found.state) == (30, 0.1, "fail")
     assert only(serving_registry, "error_rate <= 5% over 40 predictions").value == 13 / 40
-    few = check(serving_registry, "error_rate <= 5% over 100000 predictions")
+    few = check(serving_registry, "error_rate <= 5% over 10000 predictions")
     assert [finding.samples for finding in few.values()] == [500, 80]
 
 

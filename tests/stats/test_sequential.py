@@ -303,3 +303,49 @@ def test_futility_waits_for_half_of_the_information():
 def test_information_cannot_be_negative():
     with pytest.raises(ValueError, match="information must be 0 or more"):
         futility.conditional_power(1.0, -0.1, z_final=2.0, drift=2.8)
+
+
+# --- one rate, one quantile --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
+def test_a_rate_is_left_out_at_any_of_many_looks_no_more_often_than_alpha(rate):
+    """Exactly, by following the chance of each count through the first 120 looks."""
+    still, lost = {0: 1.0}, 0.0
+    for n in range(1, 121):
+        chances: dict[int, float] = {}
+        for count, chance in still.items():
+            chances[count] = chances.get(count, 0.0) + chance * (1 - rate)
+            chances[count + 1] = chances.get(count + 1, 0.0) + chance * rate
+        still = {}
+        for count, chance in chances.items():
+            low, high = always_valid.rate_limits(count, n)
+            if low <= rate <= high:
+                still[count] = chance
+            else:
+                lost += chance
+    assert sum(still.values()) + lost == pytest.approx(1)
+    assert lost <= 0.05
+
+
+def test_limits_of_a_rate_reach_the_ends_only_where_nothing_or_all_was_seen():
+    assert always_valid.rate_limits(0, 0) == (0.0, 1.0)
+    assert always_valid.rate_limits(0, 100) == (0.0, pytest.approx(0.0570, abs=1e-4))
+    assert always_valid.rate_limits(100, 100) == (pytest.approx(0.9430, abs=1e-4), 1.0)
+    low, high = always_valid.rate_limits(50_000, 1_000_000)
+    assert 0.0490 < low < 0.05 < high < 0.0511
+    with pytest.raises(ValueError, match="alpha"):
+        always_valid.rate_limits(1, 2, alpha=1.0)
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 4000])
+@pytest.mark.parametrize("quantile", [0.5, 0.95])
+def test_the_ranks_around_a_quantile_are_those_whose_rate_is_not_ruled_out(n, quantile):
+    below, above = always_valid.rank_limits(n, quantile, 0.95)
+    possible = [
+        count
+        for count in range(n + 1)
+        if (limits := always_valid.rate_limits(count, n)).low <= quantile <= limits.high
+    ]
+    assert below == (possible[0] - 1 if possible[0] else None)
+    assert above == (possible[-1] if possible[-1] < n else None)
