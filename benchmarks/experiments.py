@@ -23,10 +23,10 @@ from mlreg.clock import now
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Draft, Outcome
 from mlreg.registry import Registry, init_registry
-from mlreg.store import experiment_folds
-from mlreg.store.experiment_folds import BACKLOG
+from mlreg.store import unit_folds
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store
+from mlreg.store.unit_folds import BACKLOG
 
 ROWS = 1_000_000
 USERS = 100_000
@@ -191,7 +191,7 @@ def _cost(what: str, write: Write, folder: Path, *, needs_experiment: bool = Fal
     for _ in range(LOG_ROUNDS):
         for folds in random.sample([True, False], 2):
             registry = _prepared(folder / "log", running=folds or needs_experiment)
-            with mock.patch.object(experiment_folds, "BACKLOG", BACKLOG if folds else math.inf):
+            with mock.patch.object(unit_folds, "BACKLOG", BACKLOG if folds else math.inf):
                 start = time.perf_counter()
                 write(registry)
                 times[folds].append(time.perf_counter() - start)

@@ -338,6 +338,9 @@ DAMAGE = {
     "verdict": Damage(
         "update experiments set verdict = 'ship', winner = '2.0.0'", "experiments",
         "experiment t: verdict is ship", is_mended=True),
+    "traffic held by one who has ended": Damage(
+        "insert into holds values (1, 'experiment', 't', 0)", "experiments",
+        "is held by experiment t, and should be by nobody", is_mended=True),
     "state": Damage(
         "update experiments set state = 'running', ended_at = null", "experiments",
         "state is running, the audit trail says concluded", is_mended=True),

@@ -97,6 +97,14 @@ class Revision:
         return next((arm for arm in self.live if arm.version_key == version_key), None)
 
 
+class Hold(NamedTuple):
+    """Who alone may change a model's traffic, and the revision whose traffic returns at the end."""
+
+    kind: Literal["experiment"]
+    id: str
+    revision_before: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """How a change is to be made, the same for every verb.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import NamedTuple
 
 from mlreg.artifacts.runner import Loadable
@@ -12,13 +11,9 @@ from mlreg.errors import Conflict, NoActiveVersion
 from mlreg.names import safe
 from mlreg.routing import Table, table_of
 from mlreg.services.context import Context
-from mlreg.store.connection import Stamp
+from mlreg.services.fresh import Fresh
 from mlreg.store.models import ModelRow
 from mlreg.store.store import Transaction
-
-# How long a change made by another process may stay unseen. Asking SQLite costs 3 µs, three times
-# as much as choosing an arm; a change made through this registry is seen at once.
-FRESH_SECONDS = 0.001
 
 
 class Served(NamedTuple):
@@ -38,19 +33,12 @@ class Route(NamedTuple):
     served: dict[int, Served]
 
 
-class _Kept(NamedTuple):
-    route: Route
-    generation: int
-    stamp: Stamp
-    checked_at: float
-
-
 class Routes:
     """The routes of a registry, read anew when the traffic has changed."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._kept: dict[str | None, _Kept] = {}
+        self._fresh = Fresh(context.store, self._route)
 
     def current(self, name: str | None) -> Route:
         """The route of a model that something serves.
@@ -65,31 +53,18 @@ class Routes:
 
     def find(self, name: str | None) -> Route:
         """The route of a model; its table is empty where nothing serves."""
-        kept, present = self._kept.get(name), monotonic()
-        store = self._context.store
-        if kept is not None and kept.generation == store.generation:
-            if present - kept.checked_at < FRESH_SECONDS:
-                return kept.route
-            if store.stamp() == kept.stamp:
-                self._kept[name] = kept._replace(checked_at=present)
-                return kept.route
-        return self._read(name, kept, present)
+        return self._fresh.get(name)
 
     def forced(self, route: Route, selector: str) -> Served:
         """The version of the route's model that a caller insists on."""
         with self._context.store.read() as tx:
             return _served(tx.versions.select(route.model, selector))
 
-    def _read(self, name: str | None, kept: _Kept | None, present: float) -> Route:
-        # The marks are taken before the read: a change in between is then seen next time.
-        generation, stamp = self._context.store.generation, self._context.store.stamp()
+    def _route(self, name: str | None, earlier: Route | None) -> Route:
         with self._context.store.read() as tx:
-            if kept and self._is_current(tx, kept.route):
-                route = kept.route
-            else:
-                route = self._build(tx, name)
-        self._kept[name] = _Kept(route, generation, stamp, present)
-        return route
+            if earlier and self._is_current(tx, earlier):
+                return earlier
+            return self._build(tx, name)
 
     def _is_current(self, tx: Transaction, route: Route) -> bool:
         # A seal can be broken without a new revision.

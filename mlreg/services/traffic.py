@@ -26,6 +26,7 @@ from mlreg.errors import (
 from mlreg.names import check_text, safe
 from mlreg.routing import choose
 from mlreg.services.context import Act, Context
+from mlreg.services.holds import check_free
 from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, rollback_of
 from mlreg.services.routes import Routes
@@ -255,17 +256,13 @@ class Traffic:
         with self._context.acting(change) as act:
             tx, model = act.tx, self._model_of(act.tx, ref)
             now = in_force(act, model)
-            test = tx.traffic.holder(model.key)
-            if test is not None and cause != "rollback":
-                raise Conflict(
-                    f"the experiment {safe(test)} holds the traffic of {model.name}",
-                    hint=f"conclude or stop it first; rollback is always possible and stops {test}",
-                )
+            if cause != "rollback":
+                check_free(tx, model)
             wanted = arms_after(tx, now)
             wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
             after = put(act, now, wanted, cause)
-            if test is not None and after.number > now.number and not change.dry_run:
-                self._stop_experiment(act, test, after)
+            if after.number > now.number and not change.dry_run:
+                _let_go(act, after)
             return after
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
@@ -273,21 +270,14 @@ class Traffic:
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
 
-    def _stop_experiment(self, act: Act, test_id: str, after: Revision) -> None:
-        """A rollback must always be possible, so it ends the experiment that held the traffic."""
-        experiment = act.tx.experiments.get(test_id)
-        act.tx.experiments.end(experiment, "stopped", at=act.at, verdict=None, winner=None)
-        act.tx.events.append(
-            action="abtest stop",
-            object=test_id,
-            actor=act.actor,
-            at=act.at,
-            model_key=after.model_key,
-            model=after.model,
-            reason=after.reason or f"rollback to revision {after.number}",
-            before={"test_id": test_id, "status": experiment.state},
-            after={"test_id": test_id, "status": "stopped", "revision": after.number},
-        )
+
+def _let_go(act: Act, after: Revision) -> None:
+    """End whoever held the traffic that a rollback has put in force."""
+    hold = act.tx.traffic.hold(after.model_key)
+    if hold is not None:
+        from mlreg.services.experiments import lifecycle
+
+        lifecycle.let_go(act, hold.id, after)
 
 
 def _shadows(now: Revision, leaving: Version) -> list[Arm]:

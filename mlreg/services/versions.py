@@ -22,6 +22,7 @@ from mlreg.names import (
     safe,
 )
 from mlreg.services.context import Context
+from mlreg.services.holds import ending
 from mlreg.services.numbering import BUMPS, Bump, bumped, give_number, highest
 from mlreg.services.version_details import Details, check_details, confirm, tell
 from mlreg.store.versions import StoredArtifact
@@ -356,20 +357,20 @@ def _check_bare(version: Version) -> None:
 
 def _check_idle(tx: Transaction, version: Version, verb: str) -> None:
     """Refuse a version that has traffic, or will have it again when an experiment ends."""
-    holder = tx.traffic.holder(version.model_key)
-    first = f"end the experiment first: mlreg abtest stop {safe(holder)}" if holder else ""
+    hold = tx.traffic.hold(version.model_key)
+    first = f"end the {hold.kind} first: {ending(hold)}" if hold else ""
     if version.status in ("active", "testing"):
         raise Conflict(
             f"{version.ref} is {version.status} and cannot be {verb}d",
             hint=first or f"take it out of the traffic first: mlreg deactivate {version.ref}",
         )
-    if holder is None:
+    if hold is None or not hold.revision_before:
         return
-    number = tx.experiments.get(holder).revision_before
-    before = tx.traffic.find(tx.models.get(version.name), number) if number else None
+    before = tx.traffic.find(tx.models.get(version.name), hold.revision_before)
     if before and any(arm.version_key == version.key for arm in before.live):
         raise Conflict(
-            f"{version.ref} serves again when {safe(holder)} ends and cannot be {verb}d", hint=first
+            f"{version.ref} serves again when {safe(hold.id)} ends and cannot be {verb}d",
+            hint=first,
         )
 
 

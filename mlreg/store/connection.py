@@ -134,7 +134,7 @@ class Database:
         except sqlite3.OperationalError as error:
             if create or primary_code(error) not in _FULL + _READ_ONLY:
                 raise
-            refusal = self._translation(error)
+            refusal = self.translation(error)
             # Without room or leave to make the files beside it, the database itself can be read.
             connection = self._open(_AS_IT_LIES)
             self._tell_of_rest()
@@ -222,30 +222,44 @@ class Database:
                 finally:
                     self._roll_back(connection)
         except sqlite3.Error as error:
-            raise self._translation(error) from error
+            raise self.translation(error) from error
 
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def write(self, *, durable: bool = True) -> Writing:
         """A transaction that commits at the end of the block and rolls back on any error.
 
         Args:
             durable: Survive a power cut (`synchronous=FULL`, for the control plane); otherwise
                 survive a crash of the process (`NORMAL`, for the prediction log).
         """
+        return Writing(self, durable=durable)
+
+    def begin(self, *, durable: bool) -> sqlite3.Connection:
+        """Begin a write on this thread's connection; it is on the thread's seat meanwhile."""
+        connection = self._connection_for(durable=durable)
         try:
-            with forking.seat():
-                connection = self._connection_for(durable=durable)
-                self._retrying(lambda: connection.execute("begin immediate"))
-                try:
-                    self.guard.check(connection)
-                    yield connection
-                    connection.execute("commit")
-                except BaseException:
-                    self._roll_back(connection)
-                    raise
-                self.guard.check(connection)
-        except sqlite3.Error as error:
-            raise self._translation(error) from error
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if primary_code(error) not in _BUSY:
+                raise
+            self._retrying(lambda: connection.execute("begin immediate"))
+        try:
+            self.guard.check(connection)
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        return connection
+
+    def end(self, connection: sqlite3.Connection, *, is_sound: bool) -> None:
+        """Commit what a write has done, or roll it back."""
+        if not is_sound:
+            self._roll_back(connection)
+            return
+        try:
+            connection.execute("commit")
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        self.guard.check(connection)
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         # One that was closed meanwhile has rolled back; one that a child inherited never may.
@@ -267,7 +281,7 @@ class Database:
                 self.guard.check(connection)
                 return found
         except sqlite3.Error as error:
-            raise self._translation(error) from error
+            raise self.translation(error) from error
 
     @contextmanager
     def aside(self) -> Iterator[sqlite3.Connection]:
@@ -291,13 +305,13 @@ class Database:
                     connection.close()
 
     def _connection_for(self, *, durable: bool) -> sqlite3.Connection:
-        connection = self.connection()
-        if self._local.refusal is not None:
+        connection, local = self.connection(), self._local
+        if local.refusal is not None:
             self.reopen()
             connection = self.connection()
-        if self._local.durable != durable:
+        if local.durable != durable:
             connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
-            self._local.durable = durable
+            local.durable = durable
         return connection
 
     def close(self) -> None:
@@ -325,9 +339,10 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._translation(error) from error
+            raise self.translation(error) from error
 
-    def _translation(self, error: sqlite3.Error) -> MlregError:
+    def translation(self, error: sqlite3.Error) -> MlregError:
+        """What a fault of the driver is to users."""
         code, where = primary_code(error), f"the registry {self.path}"
         if code in _BUSY:
             return StoreBusy(
@@ -353,6 +368,45 @@ class Database:
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Conflict(f"the change breaks a rule of the registry: {error}")
         return StoreError(f"{where}: {error}", hint="run: mlreg doctor")
+
+
+class Writing:
+    """One write: a context that a generator would make at several times the cost.
+
+    Args:
+        database: What is written to.
+        durable: As in `Database.write`.
+    """
+
+    __slots__ = ("_connection", "_database", "_durable", "_seat")
+
+    def __init__(self, database: Database, *, durable: bool) -> None:
+        self._database = database
+        self._durable = durable
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._seat = forking.seat()
+        self._seat.acquire()
+        try:
+            self._connection = self._database.begin(durable=self._durable)
+        except BaseException as error:
+            self._seat.release()
+            if isinstance(error, sqlite3.Error):
+                raise self._database.translation(error) from error
+            raise
+        return self._connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        try:
+            self._database.end(self._connection, is_sound=error is None)
+        except sqlite3.Error as fault:
+            raise self._database.translation(fault) from fault
+        finally:
+            self._seat.release()
+        if isinstance(error, sqlite3.Error):
+            raise self._database.translation(error) from error
 
 
 class _Lease:

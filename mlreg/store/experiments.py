@@ -13,9 +13,9 @@ from mlreg.jsonable import canonical
 from mlreg.names import safe
 from mlreg.store.connection import Connection
 from mlreg.store.designs import load_design
-from mlreg.store.experiment_folds import ExperimentFolds
-from mlreg.store.experiment_units import ExperimentUnits
 from mlreg.store.rows import restored
+from mlreg.store.unit_folds import UnitFolds
+from mlreg.store.unit_sums import UnitSums
 
 SELECT = """
     select key, model, design, state, salt, fingerprint, created_at, created_by, started_at,
@@ -104,14 +104,14 @@ class Experiments:
         self._connection = connection
 
     @cached_property
-    def folds(self) -> ExperimentFolds:
+    def folds(self) -> UnitFolds:
         """The folds of the log into units."""
-        return ExperimentFolds(self._connection)
+        return UnitFolds(self._connection)
 
     @cached_property
-    def units(self) -> ExperimentUnits:
+    def units(self) -> UnitSums:
         """What the units of experiments did."""
-        return ExperimentUnits(self._connection)
+        return UnitSums(self._connection)
 
     def find(self, test_id: str) -> Experiment | None:
         """The experiment of this id, or None."""

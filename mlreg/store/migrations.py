@@ -50,6 +50,12 @@ def m004_seals(db: UtilsDatabase) -> None:
     db.executescript(_sql("m004_seals"))
 
 
+@migrations()
+def m005_holds(db: UtilsDatabase) -> None:
+    """Who holds a model's traffic."""
+    db.executescript(_sql("m005_holds"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

@@ -50,6 +50,11 @@ EXPERIMENTS = """
         e.winner, e.predictions_from, e.predictions_upto, e.feedback_upto, e.ripe_upto, e.cuts
     from experiments e left join models m on m.key = e.model order by e.key
 """
+RUNNING = """
+    select model, 'experiment' as kind, test_id as id, revision_before from experiments
+    where state = 'running'
+"""
+HOLDS = "select model, kind, id, revision_before from holds"
 PHASES = "select revision from experiment_phases where experiment = :experiment order by revision"
 EXPERIMENT_ARMS = """
     select a.place, v.model_id from experiment_arms a left join versions v on v.key = a.version

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly, StoreTooNew
-from mlreg.store.connection import Connection, Database, Stamp
+from mlreg.store.connection import Connection, Database, Stamp, Writing
 from mlreg.store.durability import LogSync
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlreg.store.traffic import Traffic
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 4  # the number of migrations; a test compares
+SCHEMA_VERSION = 5  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -123,7 +123,7 @@ class Store:
         create: bool = False,
     ) -> None:
         self.path = path
-        self._syncs_each = durability == "each"
+        self.syncs_each = durability == "each"
         self.database = Database(path, timeout=timeout, create=create)
         look = self.database.guard.look
         self._sync = LogSync(path, look) if durability == "second" else None
@@ -139,10 +139,11 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot."""
         with self.database.read() as connection:
-            yield self._transaction(connection)
+            yield self.transaction(connection)
 
-    @contextmanager
-    def write(self, *, durable: bool = True, urgent: bool = False) -> Iterator[Transaction]:
+    def write(
+        self, *, durable: bool = True, urgent: bool = False
+    ) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block, or changes nothing.
 
         Args:
@@ -150,41 +151,41 @@ class Store:
                 control plane.
             urgent: On a full disk the reserve is given up for it.
         """
-        if urgent:
-            self._make_room_to_open()
-        is_synced = durable or self._syncs_each
-        try:
-            with self.database.write(durable=is_synced) as connection:
-                if urgent and self.database.reserve.is_short():
-                    # Under the lock, so that nobody who logs can take the room.
-                    self.database.reserve.give_up()
-                tx = self._transaction(connection)
-                before = tx.logged
-                yield tx
-        except StoreFull as error:
-            # It may be a quota that is full, which shows only now.
-            if not (urgent and self.database.reserve.exists()):
-                raise
-            self.database.reserve.give_up()
-            hint = "the reserve was given up for it: try again"
-            raise StoreFull(error.message, hint=hint) from error
-        if durable:
-            self.generation += 1
-            self.database.reserve.restore()
-        if self._sync is not None and not is_synced and (rows := tx.logged - before):
-            self._sync.logged(rows)
+        return self._urgent_write(durable=durable) if urgent else _Write(self, durable=durable)
 
-    def _make_room_to_open(self) -> None:
+    @contextmanager
+    def _urgent_write(self, *, durable: bool) -> Iterator[Transaction]:
+        reserve = self.database.reserve
         try:
             self.database.reopen()
         except StoreFull:
-            self.database.reserve.give_up()
+            reserve.give_up()
+        try:
+            with _Write(self, durable=durable) as tx:
+                if reserve.is_short():
+                    reserve.give_up()  # under the lock, so that nobody who logs can take the room
+                yield tx
+        except StoreFull as error:
+            # It may be a quota that is full, which shows only now.
+            if not reserve.exists():
+                raise
+            reserve.give_up()
+            hint = "the reserve was given up for it: try again"
+            raise StoreFull(error.message, hint=hint) from error
+
+    def written(self, *, durable: bool, rows: int) -> None:
+        """What follows on a commit that added so many rows to the log."""
+        if durable:
+            self.generation += 1
+            self.database.reserve.restore()
+        elif rows and self._sync is not None:
+            self._sync.logged(rows)
 
     def append_prediction(self, entry: Entry) -> int:
         """Log one prediction in a transaction of its own; returns its id."""
         found = self.database.alone(
-            lambda connection: self._transaction(connection).predictions.append(entry),
-            durable=self._syncs_each,
+            lambda connection: self.transaction(connection).predictions.append(entry),
+            durable=self.syncs_each,
         )
         if self._sync is not None:
             self._sync.logged(1)
@@ -221,7 +222,8 @@ class Store:
         if self._sync is not None:
             self._sync.finish()
 
-    def _transaction(self, connection: Connection) -> Transaction:
+    def transaction(self, connection: Connection) -> Transaction:
+        """The tables on this connection, which is the thread's."""
         found: Transaction | None = getattr(self._local, "transaction", None)
         if found is None or found.connection is not connection:
             found = self._local.transaction = Transaction(connection)
@@ -251,3 +253,27 @@ class Store:
         from mlreg.store.migrations import migrate
 
         migrate(self.database)
+
+
+class _Write(Writing):
+    """A write of a store: its transaction, and what follows on its commit."""
+
+    __slots__ = ("_before", "_counts", "_store", "_transaction")
+
+    def __init__(self, store: Store, *, durable: bool) -> None:
+        super().__init__(store.database, durable=durable or store.syncs_each)
+        self._store = store
+        self._counts = durable
+
+    def __enter__(self) -> Transaction:  # type: ignore[override]
+        tx = self._transaction = self._store.transaction(super().__enter__())
+        self._before = tx.logged
+        return tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if error is None:
+            tx = self._transaction
+            self._store.written(durable=self._counts, rows=tx.logged - self._before)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from mlreg.clock import from_micros, to_micros
-from mlreg.entities.traffic import Arm, Revision
+from mlreg.entities.traffic import Arm, Hold, Revision
 from mlreg.jsonable import canonical
 from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow
@@ -24,7 +24,12 @@ HISTORY = """
     select number, strategy, cause, reason, actor, created_at, salt from revisions
     where model = :model order by number desc limit :limit
 """
-HOLDER = "select test_id from experiments where model = :model and state = 'running'"
+HOLD = "select kind, id, revision_before from holds where model = :model"
+TAKE = """
+    insert into holds (model, kind, id, revision_before)
+    values (:model, :kind, :id, :revision_before)
+"""
+RELEASE = "delete from holds where model = :model"
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
 ARMS = """
     select a.version, v.model_id, v.version, a.weight, a.role from arms a
@@ -62,10 +67,18 @@ class Traffic:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def holder(self, model_key: int) -> str | None:
-        """The id of the running experiment that holds a model's traffic, or None."""
-        row = self._connection.execute(HOLDER, {"model": model_key}).fetchone()
-        return row[0] if row else None
+    def hold(self, model_key: int) -> Hold | None:
+        """Who holds a model's traffic, or None."""
+        row = self._connection.execute(HOLD, {"model": model_key}).fetchone()
+        return Hold(*row) if row else None
+
+    def take(self, model_key: int, hold: Hold) -> None:
+        """Hold a model's traffic, which nobody holds."""
+        self._connection.execute(TAKE, {"model": model_key, **hold._asdict()})
+
+    def release(self, model_key: int) -> None:
+        """Let go of a model's traffic."""
+        self._connection.execute(RELEASE, {"model": model_key})
 
     def number(self, model_key: int) -> int:
         """The number of the revision in force; 0 if there is none."""

@@ -131,6 +131,23 @@ def test_an_archived_version_cannot_start(tested: Registry):
     assert tested.traffic.current("m").number == 0
 
 
+def test_an_experiment_of_before_there_were_holds_holds_the_traffic(tested: Registry):
+    create(tested)
+    tested.experiments.start("t")
+    with raw(tested.folder) as connection:
+        connection.executescript(
+            "drop table holds; delete from _sqlite_migrations where name >= 'm005';"
+            "pragma user_version = 4"
+        )
+    tested.close()
+    with Registry(tested.folder) as later:
+        with pytest.raises(Conflict, match="the experiment t holds the traffic"):
+            later.traffic.activate("m@1.0.0")
+        later.experiments.stop("t")
+        later.traffic.activate("m@1.0.0")
+        assert later.health.check().healthy
+
+
 def test_a_running_experiment_holds_the_traffic_and_its_treatment_is_testing(tested: Registry):
     create(tested, split=20)
     started = tested.experiments.start("t")

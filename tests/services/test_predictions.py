@@ -26,7 +26,7 @@ from mlreg.errors import (
 )
 from mlreg.registry import Registry
 from mlreg.services.answers import Request
-from mlreg.services.routes import FRESH_SECONDS
+from mlreg.services.fresh import FRESH_SECONDS
 from tests.services.misbehaving import Broken, TooFew, on_texts
 from tests.support import Clock, Echo, dump
 

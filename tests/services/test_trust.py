@@ -160,8 +160,8 @@ def test_a_registry_from_before_there_were_keys_opens_and_its_trust_is_accepted_
 ):
     with raw(echo.folder) as connection:
         connection.executescript(
-            "drop table seals; delete from _sqlite_migrations where name = 'm004_seals';"
-            "pragma user_version = 3"
+            "drop table seals; drop table holds;"
+            "delete from _sqlite_migrations where name >= 'm004'; pragma user_version = 3"
         )
     echo.close()
     with Registry(echo.folder) as later:

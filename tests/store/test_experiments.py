@@ -20,12 +20,12 @@ from mlreg.clock import from_micros
 from mlreg.entities.experiments import Design, Experiment, TestMetric, Variant
 from mlreg.errors import Conflict
 from mlreg.store.connection import sqlite3
-from mlreg.store.experiment_folds import CUT_FROM
 from mlreg.store.experiments import ReceiptRow
 from mlreg.store.feedback import FeedbackRow
-from mlreg.store.measures import ALWAYS, FROM_LOG, Wanted
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store, Transaction
+from mlreg.store.unit_columns import ALWAYS, FROM_LOG, Wanted
+from mlreg.store.unit_folds import CUT_FROM
 from mlreg.tallies import Marks, Sums
 from tests.store.conftest import Seeded, revision_of, seed
 from tests.support import DATABASE, dump, raw
@@ -556,7 +556,7 @@ def test_only_running_experiments_far_behind_are_folded_on_the_way(
             tx.experiments.folds.fold_backlogs(limit=100)
             return tx.experiments.folds.marks(key)[0]
 
-    monkeypatch.setattr("mlreg.store.experiment_folds.BACKLOG", 10)
+    monkeypatch.setattr("mlreg.store.unit_folds.BACKLOG", 10)
     assert [folded(9), folded(1)] == [0, 10]
     with seeded.store.write() as tx:
         tx.experiments.end(tx.experiments.get("t"), "stopped", at=1, verdict=None, winner=None)

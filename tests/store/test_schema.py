@@ -22,6 +22,7 @@ APPLIED = {
     "m002_experiments": "18716e56c8ef541a",
     "m003_ripe_labels_and_tails": "a79fb191be9dd54d",
     "m004_seals": "f10653fbf1045c13",
+    "m005_holds": "00d86740c8f646f9",
 }
 
 

@@ -17,8 +17,19 @@ from mlreg.services.checks.told import (
     stored_json,
     stored_time,
 )
-from mlreg.store.measures import wanted
-from mlreg.store.raw_rows import EXPERIMENT_ARMS, EXPERIMENTS, PHASES, Row, rows, update
+from mlreg.store.raw_rows import (
+    EXPERIMENT_ARMS,
+    EXPERIMENTS,
+    HOLDS,
+    PHASES,
+    RUNNING,
+    Row,
+    delete,
+    insert,
+    rows,
+    update,
+)
+from mlreg.store.unit_columns import wanted
 from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
@@ -61,7 +72,46 @@ def experiments(exam: Examination, found: Problems) -> str:
                 found.add(f"{subject}: its name folds to another than {shown(row['id_key'])}")
     for test_id in sealed.experiments.keys() - {row["test_id"] for row in all_rows}:
         found.add(f"experiment {safe(test_id)} is missing")
+    with exam.context.store.read() as tx:
+        _compare_holds(tx, found)
     return f"{len(all_rows)} as they were sealed"
+
+
+def _compare_holds(tx: Transaction, found: Problems) -> None:
+    """A running experiment holds its model's traffic, and nobody else does."""
+    held = {row["model"]: row for row in rows(tx.connection, HOLDS)}
+    for model, after in _wanted_holds(tx, held).items():
+        subject, before = f"the traffic of model {model}", held.get(model)
+        mend = Mend(
+            subject=subject,
+            text=f"{subject} is held by who runs on it",
+            before=before,
+            after=after,
+            apply=_hold_anew,
+        )
+        found.add(
+            f"{subject} is held by {_holder(before)}, and should be by {_holder(after)}", mend=mend
+        )
+
+
+def _wanted_holds(tx: Transaction, held: dict[int, Row]) -> dict[int, Row | None]:
+    """Who should hold the traffic of each model where somebody else does, or nobody."""
+    running = {row["model"]: row for row in rows(tx.connection, RUNNING)}
+    models = sorted(held.keys() | running.keys())
+    return {m: running.get(m) for m in models if held.get(m) != running.get(m)}
+
+
+def _holder(row: Row | None) -> str:
+    return "nobody" if row is None else f"{row['kind']} {shown(row['id'])}"
+
+
+def _hold_anew(tx: Transaction) -> None:
+    """By the states as they are by now: the repair may have changed them before."""
+    held = {row["model"]: row for row in rows(tx.connection, HOLDS)}
+    for model, row in _wanted_holds(tx, held).items():
+        delete(tx.connection, "holds", {"model": model})
+        if row is not None:
+            insert(tx.connection, "holds", row)
 
 
 def _compare(found: Problems, subject: str, row: Row, told: State, sealed: Sealed) -> None:

@@ -18,9 +18,9 @@ from mlreg.store.health import (
     sqlite_facts,
     wal_bytes,
 )
-from mlreg.store.measures import UNITS_TABLE, VALUES_TABLE
 from mlreg.store.refolding import TABLES
 from mlreg.store.store import SCHEMA_VERSION
+from mlreg.store.unit_columns import UNITS_TABLE, VALUES_TABLE
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context

@@ -18,6 +18,7 @@ from mlreg.names import check_text, safe
 from mlreg.routing import Table, choose, table_of
 from mlreg.services.experiments.lifecycle import running
 from mlreg.services.feedback import FeedbackService, checked
+from mlreg.services.fresh import Fresh
 from mlreg.services.privacy import Privacy, kind_alone
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
@@ -25,7 +26,6 @@ from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context
-    from mlreg.store.connection import Stamp
     from mlreg.store.store import Transaction
 
 CHUNK = 1000
@@ -43,15 +43,13 @@ class _Logged(NamedTuple):
     new: int
 
 
-class _Kept(NamedTuple):
-    """A running experiment made ready for assigning, until something changes in the registry."""
+class _Prepared(NamedTuple):
+    """A running experiment made ready for assigning."""
 
     experiment: Experiment
     table: Table
     model_key: int
     versions: dict[str, int]
-    generation: int
-    stamp: Stamp
 
 
 class ExternalPrograms:
@@ -59,7 +57,7 @@ class ExternalPrograms:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._assignments: dict[str, _Kept] = {}
+        self._prepared = Fresh(context.store, self._prepare)
         self._privacy = Privacy(context.settings)
 
     def assign(self, test_id: str, unit: str | None = None) -> Assignment:
@@ -69,20 +67,20 @@ class ExternalPrograms:
             Conflict: It is not running.
         """
         _check_unit(unit)
-        kept = self._kept(test_id)
+        prepared = self._prepared.get(test_id)
         turn = None
-        if kept.table.strategy == "round-robin":
+        if prepared.table.strategy == "round-robin":
             with self._context.store.write(durable=False) as tx:
-                turn = tx.models.take_turns(kept.model_key, 1)
-        arm, reason = choose(kept.table, unit, turn)
-        variants = {v.model_id: v for v in kept.experiment.design.variants}
+                turn = tx.models.take_turns(prepared.model_key, 1)
+        arm, reason = choose(prepared.table, unit, turn)
+        variants = {v.model_id: v for v in prepared.experiment.design.variants}
         return Assignment(
             test_id=test_id,
             variant=variants[arm.model_id].variant,
             version=arm.version,
             model_id=arm.model_id,
-            model=kept.experiment.model,
-            revision=kept.experiment.phases[-1].revision,
+            model=prepared.experiment.model,
+            revision=prepared.experiment.phases[-1].revision,
             reason=reason,
             unit=unit,
         )
@@ -126,13 +124,13 @@ class ExternalPrograms:
         Raises:
             Conflict: The experiment is not running.
         """
-        kept, at = self._kept(test_id), self._context.clock()
+        prepared, at = self._prepared.get(test_id), self._context.clock()
 
         def check(outcome: Outcome) -> None:
-            _entry(kept, outcome, at)
+            _entry(prepared, outcome, at)
             _feedback(1, outcome)
             if outcome.request_id is not None:
-                _digest(kept, outcome)
+                _digest(prepared, outcome)
 
         return check
 
@@ -216,13 +214,8 @@ class ExternalPrograms:
         with self._context.store.read() as tx:
             return tx.experiments.get(test_id).design.unit == "user"
 
-    def _kept(self, test_id: str) -> _Kept:
-        store = self._context.store
-        kept = self._assignments.get(test_id)
-        if kept and kept.generation == store.generation and kept.stamp == store.stamp():
-            return kept
-        generation, stamp = store.generation, store.stamp()
-        with store.read() as tx:
+    def _prepare(self, test_id: str, _: _Prepared | None) -> _Prepared:
+        with self._context.store.read() as tx:
             experiment = running(tx, test_id)
             model = self._context.model(tx, experiment.model)
             revision = tx.traffic.current(model)
@@ -232,24 +225,23 @@ class ExternalPrograms:
             for v, key in zip(experiment.design.variants, keys, strict=True)
             for name in (v.variant, v.version, v.model_id)
         }
-        kept = _Kept(experiment, table_of(revision), model.key, versions, generation, stamp)
-        self._assignments[test_id] = kept
-        return kept
+        return _Prepared(experiment, table_of(revision), model.key, versions)
 
     def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> _Logged:
-        kept = self._kept(test_id)
+        prepared = self._prepared.get(test_id)
         at = self._context.clock()
         if not self._privacy.keeps_all:
             chunk = [_without_text(outcome) for outcome in chunk]
-        entries = [_entry(kept, outcome, at) for outcome in chunk]
+        entries = [_entry(prepared, outcome, at) for outcome in chunk]
         said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
         digests = [
-            _digest(kept, outcome) if outcome.request_id is not None else "" for outcome in chunk
+            _digest(prepared, outcome) if outcome.request_id is not None else ""
+            for outcome in chunk
         ]
         feedback = FeedbackService(self._context)
         with self._context.store.write(durable=False) as tx:
             running(tx, test_id)
-            known = _known(tx, kept, chunk, digests)
+            known = _known(tx, prepared, chunk, digests)
             fresh = [i for i in range(len(chunk)) if i not in known]
             if not fresh:
                 return _Logged([known[i] for i in range(len(chunk))], 0)
@@ -258,7 +250,7 @@ class ExternalPrograms:
                 known[i] = key
                 request = chunk[i].request_id
                 if request is not None:
-                    tx.predictions.remember_request(kept.model_key, request, key, digests[i])
+                    tx.predictions.remember_request(prepared.model_key, request, key, digests[i])
             rows = [replace(entry, prediction_id=known[i]) for i in fresh for entry in said[i]]
             if rows:
                 feedback.record_in(tx, rows, None)
@@ -284,7 +276,7 @@ def _chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
 
 
 def _known(
-    tx: Transaction, kept: _Kept, chunk: Sequence[Outcome], digests: Sequence[str]
+    tx: Transaction, prepared: _Prepared, chunk: Sequence[Outcome], digests: Sequence[str]
 ) -> dict[int, int]:
     """The predictions of outcomes that were logged before, by their place.
 
@@ -295,7 +287,7 @@ def _known(
     for place, outcome in enumerate(chunk):
         if outcome.request_id is None:
             continue
-        earlier = tx.predictions.find_request(kept.model_key, outcome.request_id)
+        earlier = tx.predictions.find_request(prepared.model_key, outcome.request_id)
         if earlier is None:
             continue
         if earlier[1] != digests[place]:
@@ -304,12 +296,12 @@ def _known(
     return found
 
 
-def _digest(kept: _Kept, outcome: Outcome) -> str:
+def _digest(prepared: _Prepared, outcome: Outcome) -> str:
     """What tells the answer of a request id from another; the phase may change between retries."""
     check_text(outcome.request_id, "request id", longest=_LONGEST)
     said = {name: _plain(getattr(outcome, name)) for name in _OUTCOME_KEYS - {"revision"}}
     said["values"] = {name: _plain(value) for name, value in outcome.values.items()}
-    return hashlib.sha256(f"{kept.experiment.salt} {_json(said)}".encode()).hexdigest()
+    return hashlib.sha256(f"{prepared.experiment.salt} {_json(said)}".encode()).hexdigest()
 
 
 def _check_unit(unit: str | None) -> None:
@@ -337,7 +329,7 @@ def _without_text(outcome: Outcome) -> Outcome:
     return replace(outcome, error=kind_alone(outcome.error))
 
 
-def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
+def _entry(prepared: _Prepared, outcome: Outcome, at: int) -> Entry:
     _check_unit(outcome.unit)
     success = _truth(outcome.success, "success")
     has_failed = outcome.error is not None or success is False
@@ -348,10 +340,10 @@ def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
     latency = _number(outcome.latency_ms, "latency_ms", least=0.0)
     return Entry(
         at=at,
-        version=_version(kept, outcome),
-        revision=_revision(kept, outcome),
+        version=_version(prepared, outcome),
+        revision=_revision(prepared, outcome),
         role=_LIVE,
-        arm_reason=kept.table.strategy,
+        arm_reason=prepared.table.strategy,
         unit=outcome.unit,
         segment=None,
         input=None,
@@ -365,7 +357,7 @@ def _entry(kept: _Kept, outcome: Outcome, at: int) -> Entry:
     )
 
 
-def _version(kept: _Kept, outcome: Outcome) -> int:
+def _version(prepared: _Prepared, outcome: Outcome) -> int:
     if outcome.version is not None and outcome.variant is not None:
         raise InvalidInput("give either the variant or the version, not both")
     named = outcome.version or outcome.variant
@@ -373,15 +365,15 @@ def _version(kept: _Kept, outcome: Outcome) -> int:
         raise InvalidInput(
             "which arm answered? give the variant or the version", hint="as abtest assign told it"
         )
-    key = kept.versions.get(str(named).rpartition("@")[2])
+    key = prepared.versions.get(str(named).rpartition("@")[2])
     if key is None:
-        arms = ", ".join(f"{v.variant} ({v.version})" for v in kept.experiment.design.variants)
+        arms = ", ".join(f"{v.variant} ({v.version})" for v in prepared.experiment.design.variants)
         raise InvalidInput(f"{safe(str(named))} is no arm of this experiment", hint=arms)
     return key
 
 
-def _revision(kept: _Kept, outcome: Outcome) -> int:
-    phases = [phase.revision for phase in kept.experiment.phases]
+def _revision(prepared: _Prepared, outcome: Outcome) -> int:
+    phases = [phase.revision for phase in prepared.experiment.phases]
     if outcome.revision is None:
         return phases[-1]
     if outcome.revision not in phases:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
-from mlreg.entities.experiments import Design, Draft, Experiment, Phase
+from mlreg.entities.experiments import Design, Draft, Experiment, Phase, State
 from mlreg.entities.predictions import ROLES
-from mlreg.entities.traffic import Revision
+from mlreg.entities.traffic import Hold, Revision
 from mlreg.errors import AlreadyExists, Conflict
 from mlreg.evidence.history import history
 from mlreg.names import check_name, check_text, name_key, safe
@@ -21,6 +21,7 @@ from mlreg.services.experiments.design import (
     make_design,
     step_weights,
 )
+from mlreg.services.holds import check_free
 from mlreg.services.revisions import in_force, put
 from mlreg.services.splits import arm_of
 from mlreg.store.summaries import by_role
@@ -64,12 +65,11 @@ def start(act: Act, test_id: str) -> Experiment:
     experiment = tx.experiments.get(test_id)
     if experiment.state != "draft":
         raise Conflict(f"the experiment {safe(test_id)} is {experiment.state} already")
-    holder = tx.traffic.holder(experiment.model_key)
-    if holder is not None:
-        raise held(experiment.model, holder)
+    model = model_of(act, experiment)
+    check_free(tx, model)
     for key in tx.experiments.arm_keys(experiment.key):
         check_servable(tx.versions.by_key(key))
-    now = in_force(act, model_of(act, experiment))
+    now = in_force(act, model)
     weights = tuple(variant.weight for variant in experiment.design.variants)
     after = _split(act, experiment, now, weights)
     started = replace(
@@ -82,6 +82,7 @@ def start(act: Act, test_id: str) -> Experiment:
         dry_run=change.dry_run,
     )
     if not change.dry_run:
+        tx.traffic.take(model.key, Hold("experiment", test_id, now.number))
         tx.experiments.start(started, at=act.at)
         tx.experiments.add_phase(experiment, after.number)
         tell(act, "abtest start", started, before=experiment)
@@ -120,9 +121,36 @@ def stop(act: Act, test_id: str) -> Experiment:
     )
     if not act.change.dry_run:
         restore(act, experiment)
-        act.tx.experiments.end(experiment, "stopped", at=act.at, verdict=None, winner=None)
+        end(act, experiment, "stopped")
         tell(act, "abtest stop", stopped, before=experiment)
     return stopped
+
+
+def let_go(act: Act, test_id: str, after: Revision) -> None:
+    """End an experiment whose traffic a rollback has taken: that must always be possible."""
+    experiment = act.tx.experiments.get(test_id)
+    end(act, experiment, "stopped")
+    tell(
+        act,
+        "abtest stop",
+        experiment,
+        before={"test_id": test_id, "status": experiment.state},
+        after={"test_id": test_id, "status": "stopped", "revision": after.number},
+        reason=after.reason or f"rollback to revision {after.number}",
+    )
+
+
+def end(
+    act: Act,
+    experiment: Experiment,
+    state: State,
+    *,
+    verdict: str | None = None,
+    winner: str | None = None,
+) -> None:
+    """Close an experiment, which holds the traffic no longer."""
+    act.tx.experiments.end(experiment, state, at=act.at, verdict=verdict, winner=winner)
+    act.tx.traffic.release(experiment.model_key)
 
 
 def restore(act: Act, experiment: Experiment) -> int:
@@ -146,7 +174,13 @@ def model_of(act: Act, experiment: Experiment) -> ModelRow:
 
 
 def tell(
-    act: Act, action: str, experiment: Experiment, *, before: object, after: object = None
+    act: Act,
+    action: str,
+    experiment: Experiment,
+    *,
+    before: object,
+    after: object = None,
+    reason: str | None = None,
 ) -> None:
     """Write the event of a change."""
     act.tx.events.append(
@@ -156,7 +190,7 @@ def tell(
         at=act.at,
         model_key=experiment.model_key,
         model=experiment.model,
-        reason=check_text(act.change.reason, "reason"),
+        reason=check_text(reason or act.change.reason, "reason"),
         before=before,
         after=after or experiment,
     )
@@ -175,14 +209,6 @@ def running(tx: Transaction, test_id: str) -> Experiment:
             f"the experiment {safe(test_id)} is not running: it is {experiment.state}", hint=hint
         )
     return experiment
-
-
-def held(model: str, holder: str) -> Conflict:
-    """The error that an experiment holds a model's traffic."""
-    return Conflict(
-        f"the experiment {safe(holder)} holds the traffic of {safe(model)}",
-        hint=f"run: mlreg abtest conclude {safe(holder)}, or abtest stop {safe(holder)}",
-    )
 
 
 def _phase(revision: Revision, weights: Sequence[int]) -> Phase:

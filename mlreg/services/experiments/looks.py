@@ -12,11 +12,11 @@ from mlreg.entities.traffic import WHOLE, Change
 from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
 from mlreg.names import check_text, safe
 from mlreg.services.context import UNWRITABLE, Act, Context
-from mlreg.services.experiments.lifecycle import model_of, restore, running, tell
+from mlreg.services.experiments.lifecycle import end, model_of, restore, running, tell
 from mlreg.services.revisions import in_force, put
 from mlreg.services.splits import arm_of
-from mlreg.store.measures import Wanted, wanted
 from mlreg.store.rows import damaged
+from mlreg.store.unit_columns import Wanted, wanted
 from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
@@ -191,8 +191,8 @@ def _end(
     is_promoted: bool,
 ) -> Analysis:
     """Write the end of an experiment: its state, the traffic, a receipt and an event."""
-    winner, end = ended.winner, act.tx.experiments.end
-    end(experiment, "concluded", at=act.at, verdict=ended.verdict, winner=winner)
+    winner = ended.winner
+    end(act, experiment, "concluded", verdict=ended.verdict, winner=winner)
     if is_promoted and winner is not None:
         revision = _promote(act, experiment, winner)
     else:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from mlreg.metrics import value_name
 from mlreg.store.connection import Connection
-from mlreg.store.experiment_folds import TAKES_PART
-from mlreg.store.measures import VALUES_TABLE, measure_of
+from mlreg.store.unit_columns import VALUES_TABLE, measure_of
+from mlreg.store.unit_folds import TAKES_PART
 from mlreg.tallies import CellCounts, Sums
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.
@@ -85,7 +85,7 @@ SPREAD = """
 Cell = tuple[int, int]
 
 
-class ExperimentUnits:
+class UnitSums:
     """Sums on one connection."""
 
     def __init__(self, connection: Connection) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlreg.store.connection import Connection
-from mlreg.store.measures import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
 from mlreg.store.rows import restored
+from mlreg.store.unit_columns import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
 from mlreg.tallies import Cuts, Marks
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
@@ -136,7 +136,7 @@ TAKE_OVER = (
 )
 
 
-class ExperimentFolds:
+class UnitFolds:
     """Folds on one connection."""
 
     def __init__(self, connection: Connection) -> None:
