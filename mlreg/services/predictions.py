@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.artifacts.runner import Answer, Failure, Pending
 from mlreg.clock import Moment, moment
-from mlreg.entities.predictions import ROLES, LoggedPrediction, Prediction
+from mlreg.entities.predictions import FORCED, LIVE, LoggedPrediction, Prediction
 from mlreg.errors import (
     InvalidInput,
     NotFound,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1000
 
-_LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
 _LONGEST_UNIT = 256
 
 
@@ -282,10 +281,10 @@ class Predictions:
         turn: int | None,
     ) -> Assigned:
         if forced is not None:
-            arm, role, reason = forced, _FORCED, "forced"
+            arm, role, reason = forced, FORCED, "forced"
         else:
             chosen, reason = choose(route.table, request.unit, turn)
-            arm, role = route.served[chosen.version_key], _LIVE
+            arm, role = route.served[chosen.version_key], LIVE
         signature = arm.loadable.signature
         if is_text and isinstance(request.value, str):
             value = parse_input(signature, request.value)

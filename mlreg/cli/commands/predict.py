@@ -84,9 +84,9 @@ def _predict_all(
         requests(origin, manner), is_text=origin.format == "text", chunk=CHUNK, **chosen
     )
     line = tabbed if session.is_for_people else session.line
-    tally = write_answers(answers, line, total=count_lines(origin.path))
-    session.note(str(tally))
-    tally.judge()
+    totals = write_answers(answers, line, total=count_lines(origin.path))
+    session.note(str(totals))
+    totals.judge()
 
 
 def _check_usage(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 
-class Tally:
+class Totals:
     """How many inputs were answered, failed or unreadable."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Tally:
 
 def write_answers(
     answers: Iterable[Prediction], line: Callable[[Prediction], str], *, total: int | None
-) -> Tally:
+) -> Totals:
     """Write each answer as it comes.
 
     Args:
@@ -63,14 +63,14 @@ def write_answers(
         line: The text of an answer.
         total: How many there will be, where that is known.
     """
-    tally, stream = Tally(), iter(answers)
+    totals, stream = Totals(), iter(answers)
     with Progress("predictions", total=total) as progress:
         while chunk := list(islice(stream, CHUNK)):
             for answer in chunk:
-                tally.add(answer)
+                totals.add(answer)
             write("".join(map(line, chunk)))
             progress.advance(len(chunk))
-    return tally
+    return totals
 
 
 def tabbed(answer: Prediction) -> str:
