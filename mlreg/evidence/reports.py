@@ -13,13 +13,13 @@ from mlreg.stats.means import compare_means
 from mlreg.stats.moments import Moments
 from mlreg.stats.proportions import compare_proportions
 from mlreg.stats.results import Comparison
+from mlreg.stats.srm import THRESHOLD as SPLIT_ALARM
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.tallies import MILLISECOND, Tally
 from mlreg.tallies import Moments as ExactMoments
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
-SPLIT_ALARM = 0.001
 
 # Better on one of these and worse on none ships. How much latency or cost a gain may take is not
 # for mlreg to say: a change of these is told beside the verdict.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.predictions import Scalar
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Seal, Signature, Status, Version
 from mlreg.errors import NotFound
-from mlreg.jsonable import canonical
+from mlreg.jsonable import canonical, restore
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
 from mlreg.store.connection import Connection
 from mlreg.store.models import ModelRow, Models
@@ -334,12 +334,7 @@ class Versions:
 
 def load_signature(text: str | None) -> Signature | None:
     """Read the stored form of a signature."""
-    if text is None:
-        return None
-    stored: dict[str, Any] = json.loads(text)
-    for name in ("fields", "types", "classes"):
-        stored[name] = tuple(stored[name])
-    return Signature(**stored)
+    return None if text is None else restore(Signature, json.loads(text))
 
 
 def _artifact_columns(artifact: StoredArtifact | None) -> dict[str, object]:
