@@ -12,7 +12,7 @@ from mlreg.errors import Conflict, NoActiveVersion
 from mlreg.names import safe
 from mlreg.routing import Table, table_of
 from mlreg.services.context import Context
-from mlreg.store.connection import Stamp
+from mlreg.store.engines import Stamp
 from mlreg.store.models import ModelRow
 from mlreg.store.store import Transaction
 

@@ -13,7 +13,7 @@ from mlreg.store.rows import UNREADABLE
 
 if TYPE_CHECKING:
     from mlreg.entities.audit import Event
-    from mlreg.store.connection import Connection
+    from mlreg.store.engines import Connection
     from mlreg.store.events import Link
 
 # Events of a repair tell of what is derived or was sealed before; they seal nothing anew.

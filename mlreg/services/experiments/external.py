@@ -25,7 +25,7 @@ from mlreg.tallies import LARGEST_MEASURE
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context
-    from mlreg.store.connection import Stamp
+    from mlreg.store.engines import Stamp
     from mlreg.store.store import Transaction
 
 CHUNK = 1000

@@ -6,12 +6,14 @@ one of them has of its own lies behind these protocols.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Values = Mapping[str, Any] | Sequence[Any]
-Row = tuple[Any, ...]
+# Equal to an earlier one while nobody but this thread's connection has committed.
+Stamp = tuple[int, int]
+_T = TypeVar("_T")
 
 
 class Column(NamedTuple):
@@ -78,6 +80,21 @@ class Connection(Protocol):
     def label(self, key: str) -> str:
         """A key of a JSON object as it is bound behind `->>`."""
 
+    def is_json(self, column: str) -> str:
+        """A condition: a column of JSON is that, which some engines see to themselves."""
+
+    def is_object(self, column: str) -> str:
+        """A condition: a column of JSON is an object."""
+
+    def same_json(self, column: str, other: str) -> str:
+        """A condition: two columns hold the same JSON."""
+
+    def counter(self, table: str) -> int:
+        """The last id that a table has given; ids are never given twice."""
+
+    def schema_version(self) -> int:
+        """How many migrations there have been."""
+
     def twins(self, *tables: str, filled: bool = False) -> AbstractContextManager[None]:
         """For the length of a block hide tables behind empty or `filled` ones of the same names.
 
@@ -89,3 +106,32 @@ class Connection(Protocol):
 
     def make_room(self) -> None:
         """Prepare for a statement that touches many pages of a table."""
+
+
+class Engine(Protocol):
+    """One database: a connection for each thread, read and write transactions.
+
+    The order of commits is the order of ids: one writer at a time holds the lock. Faults of the
+    driver leave as errors of mlreg.
+    """
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A consistent snapshot."""
+
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+        """A transaction that commits at the end of the block; durable, it survives a power cut."""
+
+    def alone(self, statement: Callable[[Any], _T], *, durable: bool = True) -> _T:
+        """Run one statement as a transaction of its own."""
+
+    def aside(self) -> AbstractContextManager[Any]:
+        """A connection for a block alone, which can only read."""
+
+    def stamp(self) -> Stamp:
+        """Equal to an earlier stamp while nobody but this thread's connection has committed."""
+
+    def reopen(self) -> None:
+        """Try again to open for writing, if that was refused."""
+
+    def close(self) -> None:
+        """Close the connections of all threads of this process."""

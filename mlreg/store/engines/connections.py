@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from mlreg.store.driver import sqlite3
 from mlreg.store.engines import Column, Values
+from mlreg.store.engines.driver import sqlite3
 
 # Holds the pages of 100 000 users, which a fold would else write out half-way; a larger one lets
 # the sorter work in runs that no processor's cache holds, which costs more than it saves.
 _CACHE_KIB = 8_192
 
 _TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
+_COUNTER = "select seq from sqlite_sequence where name = :table"
 _COLUMNS = (
     "select name, pk > 0, type = 'INTEGER' from pragma_table_info(:table, 'main') order by cid"
 )
@@ -49,6 +50,28 @@ class SqliteConnection(sqlite3.Connection):
     def label(self, key: str) -> str:
         """A key of a JSON object; older releases take a bare one with a dot in it for a path."""
         return f'$."{key}"'
+
+    def is_json(self, column: str) -> str:
+        """A condition: a column of JSON is that."""
+        return f"json_valid({column})"
+
+    def is_object(self, column: str) -> str:
+        """A condition: a column of JSON is an object."""
+        return f"(json_type({column}) = 'object')"
+
+    def same_json(self, column: str, other: str) -> str:
+        """A condition: two columns hold the same JSON."""
+        values = f"json_extract({column}, '$') is json_extract({other}, '$')"
+        return f"(json_type({column}) = json_type({other}) and {values})"
+
+    def counter(self, table: str) -> int:
+        """The last id that a table has given."""
+        row = self.execute(_COUNTER, {"table": table}).fetchone()
+        return int(row[0]) if row else 0
+
+    def schema_version(self) -> int:
+        """How many migrations there have been."""
+        return int(self.execute("pragma user_version").fetchone()[0])
 
     @contextmanager
     def twins(self, *tables: str, filled: bool = False) -> Iterator[None]:
