@@ -25,27 +25,16 @@ class Column(NamedTuple):
 
 
 class Cursor(Protocol):
-    """What a statement has found, or how many rows it has changed."""
+    """What a statement has found, or how many rows it has changed: a cursor of the DB-API."""
 
     @property
-    def rowcount(self) -> int:
-        """How many rows were changed."""
-
+    def rowcount(self) -> int: ...
     @property
-    def description(self) -> Any:
-        """The columns; the name of each comes first."""
-
-    def fetchone(self) -> Any:
-        """The next row, or None."""
-
-    def fetchmany(self, size: int) -> list[Any]:
-        """So many of the next rows at most."""
-
-    def fetchall(self) -> list[Any]:
-        """All rows that are left."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """The rows one by one."""
+    def description(self) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchmany(self, size: int) -> list[Any]: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Connection(Protocol):
