@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # to build protocols would cost each command 2 ms
 
 Values = Mapping[str, Any] | Sequence[Any]
 # Equal to an earlier one while nobody but this thread's connection has committed.
 Stamp = tuple[int, int]
 _T = TypeVar("_T")
-
-
-class Column(NamedTuple):
-    """A column of a table; sums in one that is not exact differ by the order of adding."""
-
-    name: str
-    is_key: bool
-    is_exact: bool
 
 
 class Cursor(Protocol):
@@ -90,8 +87,8 @@ class Connection(Protocol):
         This connection alone sees them; the block must lie in a transaction.
         """
 
-    def columns(self, table: str) -> list[Column]:
-        """The columns of a table, in order."""
+    def columns(self, table: str) -> list[tuple[str, bool, bool]]:
+        """Of each column its name, and whether it is of the key, and of exact numbers."""
 
     def make_room(self) -> None:
         """Prepare for a statement that touches many pages of a table."""

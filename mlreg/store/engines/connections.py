@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from mlreg.store.engines import Column, Values
+from mlreg.store.engines import Values
 from mlreg.store.engines.driver import sqlite3
 
 # Holds the pages of 100 000 users, which a fold would else write out half-way; a larger one lets
@@ -77,8 +77,8 @@ class SqliteConnection(sqlite3.Connection):
             for table in tables:
                 self.execute(f"drop table temp.{table}")
 
-    def columns(self, table: str) -> list[Column]:
-        return [Column(*row) for row in self.execute(_COLUMNS, {"table": table})]
+    def columns(self, table: str) -> list[tuple[str, bool, bool]]:
+        return self.execute(_COLUMNS, {"table": table}).fetchall()
 
     def make_room(self) -> None:
         self.execute(f"pragma cache_size = -{_CACHE_KIB}")
