@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 
 INSERT = """
     insert into feedback (at, prediction, name, label, correct, value, actor)
@@ -15,7 +14,7 @@ NEWEST = """
     select f.prediction, f.name, f.label, f.correct, f.value from feedback f
     join (
         select max(id) as id from feedback
-        where prediction in (select value from json_each(?)) group by prediction, name
+        where prediction in (:each_id) group by prediction, name
     ) newest on newest.id = f.id
 """
 TRAIL = """
@@ -55,7 +54,8 @@ class FeedbackTrail:
         self, predictions: list[int]
     ) -> dict[tuple[int, str], tuple[str | None, int | None, float | None]]:
         """What counts now, by prediction and name."""
-        rows = self._connection.execute(NEWEST, (json.dumps(predictions),))
+        query = NEWEST.replace(":each_id", self._connection.each_of("ids"))
+        rows = self._connection.execute(query, {"ids": self._connection.listed(predictions)})
         return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
     def trail(self, prediction: int) -> list[FeedbackRow]:

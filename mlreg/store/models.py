@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_name, name_key, safe
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 
 BY_NAME = "select key, name, salt from models where name = :name"
 BY_NAME_KEY = "select key, name, salt from models where name_key = :name_key"

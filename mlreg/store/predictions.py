@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.predictions import PREDICTION_STATUSES, ROLES, LoggedPrediction
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
 
 INSERT = """
@@ -23,7 +23,8 @@ BY_REQUEST = """
 """
 ROW = """
     select p.id, p.at, m.name, v.version, v.model_id, p.revision, p.role, p.status, p.input,
-        p.output, p.confidence, iif(p.is_call or p.latency_us, p.latency_us, null),
+        p.output, p.confidence,
+        case when p.is_call = 1 or p.latency_us <> 0 then p.latency_us end,
         p.unit, p.segment, p.cost, p.arm_reason, p.error, f.label, f.correct
     from predictions p
     join versions v on v.key = p.version
@@ -36,10 +37,10 @@ REQUEST_OF = "select request_id from requests where prediction = :id"
 BY_ID = ROW + " where p.id = :id"
 FILTER = """
     where p.id > :after
-        and (:model is null or v.model = :model)
-        and (:version is null or p.version = :version)
+        and (cast(:model as bigint) is null or v.model = :model)
+        and (cast(:version as bigint) is null or p.version = :version)
         and (:errors = 0 or p.status <> 0)
-        and (:since is null or p.at >= :since)
+        and (cast(:since as bigint) is null or p.at >= :since)
 """
 NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
@@ -47,16 +48,15 @@ LAST_ID = "select coalesce(max(id), 0) from predictions"
 TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
 OUTPUTS = """
     select id, output, status, version from predictions
-    where id in (select value from json_each(?))
+    where id in (:each_id)
 """
 KINDS = """
-    select key, json_extract(signature, '$.output') from versions
-    where json_extract(signature, '$.output') = 'number'
-        or json_array_length(signature, '$.classes') > 0
+    select key, signature ->> 'output' from versions
+    where signature ->> 'output' = 'number' or json_array_length(signature -> 'classes') > 0
 """
 BY_SEGMENT = """
-    select p.version, json_extract(p.segment, :path), count(*), sum(p.status <> 0),
-        sum(f.id is not null), sum(f.correct is not null), sum(f.correct)
+    select p.version, p.segment ->> :key, count(*), count(*) filter (where p.status <> 0),
+        count(f.id), count(f.correct), coalesce(sum(f.correct), 0)
     from predictions p
     join versions v on v.key = p.version
     left join feedback f on f.id = (
@@ -129,17 +129,14 @@ class Predictions:
 
     def append(self, entry: Entry) -> int:
         """Add one row; returns its id."""
-        found = int(self._connection.execute(INSERT, entry).lastrowid or 0)
+        found = self._connection.append(INSERT, entry)
         self.added += 1
         return found
 
     def append_many(self, entries: list[Entry]) -> range:
         """Add rows; returns their ids, which are consecutive under the write lock."""
-        # Plain tuples are bound a fifth faster than named ones.
-        self._connection.executemany(INSERT, map(tuple, entries))
         self.added += len(entries)
-        last = int(self._connection.execute("select last_insert_rowid()").fetchone()[0])
-        return range(last - len(entries) + 1, last + 1)
+        return self._connection.append_many(INSERT, entries)
 
     def remember_request(
         self, model_key: int, request_id: str, prediction: int, digest: str
@@ -177,7 +174,7 @@ class Predictions:
         values = {
             "model": model_key,
             "version": version_key,
-            "errors": errors,
+            "errors": int(errors),
             "since": since,
             "after": after if after is not None else self.first_id(since) - 1 if since else 0,
             "limit": limit,
@@ -206,20 +203,21 @@ class Predictions:
     def outputs(self, ids: list[int]) -> dict[int, Outcome]:
         """What was answered, by id, for those of the ids that exist."""
         kinds = dict(self._connection.execute(KINDS).fetchall())
-        rows = self._connection.execute(OUTPUTS, (json.dumps(ids),))
+        query = OUTPUTS.replace(":each_id", self._connection.each_of("ids"))
+        rows = self._connection.execute(query, {"ids": self._connection.listed(ids)})
         return {row[0]: Outcome(row[1], row[2], kinds.get(row[3]), row[3]) for row in rows}
 
     def by_segment(self, model_key: int, key: str, *, since: int, until: int) -> list[SegmentRow]:
         """Live counts by version and the value of a segment key; reads the rows of the window."""
         values = {
             "model": model_key,
-            "path": f'$."{key}"',
+            "key": self._connection.label(key),
             "first": self.first_id(since),
             "since": since,
             "until": until,
         }
         rows = self._connection.execute(BY_SEGMENT, values)
-        return [SegmentRow(row[0], row[1], *(count or 0 for count in row[2:])) for row in rows]
+        return [SegmentRow(*row) for row in rows]
 
 
 def _from_row(row: tuple) -> LoggedPrediction:  # type: ignore[type-arg]  # mixed columns

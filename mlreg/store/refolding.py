@@ -7,11 +7,14 @@ and memory does not grow with the log.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.store.connection import Connection, sqlite3
-from mlreg.store.summaries import MARKS, SOURCES, Marks, Summaries, fold_rows
+from mlreg.store.engines import Connection
+from mlreg.store.engines.connections import MISSING, scratch
+from mlreg.store.folds import ends, fold
+from mlreg.store.summaries import MARKS, SOURCES, TABLES, Summaries, tallied
+from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
     from mlreg.store.store import Store
@@ -26,13 +29,21 @@ _PLACES = ", ".join("?" * len((*KEY, *NUMBERS)))
 READ = f"select {_ALL} from summaries"  # noqa: S608  # constants of this module
 KEEP = f"insert into stored ({_ALL}) values ({_PLACES})"  # noqa: S608  # constants of this module
 WRITE = f"insert into summaries ({_ALL}) values ({_PLACES})"  # noqa: S608  # constants of this module
-SET_MARK = "insert or replace into watermarks (source, upto) values (?, ?)"
-ENDS = """
-    select coalesce((select max(id) from predictions), 0),
-        coalesce((select max(id) from feedback), 0)
+SET_MARK = """
+    insert into watermarks (source, upto) values (?, ?)
+    on conflict (source) do update set upto = excluded.upto
 """
 _SAME_KEY = " and ".join(f"n.{column} = s.{column}" for column in KEY)
-_OTHER = " or ".join(f"n.{column} is not s.{column}" for column in NUMBERS)
+
+
+def _compared(table: str, column: str) -> str:
+    # Not every engine compares JSON, but each compares its text.
+    return f"cast({table}.{column} as text)" if column == "named_values" else f"{table}.{column}"
+
+
+_OTHER = " or ".join(
+    f"s.{c} is null or {_compared('n', c)} <> {_compared('s', c)}" for c in NUMBERS
+)
 _NEW, _OLD = (", ".join(f"{t}.{c}" for c in NUMBERS) for t in "ns")
 _NEW_KEY, _OLD_KEY = (", ".join(f"{t}.{c}" for c in KEY) for t in "ns")
 DIFFERENCES = f"""
@@ -44,7 +55,6 @@ DIFFERENCES = f"""
     order by 2, 1, 4, 5, 3 limit ?
 """  # noqa: S608  # constants of this module
 
-TABLES = ("summaries", "watermarks")
 _PIECE = 10_000
 
 
@@ -69,22 +79,17 @@ class Refold:
         ends: The newest rows at the beginning.
     """
 
-    def __init__(self, scratch: Connection, ddl: str) -> None:
+    def __init__(self, scratch: Connection) -> None:
         self._scratch = scratch
-        self._scratch.executescript(
-            "pragma journal_mode = off; pragma synchronous = off;"
-            f"{ddl}; create table stored ({_ALL}, primary key ({', '.join(KEY)})) without rowid"
-        )
         self._summaries = Summaries(scratch)
-        self._reached: Marks = dict.fromkeys(SOURCES, 0)
+        self._reached = self.ends = Marks(0, 0)
         self.marks: dict[str, object] = {}
-        self.ends: Marks = dict(self._reached)
 
     def begin(self, connection: Connection) -> None:
         """Take note of what is stored, in a read transaction."""
-        self.ends = dict(zip(SOURCES, connection.execute(ENDS).fetchone(), strict=True))
+        self.ends = ends(connection)
         self._scratch.execute("begin")
-        with suppress(sqlite3.OperationalError):  # a table that is gone has no rows
+        with suppress(MISSING):  # a table that is gone has no rows
             self.marks = dict(connection.execute(MARKS).fetchall())
             self._scratch.executemany(KEEP, connection.execute(READ))
         self._scratch.execute("commit")
@@ -92,16 +97,23 @@ class Refold:
     @property
     def upto(self) -> Marks:
         """How far to fold: as far as the summaries say they do, if there are such rows."""
-        return {source: _within(self.marks.get(source), self.ends[source]) for source in SOURCES}
+        within = (_within(self.marks.get(s), getattr(self.ends, s)) for s in SOURCES)
+        return Marks(*within)
 
     def advance(self, connection: Connection) -> int:
-        """Fold the next rows, in a read transaction; returns how many there were."""
-        folded = fold_rows(connection, self._reached, limit=_PIECE, upto=self.upto)
-        self._scratch.execute("begin")
-        self._summaries.merge(folded.hours)
-        self._scratch.execute("commit")
-        self._reached = folded.marks
-        return folded.rows
+        """Fold the next rows, in a read transaction; returns how many ids they span."""
+
+        def count(after: Marks, upto: Marks) -> None:
+            self._scratch.execute("begin")
+            self._summaries.merge(tallied(connection, after, upto))
+            self._scratch.execute("commit")
+
+        before = sum(self._reached)
+        fold(connection, self._reached, self.upto, limit=_PIECE, count=count, reach=self._reach)
+        return sum(self._reached) - before
+
+    def _reach(self, marks: Marks) -> None:
+        self._reached = marks
 
     def differences(self, limit: int) -> list[Difference]:
         """Where the stored summaries are not what the log gives."""
@@ -117,7 +129,8 @@ class Refold:
         """Put what was folded in the place of what is stored, in a write transaction."""
         connection.execute("delete from summaries")
         connection.executemany(WRITE, self._scratch.execute(READ))
-        connection.executemany(SET_MARK, self._reached.items())
+        reached = self._reached
+        connection.executemany(SET_MARK, [(source, getattr(reached, source)) for source in SOURCES])
 
 
 @contextmanager
@@ -127,9 +140,9 @@ def refolding(schema: Mapping[str, str]) -> Iterator[Refold]:
     Args:
         schema: The SQL of each table as the migrations make it.
     """
-    # An empty name is a database of its own in a temporary file that SQLite removes.
-    with closing(sqlite3.connect("", isolation_level=None)) as scratch:
-        yield Refold(scratch, ";".join(schema[table] for table in TABLES))
+    ddl = [schema[table] for table in TABLES]
+    with scratch(ddl, "stored", (*KEY, *NUMBERS), KEY) as connection:
+        yield Refold(connection)
 
 
 def refold(store: Store, anew: Refold) -> Iterator[int]:

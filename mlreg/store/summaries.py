@@ -9,39 +9,33 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlreg.clock import DAY, HOUR
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
+from mlreg.store.folds import CORRECTIONS, FEEDBACK, LOG, ends, fold
 from mlreg.store.rows import damaged, restored
-from mlreg.tallies import Moments, Tally, pack_histogram, unpack_histogram
+from mlreg.tallies import Marks, Moments, Tally, pack_histogram, unpack_histogram
 
 EVERY = 1000
-LOG, FEEDBACK = SOURCES = ("predictions", "feedback")
-_FOREVER = 2**63 - 1
+SOURCES = (LOG, FEEDBACK)
 ALL_TIME, DAILY, HOURLY = 0, 1, 2
 
 MARKS = "select source, upto from watermarks"
 SET_MARK = "update watermarks set upto = :upto where source = :source"
 LOG_ROWS = """
-    select id, version, revision, role, at, latency_us, status, confidence, cost, is_call
+    select version, revision, role, at, latency_us, status, confidence, cost, is_call
     from predictions
-    where id > :after and id <= :upto order by id limit :limit
+    where id > :after and id <= :upto
 """
-# Each row with the one that it replaces, so that a correction becomes a difference.
-FEEDBACK_ROWS = """
-    select f.id, p.version, p.revision, p.role, p.at, f.name, f.correct, f.value,
+FEEDBACK_ROWS = f"""
+    select p.version, p.revision, p.role, p.at, f.name, f.correct, f.value,
         o.id, o.correct, o.value
-    from feedback f
-    join predictions p on p.id = f.prediction
-    left join feedback o on o.id = (
-        select max(id) from feedback
-        where prediction = f.prediction and name = f.name and id < f.id
-    )
-    where f.id > :after and f.id <= :upto order by f.id limit :limit
-"""
+    {CORRECTIONS}
+    where f.id > :after and f.id <= :upto
+"""  # constants of the package
 # Each prediction of a range with the feedback that counts now.
 EDGE_FEEDBACK = """
     select p.version, p.revision, p.role, p.at, f.name, f.correct, f.value
@@ -91,7 +85,6 @@ COUNTS = """
 """
 DROP = "delete from summaries"
 TABLES = ("summaries", "watermarks")
-TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
 
 
 class Cell(NamedTuple):
@@ -104,23 +97,6 @@ class Cell(NamedTuple):
 
 Cells = dict[Cell, Tally]
 Hours = dict[tuple[Cell, int], Tally]
-Marks = dict[str, int]
-
-
-class Folded(NamedTuple):
-    """Rows of the log and of the feedback, tallied by the hour.
-
-    Attributes:
-        hours: The tallies.
-        marks: Up to where.
-        rows: How many they were.
-        is_cut: Whether rows may be left.
-    """
-
-    hours: Hours
-    marks: Marks
-    rows: int
-    is_cut: bool
 
 
 class Summaries:
@@ -131,22 +107,20 @@ class Summaries:
 
     def is_behind(self) -> bool:
         """Whether rows lie above a watermark."""
-        row = self._connection.execute(
-            "select (select coalesce(max(id), 0) from predictions),"
-            " (select coalesce(max(id), 0) from feedback)"
-        ).fetchone()
-        marks = self.marks()
-        return bool(row[0] > marks["predictions"] or row[1] > marks["feedback"])
+        pairs = zip(self.marks(), ends(self._connection), strict=True)
+        return any(mark < end for mark, end in pairs)
 
     def fold(self, *, limit: int) -> bool:
         """Fold up to `limit` rows of each source; call it in a write. True if rows may be left."""
-        marks = self.marks()
-        folded = fold_rows(self._connection, marks, limit=limit)
-        self.merge(folded.hours)
-        for source, upto in folded.marks.items():
-            if upto != marks[source]:
-                self._connection.execute(SET_MARK, {"source": source, "upto": upto})
-        return folded.is_cut
+        connection = self._connection
+        return fold(
+            connection,
+            self.marks(),
+            ends(connection),
+            limit=limit,
+            count=lambda after, upto: self.merge(tallied(connection, after, upto)),
+            reach=self._reach,
+        )
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -154,22 +128,13 @@ class Summaries:
 
         For the length of the block, which must lie in a transaction.
         """
-        for table in TABLES:
-            ddl: str = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
-            # A temporary table hides the one of the same name.
-            self._connection.execute("create temp table" + ddl[len("create table") :])
-            self._connection.execute(f"insert into temp.{table} select * from main.{table}")  # noqa: S608
-        try:
+        with self._connection.twins(*TABLES, filled=True):
             yield
-        finally:
-            for table in TABLES:
-                self._connection.execute(f"drop table temp.{table}")
 
     def rebuild(self) -> None:
         """Forget all summaries; the next fold starts from the first row."""
         self._connection.execute(DROP)
-        for source in self.marks():
-            self._connection.execute(SET_MARK, {"source": source, "upto": 0})
+        self._reach(Marks(0, 0))
 
     def all_time(self, version: int) -> Cells:
         """A version's tallies over all time."""
@@ -199,7 +164,7 @@ class Summaries:
 
     def request_counts(self) -> dict[int, int]:
         """Live predictions of each version over all time, folded or not."""
-        mark = {"mark": self.marks()[LOG]}
+        mark = {"mark": self.marks().predictions}
         return dict(self._connection.execute(COUNTS, mark).fetchall())
 
     def marks(self) -> Marks:
@@ -208,7 +173,12 @@ class Summaries:
         for source in SOURCES:
             if source not in found:
                 raise damaged("watermarks", source)  # to take it for 0 would count rows twice
-        return found
+        return Marks(found[LOG], found[FEEDBACK])
+
+    def _reach(self, marks: Marks) -> None:
+        for source in SOURCES:
+            mark = {"source": source, "upto": getattr(marks, source)}
+            self._connection.execute(SET_MARK, mark)
 
     def merge(self, hours: Hours) -> None:
         """Add tallies of hours to those of all times, days and hours."""
@@ -232,21 +202,19 @@ class Summaries:
         return cells
 
 
-def fold_rows(
-    connection: Connection, marks: Marks, *, limit: int, upto: Marks | None = None
-) -> Folded:
-    """Tally up to `limit` rows of each source beyond the marks, and no further than `upto`."""
+def tallied(connection: Connection, after: Marks, upto: Marks) -> Hours:
+    """The rows of the log, and those of the feedback, behind the first marks up to the second."""
     hours: Hours = defaultdict(Tally)
-    reached, counts = dict(marks), []
-    for source, (query, take) in _FOLDS.items():
-        end = _FOREVER if upto is None else upto[source]
-        window = {"after": marks[source], "upto": end, "limit": limit}
-        rows = connection.execute(query, window).fetchall()
-        take(hours, rows)
-        counts.append(len(rows))
-        if rows:
-            reached[source] = rows[-1][0]
-    return Folded(hours, reached, sum(counts), limit in counts)
+    log = {"after": after.predictions, "upto": upto.predictions}
+    for version, revision, role, at, *measures in connection.execute(LOG_ROWS, log):
+        _count(hours[Cell(version, revision, role), at // HOUR], *measures)
+    for row in connection.execute(FEEDBACK_ROWS, {"after": after.feedback, "upto": upto.feedback}):
+        version, revision, role, at, name, correct, value, old, old_correct, old_value = row
+        tally = hours[Cell(version, revision, role), at // HOUR]
+        if old is not None:
+            _judge(tally, name, old_correct, old_value, -1)
+        _judge(tally, name, correct, value, 1)
+    return hours
 
 
 def merge_cells(cells: Cells, more: Cells) -> None:
@@ -278,26 +246,6 @@ def _count(
         cost=cost,
         is_call=bool(is_call),
     )
-
-
-def _take_log(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
-    for _, version, revision, role, at, *measures in rows:
-        _count(hours[Cell(version, revision, role), at // HOUR], *measures)
-
-
-def _take_feedback(hours: Hours, rows: list[tuple]) -> None:  # type: ignore[type-arg]  # mixed columns
-    for row in rows:
-        _, version, revision, role, at, name, correct, value, old, old_correct, old_value = row
-        tally = hours[Cell(version, revision, role), at // HOUR]
-        if old is not None:
-            _judge(tally, name, old_correct, old_value, -1)
-        _judge(tally, name, correct, value, 1)
-
-
-_FOLDS: dict[str, tuple[str, Callable[[Hours, list[tuple]], None]]] = {  # type: ignore[type-arg]  # mixed columns
-    LOG: (LOG_ROWS, _take_log),
-    FEEDBACK: (FEEDBACK_ROWS, _take_feedback),
-}
 
 
 def _judge(tally: Tally, name: str, correct: int | None, value: float | None, times: int) -> None:

@@ -22,25 +22,30 @@ if TYPE_CHECKING:
 UNITS_TABLE, VALUES_TABLE = "experiment_units", "experiment_values"
 
 # The rows of a batch share one latency, which is one observation.
-_TIMED = "p.status = 0 and p.is_call"
+_TIMED = "p.status = 0 and p.is_call = 1"
+
+
+def _sum(real: str) -> str:
+    return f"coalesce(sum({real}), 0.0)"
+
 
 # How the log fills the columns of a unit; these two are always filled.
 ALWAYS = ("requests", "failed")
 FROM_LOG = {
     "requests": "count(*)",
-    "failed": "sum(p.status <> 0)",
-    "timed": f"sum({_TIMED})",
+    "failed": "count(*) filter (where p.status <> 0)",
+    "timed": f"count(*) filter (where {_TIMED})",
     "latency": f"sum(case when {_TIMED} then p.latency_us else 0 end)",
-    "latency2": f"total(case when {_TIMED} then 1.0 * p.latency_us * p.latency_us end)",
+    "latency2": _sum(f"case when {_TIMED} then 1.0 * p.latency_us * p.latency_us end"),
     "confident": "count(p.confidence)",
-    "confidence": "total(p.confidence)",
-    "confidence2": "total(p.confidence * p.confidence)",
+    "confidence": _sum("p.confidence"),
+    "confidence2": _sum("p.confidence * p.confidence"),
     "priced": "count(p.cost)",
-    "cost": "total(p.cost)",
-    "cost2": "total(p.cost * p.cost)",
-    "over50": f"sum({_TIMED} and p.latency_us > :p50_latency_ms)",
-    "over95": f"sum({_TIMED} and p.latency_us > :p95_latency_ms)",
-    "over99": f"sum({_TIMED} and p.latency_us > :p99_latency_ms)",
+    "cost": _sum("p.cost"),
+    "cost2": _sum("p.cost * p.cost"),
+    "over50": f"count(*) filter (where {_TIMED} and p.latency_us > :p50_latency_ms)",
+    "over95": f"count(*) filter (where {_TIMED} and p.latency_us > :p95_latency_ms)",
+    "over99": f"count(*) filter (where {_TIMED} and p.latency_us > :p99_latency_ms)",
 }
 
 

@@ -10,17 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection, Cursor
+from mlreg.store.folds import CORRECTIONS, ends, fold
 from mlreg.store.rows import restored
 from mlreg.store.unit_columns import FROM_LOG, UNITS_TABLE, VALUES_TABLE, Wanted, wanted
 from mlreg.tallies import Cuts, Marks
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
 BACKLOG = 25_000
-
-# Holds the pages of 100 000 users, which a fold would else write out half-way; a larger one lets
-# the sorter work in runs that no processor's cache holds, which costs more than it saves.
-CACHE_KIB = 8_192
 
 # A cut near a quantile is chosen once, from the first answers, when there are so many of them.
 CUT_FROM, CUT_AMONG = 1_000, 10_000
@@ -32,10 +29,6 @@ SET_MARKS = """
     update experiments set predictions_upto = :predictions, feedback_upto = :feedback,
         ripe_upto = :ripe
     where key = :experiment
-"""
-ENDS = """
-    select (select coalesce(max(id), 0) from predictions),
-        (select coalesce(max(id), 0) from feedback)
 """
 BEHIND = """
     select key, design from experiments
@@ -49,7 +42,6 @@ TAKES_PART = """
         and p.revision in (select revision from experiment_phases where experiment = :experiment)
         and p.version in (select version from experiment_arms where experiment = :experiment)
 """
-TABLE_SQL = "select sql from main.sqlite_schema where name = :name"
 UNIT = "case when :by_user then coalesce(p.unit, '') else '' end"
 
 FOLD_LOG = """
@@ -58,53 +50,51 @@ FOLD_LOG = """
     from predictions p
     where p.id > :after and p.id <= :upto and :takes_part
     group by 2, 3, 4
-    on conflict do update set :added
+    on conflict (experiment, unit, revision, version) do update set :added
 """
 
-# Each row with the one that it replaces, so that a correction becomes a difference.
-CORRECTIONS = """
-    from feedback f
-    join predictions p on p.id = f.prediction
-    left join feedback o on o.id = (
-        select max(id) from feedback
-        where prediction = f.prediction and name = f.name and id < f.id
-    )
-"""
 FOLD_LABELS = """
     insert into experiment_units (experiment, unit, revision, version, labelled, judged, correct)
-    select :experiment, :unit, p.revision, p.version, sum(o.id is null),
-        sum((f.correct is not null) - (o.correct is not null)),
+    select :experiment, :unit, p.revision, p.version,
+        count(*) filter (where o.id is null), count(f.correct) - count(o.correct),
         sum(coalesce(f.correct, 0) - coalesce(o.correct, 0))
     :corrections
     where f.id > :after and f.id <= :upto and f.name = 'label' and :takes_part
     group by 2, 3, 4
-    on conflict do update set labelled = labelled + excluded.labelled,
-        judged = judged + excluded.judged, correct = correct + excluded.correct
+    on conflict (experiment, unit, revision, version) do update set
+        labelled = experiment_units.labelled + excluded.labelled,
+        judged = experiment_units.judged + excluded.judged,
+        correct = experiment_units.correct + excluded.correct
 """
 FOLD_VALUES = """
     insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
-    select :experiment, f.name, :unit, p.revision, p.version, sum(o.id is null),
-        total(f.value - coalesce(o.value, 0)),
-        total(f.value * f.value - coalesce(o.value * o.value, 0))
+    select :experiment, f.name, :unit, p.revision, p.version,
+        count(*) filter (where o.id is null),
+        coalesce(sum(f.value - coalesce(o.value, 0.0)), 0.0),
+        coalesce(sum(f.value * f.value - coalesce(o.value * o.value, 0.0)), 0.0)
     :corrections
-    where f.id > :after and f.id <= :upto and f.name in (select value from json_each(:names))
+    where f.id > :after and f.id <= :upto and f.name in (:each_name)
         and :takes_part
     group by 2, 3, 4, 5
-    on conflict do update set known = known + excluded.known, total = total + excluded.total,
-        total2 = total2 + excluded.total2
+    on conflict (experiment, name, unit, revision, version) do update set
+        known = experiment_values.known + excluded.known,
+        total = experiment_values.total + excluded.total,
+        total2 = experiment_values.total2 + excluded.total2
 """
 # Predictions whose label has become due, and which of them got one in time.
 RIPEN = """
     insert into experiment_units (experiment, unit, revision, version, ripe, ripe_labelled)
-    select :experiment, :unit, p.revision, p.version, count(*), sum(exists (
-        select 1 from feedback f
-        where f.prediction = p.id and f.name = 'label' and f.at <= p.at + :window
-    ))
+    select :experiment, :unit, p.revision, p.version, count(*),
+        count(*) filter (where exists (
+            select 1 from feedback f
+            where f.prediction = p.id and f.name = 'label' and f.at <= p.at + :window
+        ))
     from predictions p
     where p.id > :after and p.id <= :upto and :takes_part
     group by 2, 3, 4
-    on conflict do update set ripe = ripe + excluded.ripe,
-        ripe_labelled = ripe_labelled + excluded.ripe_labelled
+    on conflict (experiment, unit, revision, version) do update set
+        ripe = experiment_units.ripe + excluded.ripe,
+        ripe_labelled = experiment_units.ripe_labelled + excluded.ripe_labelled
 """
 
 CUTS = "select cuts, predictions_from from experiments where key = :experiment"
@@ -113,26 +103,25 @@ FIRST_LATENCIES = """
     select latency_us from (
         select p.latency_us from predictions p
         where p.id > :after and p.id <= :upto and p.status = 0 and :takes_part
-            and (p.is_call or p.latency_us)
+            and (p.is_call = 1 or p.latency_us <> 0)
         order by p.id limit :among
-    ) order by latency_us
+    ) first_of_all order by latency_us
 """
 
-COLUMNS = "select name, type, pk from pragma_table_info(:table, 'main') order by cid"
 # Sums of floating-point numbers differ by the order of adding.
 ROUNDING = 1e-9
 DIFFERING = """
     select (
-        select count(*) from main.:table m left join temp.:table n on :same
+        select count(*) from :stored m left join :beside n on :same
         where m.experiment = :experiment and (n.experiment is null or :other)
     ) + (
-        select count(*) from temp.:table n left join main.:table m on :same
+        select count(*) from :beside n left join :stored m on :same
         where n.experiment = :experiment and m.experiment is null
     )
 """
 TAKE_OVER = (
-    "delete from main.:table where experiment = :experiment",
-    "insert into main.:table select * from temp.:table where experiment = :experiment",
+    "delete from :stored where experiment = :experiment",
+    "insert into :stored select * from :beside where experiment = :experiment",
 )
 
 
@@ -144,8 +133,7 @@ class UnitFolds:
 
     def ends(self) -> tuple[int, int]:
         """The newest ids of the log and of the feedback."""
-        row = self._connection.execute(ENDS).fetchone()
-        return row[0], row[1]
+        return ends(self._connection)[:2]
 
     def marks(self, experiment: int) -> Marks:
         """How far an experiment is folded."""
@@ -165,21 +153,29 @@ class UnitFolds:
             limit: Rows of each source at most.
             ripe: The newest id whose label is due; None leaves these as they are.
         """
-        after, (predictions, feedback) = self.marks(experiment), self.ends()
-        last = Marks(predictions, feedback, max(after.ripe, min(ripe or 0, predictions)))
-        upto = Marks(*(min(a + limit, end) for a, end in zip(after, last, strict=True)))
-        if upto == after:
-            return False
-        cuts = self._decided_cuts(experiment, what, after, upto)
-        self.fold_range(experiment, what, after, upto, cuts)
-        self._connection.execute(SET_MARKS, {"experiment": experiment, **upto._asdict()})
-        return upto != last
+
+        def count(after: Marks, upto: Marks) -> None:
+            cuts = self._decided_cuts(experiment, what, after, upto)
+            self.fold_range(experiment, what, after, upto, cuts)
+
+        marks, (predictions, feedback) = self.marks(experiment), self.ends()
+        return fold(
+            self._connection,
+            marks,
+            Marks(predictions, feedback, max(marks.ripe, min(ripe or 0, predictions))),
+            limit=limit,
+            count=count,
+            reach=lambda upto: self._reach(experiment, upto),
+        )
+
+    def _reach(self, experiment: int, marks: Marks) -> None:
+        self._connection.execute(SET_MARKS, {"experiment": experiment, **marks._asdict()})
 
     def fold_range(
         self, experiment: int, what: Wanted, after: Marks, upto: Marks, cuts: Cuts
     ) -> None:
         """Add the rows of a range of the log, and one of the feedback."""
-        self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+        self._connection.make_room()
         common = {"experiment": experiment, "by_user": what.by_user}
         columns = [c for c in what.columns if cuts or not c.startswith("over")]
         self._fold_log(columns, common, after.predictions, upto.predictions, cuts)
@@ -187,7 +183,7 @@ class UnitFolds:
             window = common | {"after": after.feedback, "upto": upto.feedback}
             self._execute(FOLD_LABELS, window)
             if what.names:
-                self._execute(FOLD_VALUES, window | {"names": json.dumps(what.names)})
+                self._execute(FOLD_VALUES, window | {"names": self._connection.listed(what.names)})
         if after.ripe < upto.ripe:
             ripe = common | {"after": after.ripe, "upto": upto.ripe}
             self._execute(RIPEN, ripe | {"window": what.window})
@@ -216,31 +212,20 @@ class UnitFolds:
             self.fold_range(experiment, what, reached[0], marks, cuts)
             reached[0] = marks
 
-        for table in (UNITS_TABLE, VALUES_TABLE):
-            ddl: str = self._connection.execute(TABLE_SQL, {"name": table}).fetchone()[0]
-            # A temporary table hides the one of the same name.
-            self._connection.execute("create temp table" + ddl[len("create table") :])
-        try:
+        with self._connection.twins(UNITS_TABLE, VALUES_TABLE):
             yield fold_to
-        finally:
-            for table in (UNITS_TABLE, VALUES_TABLE):
-                self._connection.execute(f"drop table temp.{table}")
 
     def differing(self, experiment: int) -> int:
         """Inside `aside`: how many rows are not what was counted anew."""
         found = 0
         for table in (UNITS_TABLE, VALUES_TABLE):
-            columns = self._connection.execute(COLUMNS, {"table": table}).fetchall()
-            keys = [name for name, _, is_key in columns if is_key]
+            columns = self._connection.columns(table)
             filled = {
-                ":table": table,
-                ":same": " and ".join(f"m.{name} = n.{name}" for name in keys),
-                ":other": " or ".join(
-                    _other(name, kind) for name, kind, is_key in columns if not is_key
-                ),
+                ":same": " and ".join(f"m.{c} = n.{c}" for c, is_key, _ in columns if is_key),
+                ":other": " or ".join(_other(c, e) for c, is_key, e in columns if not is_key),
             }
             own = {"experiment": experiment, "rounding": ROUNDING}
-            query = _filled(DIFFERING, filled)
+            query = _filled(DIFFERING, filled | self._both(table))
             found += int(self._connection.execute(query, own).fetchone()[0])
         return found
 
@@ -249,8 +234,16 @@ class UnitFolds:
         own = {"experiment": experiment}
         for table in (UNITS_TABLE, VALUES_TABLE):
             for statement in TAKE_OVER:
-                self._connection.execute(_filled(statement, {":table": table}), own)
-        self._connection.execute(SET_MARKS, {**own, **upto._asdict()})
+                self._connection.execute(_filled(statement, self._both(table)), own)
+        self._reach(experiment, upto)
+
+    def _both(self, table: str) -> dict[str, str]:
+        """Inside `aside`: a table as it is stored, and the one that hides it."""
+        connection = self._connection
+        return {
+            ":stored": f"{connection.stored}.{table}",
+            ":beside": f"{connection.beside}.{table}",
+        }
 
     def _fold_log(
         self,
@@ -265,7 +258,7 @@ class UnitFolds:
         filled = {
             ":columns": ", ".join(columns),
             ":sums": ", ".join(FROM_LOG[column] for column in columns),
-            ":added": ", ".join(f"{column} = {column} + excluded.{column}" for column in columns),
+            ":added": ", ".join(f"{c} = {UNITS_TABLE}.{c} + excluded.{c}" for c in columns),
         }
         self._execute(_filled(FOLD_LOG, filled), {**common, **cuts, "after": after, "upto": upto})
 
@@ -294,15 +287,22 @@ class UnitFolds:
         self._fold_log(over, common, start, after.predictions, cuts)
         return cuts
 
-    def _execute(self, template: str, values: Mapping[str, object]):  # type: ignore[no-untyped-def]  # a cursor of either driver
-        parts = {":unit": UNIT, ":corrections": CORRECTIONS, ":takes_part": TAKES_PART}
+    def _execute(self, template: str, values: Mapping[str, object]) -> Cursor:
+        parts = {
+            ":unit": UNIT,
+            ":corrections": CORRECTIONS,
+            ":takes_part": TAKES_PART,
+            ":each_name": self._connection.each_of("names"),
+        }
         return self._connection.execute(_filled(template, parts), values)
 
 
-def _other(name: str, kind: str) -> str:
-    if kind == "INTEGER":
-        return f"m.{name} <> n.{name}"
-    return f"abs(m.{name} - n.{name}) > :rounding * max(1, abs(m.{name}), abs(n.{name}))"
+def _other(column: str, is_exact: bool) -> str:
+    ours, theirs = f"m.{column}", f"n.{column}"
+    if is_exact:
+        return f"{ours} <> {theirs}"
+    sizes = ("1.0", f"abs({ours})", f"abs({theirs})")
+    return " and ".join(f"abs({ours} - {theirs}) > :rounding * {size}" for size in sizes)
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from mlreg.metrics import value_name
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.unit_columns import VALUES_TABLE, measure_of
 from mlreg.store.unit_folds import TAKES_PART
 from mlreg.tallies import CellCounts, Sums
@@ -16,7 +15,7 @@ TORN_UNITS = """
     select count(distinct unit) from (
         select unit from experiment_units
         where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
-    )
+    ) torn
 """
 # Of a row `u`: whether its phase sent its user to another arm as well. By key, so that many such
 # users cost no more than few.
@@ -26,14 +25,14 @@ IS_TORN = """exists (
             and o.version <> u.version
     )"""
 PARTICIPANTS = """
-    select count(*), total(first <> last) from (
+    select count(*), count(*) filter (where first <> last) from (
         select min(version) as first, max(version) as last from experiment_units
         where experiment = :experiment and unit <> '' group by unit
-    )
+    ) users
 """
 COUNTS = """
-    select revision, version, sum(unit <> ''), sum(case when unit = '' then requests else 0 end),
-        sum(requests)
+    select revision, version, count(*) filter (where unit <> ''),
+        sum(case when unit = '' then requests else 0 end), sum(requests)
     from experiment_units where experiment = :experiment group by revision, version
 """
 REQUESTS = """
@@ -44,11 +43,12 @@ REQUESTS = """
         where p.id > (select predictions_upto from experiments where key = :experiment)
             and :takes_part
         group by 1
-    ) group by 1
+    ) counted group by 1
 """
 SUMS = """
-    select revision, version, unit = '', total(:k > 0), total(:y), total(:k), total(1.0 * :y * :y),
-        total(1.0 * :k * :k), total(1.0 * :y * :k), total(:square)
+    select revision, version, unit = '', sum(case when :k > 0 then 1.0 else 0.0 end), sum(1.0 * :y),
+        sum(1.0 * :k), sum(1.0 * :y * :y), sum(1.0 * :k * :k), sum(1.0 * :y * :k),
+        sum(1.0 * :square)
     from :table u
     where experiment = :experiment :named and (unit = '' or not :is_torn)
     group by 1, 2, 3
@@ -56,30 +56,36 @@ SUMS = """
 # What each unit did over all phases and arms, as its distance from the rates, on the scale of the
 # averaged arms: the sum of squares is the variance, whatever ties a unit's phases together.
 SPREAD = """
-    with cells as materialized (
-        select value ->> 0 as revision, value ->> 1 as version, value ->> 2 as rate,
-            value ->> 3 as in_control, value ->> 4 as in_treatment
-        from json_each(:cells)
+    with cells (revision, version, rate, in_control, in_treatment) as materialized (
+        values :cells
     )
-    select total(c * c), total(t * t), total(c * t), total(c2), total(t2),
-        total(has_c), total(has_t)
+    select coalesce(sum(c * c), 0.0), coalesce(sum(t * t), 0.0), coalesce(sum(c * t), 0.0),
+        coalesce(sum(c2), 0.0), coalesce(sum(t2), 0.0), coalesce(sum(has_c), 0),
+        coalesce(sum(has_t), 0)
     from (
         select
-            total((:y - rate * :k) * in_control) as c,
-            total((:y - rate * :k) * in_treatment) as t, 0.0 as c2, 0.0 as t2,
-            max(:k > 0 and in_control <> 0) as has_c, max(:k > 0 and in_treatment <> 0) as has_t
-        from :table u cross join cells on cells.revision = u.revision and cells.version = u.version
-        where experiment = :experiment :named and unit <> '' and not :is_torn
+            sum((:y - rate * :k) * in_control) as c, sum((:y - rate * :k) * in_treatment) as t,
+            0.0 as c2, 0.0 as t2,
+            max(case when :k > 0 and in_control <> 0 then 1 else 0 end) as has_c,
+            max(case when :k > 0 and in_treatment <> 0 then 1 else 0 end) as has_t
+        from :table u cross join cells
+        where cells.revision = u.revision and cells.version = u.version
+            and experiment = :experiment :named and unit <> '' and not :is_torn
         group by unit
         union all
         select 0.0, 0.0,
             (:square - 2 * rate * :y + rate * rate * :k) * in_control * in_control,
             (:square - 2 * rate * :y + rate * rate * :k) * in_treatment * in_treatment,
-            :k * (in_control <> 0), :k * (in_treatment <> 0)
-        from :table u cross join cells on cells.revision = u.revision and cells.version = u.version
-        where experiment = :experiment :named and unit = ''
-    )
+            case when in_control <> 0 then :k else 0 end,
+            case when in_treatment <> 0 then :k else 0 end
+        from :table u cross join cells
+        where cells.revision = u.revision and cells.version = u.version
+            and experiment = :experiment :named and unit = ''
+    ) spread
 """
+# The types of one, by the name of what is bound.
+CELL = {"revision": "bigint", "version": "bigint", "rate": "double precision",
+        "in_control": "double precision", "in_treatment": "double precision"}  # fmt: skip
 
 
 Cell = tuple[int, int]
@@ -130,12 +136,16 @@ class UnitSums:
             cells: Revision, version, rate, and what a unit's distance from the rate there weighs
                 in the control's and in the treatment's average.
         """
-        values = {
-            "experiment": experiment,
-            "name": value_name(metric),
-            "cells": json.dumps(list(cells)),
-        }
-        row = self._connection.execute(_statement(SPREAD, metric), values).fetchone()
+        if not cells:
+            return 0.0, 0.0, 0.0, 0, 0
+        values: dict[str, object] = {"experiment": experiment, "name": value_name(metric)}
+        listed = []
+        for n, cell in enumerate(cells):
+            values |= {f"{name}_{n}": part for name, part in zip(CELL, cell, strict=True)}
+            casts = (f"cast(:{name}_{n} as {kind})" for name, kind in CELL.items())
+            listed.append(f"({', '.join(casts)})")
+        query = _statement(SPREAD, metric).replace(":cells", ", ".join(listed))
+        row = self._connection.execute(query, values).fetchone()
         return row[0] + row[3], row[1] + row[4], row[2], int(row[5]), int(row[6])
 
 

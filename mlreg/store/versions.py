@@ -14,7 +14,7 @@ from mlreg.entities.versions import Seal, Signature, Status, Version
 from mlreg.errors import NotFound
 from mlreg.jsonable import canonical, restore
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.models import ModelRow, Models
 from mlreg.store.rows import restored
 
@@ -80,7 +80,7 @@ SEAL = """
     values (:version, :key, :signature, :at, :actor)
 """
 BREAK_SEAL = "delete from seals where version = :version"
-TRUSTED = SELECT + " and v.trusted order by m.name, v.precedence, v.key"
+TRUSTED = SELECT + " and v.trusted = 1 order by m.name, v.precedence, v.key"
 OBJECT_USERS = "select count(*) from versions where digest = :digest and deleted_at is null"
 DIGESTS = """
     select v.digest, m.name || '@' || v.version, v.size_bytes from versions v

@@ -52,8 +52,8 @@ def test_every_verb_has_help_with_an_example(run: Run, verb) -> None:
     [
         ("ls", "mlreg list"), ("rm", "mlreg delete"), ("get", "mlreg show"),
         ("describe", "mlreg show"), ("status", "mlreg perf"), ("deploy", "mlreg activate"),
-        ("undo", "mlreg rollback"), ("deplyo", "mlreg activate"), ("abtest ls", "mlreg abtest list"),
-        ("trust rm", "mlreg trust revoke"),
+        ("undo", "mlreg rollback"), ("deplyo", "mlreg activate"),
+        ("abtest ls", "mlreg abtest list"), ("trust rm", "mlreg trust revoke"),
     ],
 )  # fmt: skip
 def test_the_words_of_neighbours_are_known(run: Run, typed: str, meant: str) -> None:
@@ -90,8 +90,8 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("list", "--nope"), ("show", "a", "b", "c"), ("activate",), ("--nope",), ("list", "--status"),
-        ("list", "--status", "odd"), ("log", "-n"), ("promote", "m@1", "--expect-revision", "-1"),
+        ("list", "--nope"), ("show", "a", "b", "c"), ("activate",), ("--nope",),
+        ("list", "--status"), ("list", "--status", "odd"), ("log", "-n"), ("promote", "m@1", "--expect-revision", "-1"),
         ("perf", "--since"), ("register",),
     ],
 )  # fmt: skip

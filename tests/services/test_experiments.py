@@ -136,7 +136,8 @@ def test_an_experiment_of_before_there_were_holds_holds_the_traffic(tested: Regi
     tested.experiments.start("t")
     with raw(tested.folder) as connection:
         connection.executescript(
-            "drop table holds; drop index requests_of_prediction; delete from _sqlite_migrations where name >= 'm005';"
+            "drop table holds; drop index requests_of_prediction;"
+            "delete from _sqlite_migrations where name >= 'm005';"
             "pragma user_version = 4"
         )
     tested.close()

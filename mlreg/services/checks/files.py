@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlreg.errors import ArtifactError, InvalidInput
 from mlreg.names import safe
 from mlreg.services.checks.findings import Examination, Mend, Problems
-from mlreg.store.health import (
+from mlreg.store.engines.health import (
     SchemaProblem,
     journal_mode,
     make_again,
@@ -18,8 +18,8 @@ from mlreg.store.health import (
     sqlite_facts,
     wal_bytes,
 )
-from mlreg.store.refolding import TABLES
 from mlreg.store.store import SCHEMA_VERSION
+from mlreg.store.summaries import TABLES
 from mlreg.store.unit_columns import UNITS_TABLE, VALUES_TABLE
 
 if TYPE_CHECKING:

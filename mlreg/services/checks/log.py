@@ -10,6 +10,7 @@ from mlreg.services.checks.findings import SHOWN, Examination, Mend, Problems, s
 from mlreg.store.log_checks import examine, lost_requests
 from mlreg.store.raw_rows import VERSIONS, rows
 from mlreg.store.refolding import Difference, Refold, refold, refolding
+from mlreg.store.summaries import SOURCES
 
 _GRAINS = ("all time", "day", "hour")
 _NUMBERS = frozenset({"requests", "errors", "labelled", "judged", "correct"})
@@ -44,7 +45,7 @@ def summaries(exam: Examination, found: Problems) -> str:
         subject="summaries",
         text="the summaries and their watermarks are folded again from the log",
         before={"watermarks": anew.marks},
-        after={"watermarks": anew.upto},
+        after={"watermarks": {source: getattr(anew.upto, source) for source in SOURCES}},
         apply=lambda tx: anew.put(tx.connection),
     )
     for problem in problems:
@@ -68,11 +69,11 @@ def fold_anew(exam: Examination, anew: Refold, *, whole: bool = False) -> None:
 
 
 def _marks(anew: Refold) -> Iterator[str]:
-    for source, end in anew.ends.items():
-        mark = anew.marks.get(source)
+    for source in SOURCES:
+        mark, end = anew.marks.get(source), getattr(anew.ends, source)
         if mark is None:
             yield f"watermarks has no row {source}"
-        elif anew.upto[source] != mark:
+        elif getattr(anew.upto, source) != mark:
             yield f"the summaries are said to cover {source} up to {mark}, of {end}"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlreg.errors import (
     Conflict,
@@ -29,15 +29,14 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
-from mlreg.store import forking, rivals
-from mlreg.store.driver import SQLITE_VERSION as SQLITE_VERSION
-from mlreg.store.driver import sqlite3
-from mlreg.store.guard import Guard
-from mlreg.store.reserve import Reserve
+from mlreg.store.engines import Engine, Stamp, forking, rivals
+from mlreg.store.engines.connections import SqliteConnection
+from mlreg.store.engines.driver import SQLITE_VERSION as SQLITE_VERSION
+from mlreg.store.engines.driver import sqlite3
+from mlreg.store.engines.guard import Guard
+from mlreg.store.engines.reserve import Reserve
 
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
-
-Connection = sqlite3.Connection
 
 _RETRY_SECONDS = (50e-6, 500e-6)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -46,9 +45,6 @@ _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_P
 _REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
 _AS_IT_LIES = "mode=ro&immutable=1"
 _T = TypeVar("_T")
-
-
-Stamp = tuple[int, int]
 
 
 class Database:
@@ -66,7 +62,7 @@ class Database:
         self.guard = Guard(path)
         self.reserve = Reserve(path.parent)
         self._local = threading.local()
-        self._opened: set[sqlite3.Connection] = set()
+        self._opened: set[SqliteConnection] = set()
         self._numbers = count(1)
         self._pid = os.getpid()
         forking.watch(self)
@@ -80,11 +76,11 @@ class Database:
         if self.path.stat().st_size == 0:
             raise StoreDamaged(f"{self.path} is empty, not an mlreg registry")
 
-    def connection(self) -> sqlite3.Connection:
+    def connection(self) -> SqliteConnection:
         """This thread's connection, to be used on the thread's seat: see `forking`."""
         if os.getpid() != self._pid:
             forking.begin_as_child()
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        found: SqliteConnection | None = getattr(self._local, "connection", None)
         if found is None:
             return self._connect()
         if self._local.refusal is not None and not found.in_transaction:
@@ -112,7 +108,7 @@ class Database:
             self.guard.close(self._opened.pop())
         self._local = threading.local()
 
-    def disown(self) -> set[sqlite3.Connection]:
+    def disown(self) -> set[SqliteConnection]:
         """In a forked child: forget the connections of its parent, and return them."""
         inherited, self._opened = self._opened, set()
         own = getattr(self._local, "connection", None)
@@ -122,7 +118,7 @@ class Database:
         self._pid = os.getpid()
         return inherited
 
-    def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+    def _connect(self, *, create: bool = False) -> SqliteConnection:
         forking.check_child()
         if not create:
             self._check_file()
@@ -148,7 +144,7 @@ class Database:
             self.guard.watch(connection)
         return connection
 
-    def _open(self, mode: str, *, create: bool = False) -> sqlite3.Connection:
+    def _open(self, mode: str, *, create: bool = False) -> SqliteConnection:
         connection = sqlite3.connect(
             # A file that went away meanwhile must not come back empty.
             f"{self.path.absolute().as_uri()}?{mode}",
@@ -156,6 +152,7 @@ class Database:
             timeout=0,
             isolation_level=None,
             cached_statements=256,
+            factory=SqliteConnection,
             check_same_thread=False,  # `close` may run in another thread than the one that opened
         )
         try:
@@ -165,7 +162,7 @@ class Database:
             raise
         return connection
 
-    def _renewed(self, found: sqlite3.Connection) -> sqlite3.Connection:
+    def _renewed(self, found: SqliteConnection) -> SqliteConnection:
         """A connection that can only read, looked at again from time to time."""
         if time.monotonic() - self._local.since < _REFUSED_SECONDS:
             return found
@@ -195,7 +192,7 @@ class Database:
             if self._local.refusal is not None:
                 raise self._local.refusal
 
-    def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
+    def _prepare(self, connection: SqliteConnection, *, create: bool) -> None:
         if create:
             connection.execute(f"pragma application_id = {APPLICATION_ID}")
             connection.execute("pragma journal_mode = wal")
@@ -208,7 +205,7 @@ class Database:
         connection.execute("pragma synchronous = full")
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[SqliteConnection]:
         """A consistent snapshot. Keep it short, and never around a model or the network."""
         try:
             with forking.seat():
@@ -233,7 +230,7 @@ class Database:
         """
         return Writing(self, durable=durable)
 
-    def begin(self, *, durable: bool) -> sqlite3.Connection:
+    def begin(self, *, durable: bool) -> SqliteConnection:
         """Begin a write on this thread's connection; it is on the thread's seat meanwhile."""
         connection = self._connection_for(durable=durable)
         try:
@@ -249,7 +246,7 @@ class Database:
             raise
         return connection
 
-    def end(self, connection: sqlite3.Connection, *, is_sound: bool) -> None:
+    def end(self, connection: SqliteConnection, *, is_sound: bool) -> None:
         """Commit what a write has done, or roll it back."""
         if not is_sound:
             self._roll_back(connection)
@@ -261,12 +258,12 @@ class Database:
             raise
         self.guard.check(connection)
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
+    def _roll_back(self, connection: SqliteConnection) -> None:
         # One that was closed meanwhile has rolled back; one that a child inherited never may.
         if connection in self._opened and connection.in_transaction:
             connection.execute("rollback")
 
-    def alone(self, statement: Callable[[sqlite3.Connection], _T], *, durable: bool = True) -> _T:
+    def alone(self, statement: Callable[[SqliteConnection], _T], *, durable: bool = True) -> _T:
         """Run one statement as a transaction of its own, without BEGIN and COMMIT to pay for."""
         try:
             with forking.seat():
@@ -284,7 +281,7 @@ class Database:
             raise self.translation(error) from error
 
     @contextmanager
-    def aside(self) -> Iterator[sqlite3.Connection]:
+    def aside(self) -> Iterator[SqliteConnection]:
         """A connection for this block alone, which can only read; set up as one likes."""
         with self._translated(), forking.seat():
             self.connection()  # what it checks holds for this one, too
@@ -294,6 +291,7 @@ class Database:
                 uri=True,
                 timeout=self._timeout,
                 isolation_level=None,
+                factory=SqliteConnection,
                 check_same_thread=False,
             )
             self._opened.add(connection)
@@ -304,7 +302,7 @@ class Database:
                     self._opened.discard(connection)
                     connection.close()
 
-    def _connection_for(self, *, durable: bool) -> sqlite3.Connection:
+    def _connection_for(self, *, durable: bool) -> SqliteConnection:
         connection, local = self.connection(), self._local
         if local.refusal is not None:
             self.reopen()
@@ -384,7 +382,7 @@ class Writing:
         self._database = database
         self._durable = durable
 
-    def __enter__(self) -> sqlite3.Connection:
+    def __enter__(self) -> SqliteConnection:
         self._seat = forking.seat()
         self._seat.acquire()
         try:
@@ -413,7 +411,7 @@ class _Lease:
     """A thread's hold on its connection: kept among its locals, it goes when the thread ends."""
 
     def __init__(
-        self, connection: sqlite3.Connection, opened: set[sqlite3.Connection], guard: Guard
+        self, connection: SqliteConnection, opened: set[SqliteConnection], guard: Guard
     ) -> None:
         self._connection = connection
         self._opened = opened
@@ -433,7 +431,7 @@ def _deny(*_: object) -> int:
     return sqlite3.SQLITE_DENY
 
 
-def _begin_read(connection: sqlite3.Connection) -> None:
+def _begin_read(connection: SqliteConnection) -> None:
     connection.execute("begin")
     try:
         # A deferred BEGIN takes no snapshot; this read does, so that nothing later can be busy.
@@ -446,3 +444,7 @@ def _begin_read(connection: sqlite3.Connection) -> None:
 def primary_code(error: Exception) -> int:
     """SQLite's primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE; 0 if it has none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+if TYPE_CHECKING:
+    _keeps_its_promise: type[Engine] = Database
