@@ -160,7 +160,7 @@ def entry() -> Entry:
 
 def raw_log(path: Path) -> Any:
     """The table of the log alone, by the driver that the store uses."""
-    from mlreg.store.connection import sqlite3
+    from mlreg.store.engines.sqlite import sqlite3
 
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("pragma journal_mode = wal")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.library import entry
-from mlreg.store.connection import sqlite3
+from mlreg.store.engines.sqlite import sqlite3
 from mlreg.store.predictions import INSERT
 from mlreg.store.store import Store
 

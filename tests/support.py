@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlreg.artifacts.runner import Answer, Batch, Input, Inspection, Loadable
 from mlreg.clock import now
-from mlreg.store.connection import Connection, sqlite3
+from mlreg.store.engines.sqlite import sqlite3
 
 DATABASE = "registry.db"
 
@@ -50,7 +50,7 @@ class Echo:
 
 
 @contextmanager
-def raw(folder: Path) -> Iterator[Connection]:
+def raw(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection of its own to a registry's database, as somebody with an SQL shell has."""
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
     try:
@@ -69,7 +69,7 @@ def dump(folder: Path) -> dict[str, list[tuple]]:
         }
 
 
-def drop_triggers(connection: Connection) -> None:
+def drop_triggers(connection: sqlite3.Connection) -> None:
     """Take away what keeps revisions and events as they were written."""
     names = connection.execute("select name from sqlite_schema where type = 'trigger'").fetchall()
     for (name,) in names:

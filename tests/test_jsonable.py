@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreg.errors import InvalidInput
-from mlreg.jsonable import MAX_DEPTH, canonical, dumps, jsonable, loads
+from mlreg.jsonable import MAX_DEPTH, canonical, dumps, jsonable, loads, restore
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -102,3 +102,68 @@ def test_what_is_not_strict_json_is_refused_with_the_place(text: str, reason: st
 
 def test_json_may_be_nested_to_the_limit():
     loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+
+
+class Ending(NamedTuple):
+    said: Literal["ship", "keep"]
+    winner: str | None
+
+
+class Look(NamedTuple):
+    slot: int
+    p: tuple[float, ...]
+    kept: tuple[bool | None, ...] = ()
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    looks: tuple[Look, ...]
+    exposure: tuple[int, str]
+    labels: tuple[str | int | bool, ...] = ()
+    cuts: dict[str, int] = field(default_factory=dict)
+    sums: Any = None
+
+
+FULL = Stored(
+    looks=(Look(1, (0.5, 1)), Look(2, (), (True, None), Ending("ship", None))),
+    exposure=(3, "x"),
+    labels=("a", 1, True),
+    cuts={"0.95": 7},
+    sums={"error_rate": (((1, 2.5),),)},
+)
+LEAST = {"looks": [], "exposure": [1, "a"]}
+
+
+def test_what_was_written_is_restored_as_the_same_record() -> None:
+    stored = json.loads(canonical(FULL))
+    assert restore(Stored, stored) == FULL
+    assert canonical(restore(Stored, stored)) == canonical(FULL)
+
+
+def test_what_has_a_default_may_be_left_out() -> None:
+    assert restore(Stored, LEAST) == Stored(looks=(), exposure=(1, "a"))
+    assert restore(Look, {"slot": 1.0, "p": []}) == Look(1, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (None, "^Stored is NoneType"), ([], "^Stored is list"),
+        ({"looks": []}, "^Stored lacks the field exposure"),
+        (LEAST | {"new": 1}, "^Stored .* the field new"),
+        (LEAST | {"exposure": [1]}, "exposure is list"),
+        (LEAST | {"exposure": [True, "a"]}, "exposure.. is bool, not .*int"),
+        (LEAST | {"exposure": [1.5, "a"]}, "exposure.. is float, not .*int"),
+        (LEAST | {"looks": {}}, "looks is dict"), (LEAST | {"cuts": {"a": "1"}}, "cuts.a is str"),
+        (LEAST | {"labels": [None]}, "labels.. is NoneType"),
+        (LEAST | {"looks": [{"slot": 1, "p": ["0.5"]}]}, "p.. is str, not .*float"),
+        (LEAST | {"looks": [{"slot": 1, "p": [math.inf]}]}, "p.. is float"),
+        (LEAST | {"looks": [{"slot": 1}]}, "looks.. lacks the field p"),
+        ({**LEAST, "looks": [{"slot": 1, "p": [], "ending": {"said": "go", "winner": None}}]},
+         "ending is dict"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_its_place(value: Any, where: str) -> None:
+    with pytest.raises(ValueError, match=where):
+        restore(Stored, value)

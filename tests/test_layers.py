@@ -50,6 +50,23 @@ def knotted(needed: dict[str, set[str]]) -> dict[str, set[str]]:
         left = {name: left[name] & inner for name in inner}
 
 
+def test_what_is_sqlites_own_is_said_in_the_engine_room_alone() -> None:
+    words = re.compile(
+        r"\b(sqlite3|pragma|sqlite_\w+|lastrowid|last_insert_rowid|json_valid|json_extract"
+        r"|without rowid|insert or \w+ into|limit -1)\b",
+        re.IGNORECASE,
+    )
+    package = ROOT / "mlreg"
+    said = {
+        (str(path.relative_to(package)), found)
+        for path in package.rglob("*.py")
+        if "engines" not in path.relative_to(package).parts
+        for found in words.findall(path.read_text("utf-8"))
+    }
+    # `doctor` tells which library it found.
+    assert said == {("services/checks/files.py", "sqlite_facts")}
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("command", "unwanted"),

@@ -20,6 +20,7 @@ from mlreg.errors import (
     ArtifactUntrusted,
     MlregError,
 )
+from mlreg.jsonable import restore
 from mlreg.names import safe
 
 HEADER = 4
@@ -121,18 +122,12 @@ def pack_signature(signature: Signature) -> dict[str, Any]:
 def unpack_signature(found: Any) -> Signature:
     """The signature in a message, checked."""
     try:
-        return Signature(
-            input=_one_of(found["input"], "text", "record", "vector"),
-            fields=tuple(_text(name) for name in found["fields"]),
-            types=tuple(_one_of(kind, "number", "text", "any") for kind in found["types"]),
-            length=None if found["length"] is None else _count(found["length"]),
-            nullable=bool(found["nullable"]),
-            output=_one_of(found["output"], "class", "number"),
-            classes=tuple(_label(label) for label in found["classes"]),
-            estimator=_text(found["estimator"]),
-        )
-    except (KeyError, TypeError):
+        signature = restore(Signature, found)
+    except ValueError:
         raise Nonsense from None
+    if signature.length is not None and signature.length < 0:
+        raise Nonsense
+    return signature
 
 
 def unpack_inspection(reply: dict[str, Any]) -> Inspection:
@@ -144,25 +139,7 @@ def unpack_inspection(reply: dict[str, Any]) -> Inspection:
     return Inspection(_text(reply.get("flavor")), unpack_signature(reply.get("signature")), lines)
 
 
-def _one_of(value: Any, *choices: str) -> Any:
-    if value not in choices:
-        raise Nonsense
-    return value
-
-
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise Nonsense
-    return value
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise Nonsense
-    return value
-
-
-def _label(value: Any) -> Any:
-    if not _is_output(value):
         raise Nonsense
     return value

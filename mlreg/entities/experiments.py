@@ -22,6 +22,7 @@ TEST_STRATEGIES: tuple[TestStrategy, ...] = ("random", "round-robin", "sticky", 
 
 CONTROL = "control"
 SLOTS = 10
+MIN_SAMPLES = 100
 LEAST_RUN = 3 * 86_400.0
 """Seconds that a test runs before its first verdict, where nothing else is said."""
 
@@ -71,7 +72,7 @@ class Draft:
     power: float = 0.8
     mde: Amount | None = None
     min_effect: Amount | None = None
-    min_samples: int = 100
+    min_samples: int = MIN_SAMPLES
     min_run: str | None = None
     max_duration: str | None = None
     label_window: str | None = None
@@ -181,7 +182,7 @@ class Design:
     power: float = 0.8
     mde: float | None = None
     min_effect: float | None = None
-    min_samples: int = 100
+    min_samples: int = MIN_SAMPLES
     min_run_seconds: float = LEAST_RUN
     max_duration_seconds: float | None = None
     label_window_seconds: float = 0.0

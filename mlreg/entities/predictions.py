@@ -13,6 +13,8 @@ PredictionStatus = Literal["ok", "error", "timeout"]
 
 # The log stores a role and a status as small numbers: their place in these tuples.
 ROLES: tuple[PredictionRole, ...] = ("live", "shadow", "forced")
+# As the log keeps them.
+LIVE, SHADOW, FORCED = range(len(ROLES))
 PREDICTION_STATUSES: tuple[PredictionStatus, ...] = ("ok", "error", "timeout")
 
 LABEL = "label"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlreg.errors import InvalidInput
 
 Value = str | int | float | bytes | None
+Parameters = Sequence[Value] | Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,10 @@ from mlreg.stats import always_valid
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
 from mlreg.stats.quantiles import MIN_BEYOND
+from mlreg.stats.srm import THRESHOLD as ALARM
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 
 WEEK = 7 * DAY // SECOND  # seconds
-ALARM = 0.001
 # Latencies are known of answers alone: who fails this much more often may have lost the slow ones.
 LOST = 0.01
 

@@ -73,22 +73,8 @@ class Observed:
         return self.seconds >= design.min_run_seconds
 
 
-def load_observed(stored: dict[str, Any]) -> Observed:
-    """Read the stored form."""
-    phases = tuple(PhaseSeen(**_tuples(phase)) for phase in stored["phases"])
-    nested = {name: _tuples(stored[name]) for name in ("sums", "spreads", "histograms")}
-    exposure = _tuples(stored["exposure"])
-    return Observed(**{**stored, **nested, "phases": phases, "exposure": exposure})
-
-
 def moments(sums: Sums) -> JointMoments:
     """The moments of (y, k) per unit."""
     values = [int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums]
     n, y, k, yy, kk, yk = values
     return JointMoments.from_sums(int(n), y, k, yy, kk, yk)
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _tuples(item) for name, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

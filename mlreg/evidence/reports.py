@@ -10,12 +10,12 @@ from mlreg.evidence.figures import Contrasted, contrast
 from mlreg.metrics import BY_NAME, VALUE, Directions, Metric, find
 from mlreg.stats.codes import LOW_COUNTS
 from mlreg.stats.results import Comparison
+from mlreg.stats.srm import THRESHOLD as SPLIT_ALARM
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.tallies import Tally
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
-SPLIT_ALARM = 0.001
 
 
 def compare(

@@ -12,7 +12,7 @@ from mlreg.clock import Clock
 from mlreg.config import Settings
 from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly
 from mlreg.names import Reference, check_text, is_version, parse_reference
-from mlreg.store.forking import lazy
+from mlreg.store.engines.forking import lazy
 from mlreg.store.store import Store, Transaction
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from mlreg.store.connection import Stamp
+from mlreg.store.engines import Stamp
 from mlreg.store.store import Store
 
 # How long a change made by another process may stay unseen. Asking SQLite costs 3 µs, three times

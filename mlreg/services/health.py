@@ -13,7 +13,7 @@ from mlreg.names import check_text
 from mlreg.services.checks import audit, experiments, files, log, safety, traffic, trail, versions
 from mlreg.services.checks.findings import Examination, Mend, Problems
 from mlreg.services.context import Context
-from mlreg.store.health import guards_down
+from mlreg.store.engines.health import guards_down
 from mlreg.store.refolding import refolding
 
 _NO_CHANGE = Change()

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.artifacts.runner import Answer, Failure, Pending
-from mlreg.entities.predictions import ROLES, Prediction
+from mlreg.entities.predictions import FORCED, LIVE, Prediction
 from mlreg.errors import (
     Conflict,
     InvalidInput,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from mlreg.services.trust import Trust
 
 CHUNK = 1000
-
-_LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
 
 
 # The inputs that one version gets, each with its place in the chunk.
@@ -274,10 +272,10 @@ class Predictions(LogReader):
         turn: int | None,
     ) -> Assigned:
         if forced is not None:
-            arm, role, reason = forced, _FORCED, "forced"
+            arm, role, reason = forced, FORCED, "forced"
         else:
             chosen, reason = choose(route.table, request.unit, turn)
-            arm, role = route.served[chosen.version_key], _LIVE
+            arm, role = route.served[chosen.version_key], LIVE
         signature = arm.loadable.signature
         if is_text and isinstance(request.value, str):
             value = parse_input(signature, request.value)

@@ -40,23 +40,3 @@ def conditional_power(z: float, information: float, *, z_final: float, drift: fl
         return 1.0 if z >= z_final else 0.0
     expected = z * math.sqrt(information) + drift * (1 - information)
     return normal_tail((z_final - expected) / math.sqrt(1 - information))
-
-
-def is_futile(
-    z: float,
-    information: float,
-    *,
-    z_final: float,
-    alpha: float = 0.05,
-    power: float = 0.8,
-    threshold: float = MIN_POWER,
-) -> bool:
-    """Whether to stop for futility: at least half way, and conditional power below the threshold.
-
-    Non-binding: the efficacy boundaries do not count on it, so it may be ignored without harm to
-    alpha.
-    """
-    if information < MIN_INFORMATION:
-        return False
-    drift = design_drift(alpha=alpha, power=power)
-    return conditional_power(z, information, z_final=z_final, drift=drift) < threshold

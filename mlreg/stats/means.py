@@ -77,25 +77,3 @@ def paired_t(differences: Moments, *, alpha: float = 0.05) -> Comparison:
         df=float(arm.n - 1),
         statistic=arm.value / arm.se,
     )
-
-
-def equivalence(control: Moments, treatment: Moments, *, low: float, high: float) -> float | None:
-    """p-value of the claim that low < treatment - control < high, by two one-sided Welch tests.
-
-    Schuirmann (1987): the larger of the two p-values. Compare it with alpha, not with alpha / 2.
-
-    Returns:
-        None when the arms allow no test.
-
-    Raises:
-        ValueError: Unless low < high.
-    """
-    if not low < high:
-        raise ValueError(f"low must be below high, got {low!r} and {high!r}")
-    result = compare_means(control, treatment)
-    if result.difference is None or result.se is None:
-        return None
-    tail, _ = reference(result.df)
-    return max(
-        tail((result.difference - low) / result.se), tail((high - result.difference) / result.se)
-    )

@@ -8,15 +8,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlreg.stats.checks import check_choice, check_count, check_fraction, check_positive
+from mlreg.stats.checks import check_choice, check_fraction, check_positive
 from mlreg.stats.distributions import (
     noncentral_student_tail,
     normal_tail,
     normal_upper,
     student_upper,
 )
-from mlreg.stats.noninferiority import ALPHA as GUARDRAIL_ALPHA
-from mlreg.stats.noninferiority import restricted_rates
 from mlreg.stats.roots import bisect
 
 ALWAYS_VALID_INFLATION = 1.7
@@ -256,79 +254,6 @@ def mean_mde(
         return None
     quantiles = student_upper(alpha / sides, df) + student_upper((1 - power) / 2, df)
     return _smallest(excess, 0.0, 2 * quantiles * sd * math.sqrt((1 + 1 / ratio) / n_control))
-
-
-def proportion_non_inferiority_size(
-    control: float,
-    treatment: float,
-    *,
-    margin: float,
-    alpha: float = GUARDRAIL_ALPHA,
-    power: float = 0.8,
-    ratio: float = 1.0,
-    direction: str = "up",
-) -> SampleSize:
-    """Units to show that a rate is not worse by `margin` (Farrington & Manning 1990).
-
-    Args:
-        control: Rate of the control.
-        treatment: True rate of the treatment, mostly the same.
-        margin: Tolerated loss of rate, above 0.
-        alpha: One-sided level.
-        power: Chance to show it.
-        ratio: Units of the treatment for each unit of the control.
-        direction: "up" when successes are good, "down" when they are bad.
-
-    Raises:
-        ValueError: For rates, margin, alpha or power outside (0, 1), a treatment that is itself
-            worse by the margin, or other bad parameters.
-    """
-    for name, value in (("control", control), ("treatment", treatment), ("margin", margin)):
-        check_fraction(name, value)
-    check_fraction("power", power)
-    check_positive("ratio", ratio)
-    check_choice("direction", direction, ("up", "down"))
-    limit = -margin if direction == "up" else margin
-    room = (treatment - control - limit) * (1 if direction == "up" else -1)
-    if room <= 0:
-        raise ValueError("the treatment is worse by the margin: no sample can show that it is not")
-    null_c, null_t = restricted_rates(control, 1.0, treatment * ratio, ratio, limit)
-    null = _spread(null_c, null_t, ratio)
-    real = _spread(control, treatment, ratio)
-    size = ((_critical(alpha, 1) * null + normal_upper(1 - power) * real) / room) ** 2
-    return SampleSize(exact_control=size, ratio=ratio)
-
-
-def mean_non_inferiority_size(
-    sd: float,
-    *,
-    margin: float,
-    difference: float = 0.0,
-    alpha: float = GUARDRAIL_ALPHA,
-    power: float = 0.8,
-    ratio: float = 1.0,
-) -> SampleSize:
-    """Units to show that a mean is not worse by `margin`, when it is truly better by `difference`.
-
-    Raises:
-        ValueError: Unless difference + margin is above 0, or for other bad parameters.
-    """
-    check_positive("difference + margin", difference + margin)
-    return mean_sample_size(difference + margin, sd, alpha=alpha, power=power, ratio=ratio, sides=1)
-
-
-def power_with_guardrails(power: float, guardrails: int) -> float:
-    """Power that the metric and each guardrail need for a decision with `power` as a whole.
-
-    1 - (1 - power)/(g + 1), by Bonferroni on the chances to miss (Schultzberg, Ankargren & Frånberg
-    2024).
-
-    Raises:
-        ValueError: For power outside (0, 1) or a negative number of guardrails.
-    """
-    check_fraction("power", power)
-    check_count("guardrails", guardrails)
-    return 1 - (1 - power) / (guardrails + 1)
 
 
 def _spreads(control: float, treatment: float, ratio: float) -> tuple[float, float]:

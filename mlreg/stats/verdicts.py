@@ -58,19 +58,3 @@ def judge(interval: Interval | None, *, min_effect: float, direction: str = "up"
         (high < min_effect, Verdict.NO_WORTHWHILE_GAIN),
     )
     return next((verdict for applies, verdict in rules if applies), Verdict.INCONCLUSIVE)
-
-
-def keeps_margin(bounds: Interval, *, margin: float, direction: str = "up") -> bool:
-    """Whether a guardrail holds: the one-sided bound rules out a loss as large as the margin.
-
-    Args:
-        bounds: One-sided lower and upper bounds of treatment - control.
-        margin: Largest loss that is tolerated, in the metric's unit, above 0.
-        direction: "up" or "down".
-
-    Raises:
-        ValueError: For a margin not above 0, or an unknown direction.
-    """
-    if not margin > 0:
-        raise ValueError(f"margin must be above 0, got {margin!r}")
-    return orient(bounds, direction).low > -margin

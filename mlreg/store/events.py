@@ -12,7 +12,7 @@ from mlreg.clock import from_micros, isoformat
 from mlreg.entities.audit import Event
 from mlreg.errors import StoreDamaged
 from mlreg.jsonable import canonical, jsonable
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
 
 GENESIS = "0" * 64
@@ -25,7 +25,8 @@ CHAIN = SELECT.replace("e.hash", "e.hash, e.model") + " order by e.seq"
 FILTERED = (
     SELECT
     + """
-    where (:model is null or e.model = :model) and (:since is null or e.at >= :since)
+    where (cast(:model as bigint) is null or e.model = :model)
+        and (cast(:since as bigint) is null or e.at >= :since)
     order by e.seq
 """
 )
@@ -35,14 +36,14 @@ UNRECORDED = """
     select m.name || ' revision ' || left_over.number from (
         select model, number from revisions
         except
-        select model, json_extract(after, '$.revision') from events where json_valid(after)
+        select model, cast(after ->> 'revision' as bigint) from events where :is_json
     ) left_over
     join models m on m.key = left_over.model
     union all
     select m.name || '@' || v.version from (
         select model_id from versions
         except
-        select json_extract(after, '$.model_id') from events where json_valid(after)
+        select after ->> 'model_id' from events where :is_json
     ) left_over
     join versions v on v.model_id = left_over.model_id
     join models m on m.key = v.model
@@ -123,7 +124,8 @@ class Events:
 
     def unrecorded(self) -> list[str]:
         """Revisions and versions that no event tells of."""
-        return [name for (name,) in self._connection.execute(UNRECORDED)]
+        query = UNRECORDED.replace(":is_json", self._connection.is_json("after"))
+        return [name for (name,) in self._connection.execute(query)]
 
     def list(self, *, model_key: int | None = None, since: int | None = None) -> list[Event]:
         """Events in order, of one model or of all, from a time on."""

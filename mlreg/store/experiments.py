@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from mlreg.clock import from_micros
@@ -11,8 +12,8 @@ from mlreg.entities.experiments import Experiment, Phase, State
 from mlreg.errors import NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import safe
-from mlreg.store.connection import Connection
 from mlreg.store.designs import load_design
+from mlreg.store.engines import Connection
 from mlreg.store.rows import restored
 from mlreg.store.unit_folds import UnitFolds
 from mlreg.store.unit_sums import UnitSums
@@ -27,7 +28,8 @@ BY_ID_KEY = "select test_id from experiments where id_key = :id_key"
 NEWEST_FIRST = (
     SELECT
     + """
-    where (:model is null or model = :model) and (:state is null or state = :state)
+    where (cast(:model as bigint) is null or model = :model)
+        and (cast(:state as text) is null or state = :state)
     order by key desc
 """
 )
@@ -61,17 +63,12 @@ END = """
 """
 ARM_KEYS = "select version from experiment_arms where experiment = :experiment order by place"
 PHASES = """
-    select r.number, r.created_at, (
-        select json_group_array(coalesce((
-            select weight from arms a
-            where a.model = r.model and a.revision = r.number and a.version = e.version
-        ), 0)) from (
-            select version from experiment_arms where experiment = :experiment order by place
-        ) e
-    )
+    select r.number, r.created_at, coalesce(a.weight, 0)
     from experiment_phases f
     join revisions r on r.model = f.model and r.number = f.revision
-    where f.experiment = :experiment order by r.number
+    join experiment_arms e on e.experiment = f.experiment
+    left join arms a on a.model = r.model and a.revision = r.number and a.version = e.version
+    where f.experiment = :experiment order by r.number, e.place
 """
 INSERT_RECEIPT = """
     insert into experiment_receipts (experiment, kind, slot, at, digest, receipt)
@@ -246,9 +243,11 @@ class Experiments:
                 revision_before=row[10],
                 phases=tuple(
                     Phase(
-                        revision=n, started_at=from_micros(at), weights=tuple(json.loads(weights))
+                        revision=number,
+                        started_at=from_micros(at),
+                        weights=tuple(weight for _, _, weight in arms),
                     )
-                    for n, at, weights in phases
+                    for (number, at), arms in groupby(phases, key=itemgetter(0, 1))
                 ),
                 verdict=row[11],
                 winner=row[12],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import DAY
+from mlreg.store.engines import Connection, Cursor
 from mlreg.store.folds import piece_end
 from mlreg.store.predictions import DISORDER
 from mlreg.tallies import LARGEST_MEASURE
@@ -22,14 +24,13 @@ GAPS = """
     select before, id from (
         select id, coalesce(lag(id) over (order by id), :after) as before from :table
         where id > :after and id <= :upto
-    ) where id > before + 1
+    ) found where id > before + 1
 """
-END = """
-    select coalesce((select max(id) from :table), 0),
-        coalesce((select seq from sqlite_sequence where name = ':table'), 0)
-"""
+END = "select coalesce(max(id), 0) from :table"
+# How these tell what they ask of columns of JSON, which is each engine's own.
+_JSON = re.compile(r":(is_json|is_object|same_json)\(([^)]+)\)")
 PREDICTIONS = f"""
-    select p.id, case
+    select id, problem from (select p.id, case
         when v.key is null then 'its version does not exist'
         when p.role = 0 and not exists (
             select 1 from arms a where a.model = v.model and a.revision = p.revision
@@ -42,23 +43,23 @@ PREDICTIONS = f"""
         when p.latency_us < 0 then 'its latency is negative'
         when p.confidence not between 0 and 1 then 'its confidence is ' || p.confidence
         when abs(p.cost) > {LARGEST_MEASURE} then 'its cost is ' || p.cost
-        when not json_valid(p.output) then 'its output is no JSON'
-        when not json_valid(p.input) then 'its input is no JSON'
-        when not json_valid(p.segment) then 'its segment is no JSON'
-        when json_type(p.segment) <> 'object' then 'its segment is no object'
+        when not :is_json(p.output) then 'its output is no JSON'
+        when not :is_json(p.input) then 'its input is no JSON'
+        when not :is_json(p.segment) then 'its segment is no JSON'
+        when not :is_object(p.segment) then 'its segment is no object'
     end as problem
     from predictions p left join versions v on v.key = p.version
-    where p.id > :after and p.id <= :upto and problem is not null
+    where p.id > :after and p.id <= :upto) found where problem is not null
 """  # noqa: S608  # numbers of this package
 FEEDBACK = f"""
-    select f.id, case
+    select id, problem from (select f.id, case
         when p.id is null then 'prediction ' || f.prediction || ' does not exist'
         when f.at not between 0 and {LATEST} then 'its time is out of range'
-        when not json_valid(f.label) then 'its label is no JSON'
+        when not :is_json(f.label) then 'its label is no JSON'
         when abs(f.value) > {LARGEST_MEASURE} then 'its value is ' || f.value
     end as problem
     from feedback f left join predictions p on p.id = f.prediction
-    where f.id > :after and f.id <= :upto and problem is not null
+    where f.id > :after and f.id <= :upto) found where problem is not null
 """  # noqa: S608  # numbers of this package
 # Windows are found by bisecting the key, so the clock must not have gone back far.
 DISORDERED = f"""
@@ -66,23 +67,20 @@ DISORDERED = f"""
     from (
         select id, at, lag(at) over (order by id) as before from predictions
         where id >= :after and id <= :upto
-    ) where at < before - {DISORDER}
+    ) found where at < before - {DISORDER}
 """  # noqa: S608  # a number of this package
 # A judgement may be given together with a label that says otherwise, but seldom is.
 CONTRADICTED = """
     select f.id, 'its judgement of prediction ' || p.id || ' is not what label and answer give'
     from feedback f join predictions p on p.id = f.prediction
     where f.id > :after and f.id <= :upto and f.name = 'label' and f.correct is not null
-        and p.status = 0 and json_valid(f.label) and json_valid(p.output)
-        and f.correct <> (
-            json_type(f.label) = json_type(p.output)
-            and json_extract(f.label, '$') is json_extract(p.output, '$')
-        )
+        and p.status = 0 and :is_json(f.label) and :is_json(p.output)
+        and (f.correct = 1) <> :same_json(f.label, p.output)
 """
 REQUESTS = """
     select r.request_id from requests r
     left join predictions p on p.id = r.prediction left join versions v on v.key = p.version
-    where v.model is not r.model limit :limit
+    where v.model is null or v.model <> r.model limit :limit
 """
 
 
@@ -131,12 +129,17 @@ def lost_requests(store: Store, limit: int) -> list[str]:
 class _Asking:
     """Questions about one table."""
 
-    def __init__(self, connection, table: str) -> None:  # type: ignore[no-untyped-def]  # of either driver
+    def __init__(self, connection: Connection, table: str) -> None:
         self._connection = connection
         self._table = table
 
-    def all(self, query: str, **values: int):  # type: ignore[no-untyped-def]  # a cursor of either driver
-        return self._connection.execute(query.replace(":table", self._table), values)
+    def all(self, query: str, **values: int) -> Cursor:
+        query = query.replace(":table", self._table)
+        return self._connection.execute(_JSON.sub(self._said_of, query), values)
+
+    def _said_of(self, said: re.Match[str]) -> str:
+        condition: str = getattr(self._connection, said[1])(*said[2].split(", "))
+        return condition
 
     def one(self, query: str, **values: int) -> tuple:  # type: ignore[type-arg]  # mixed columns
         row: tuple = self.all(query, **values).fetchone()  # type: ignore[type-arg]  # mixed columns
@@ -144,7 +147,7 @@ class _Asking:
 
     def cut_off(self, reached: int) -> list[Odd]:
         """Rows that were there behind the last one, by the counter of the table."""
-        last, counter = self.one(END)
+        last, counter = self.one(END)[0], self._connection.counter(self._table)
         if counter > last >= reached:
             return [_gap(self._table, last + 1, counter)]
         if counter < last:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_name, name_key, safe
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 
 if TYPE_CHECKING:
     from mlreg.metrics import Better

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 
 Row = dict[str, Any]
 

@@ -30,7 +30,16 @@ SET_MARK = """
     on conflict (source) do update set upto = excluded.upto
 """
 _SAME_KEY = " and ".join(f"n.{column} = s.{column}" for column in KEY)
-_OTHER = " or ".join(f"s.{column} is null or n.{column} <> s.{column}" for column in NUMBERS)
+
+
+def _compared(table: str, column: str) -> str:
+    # Not every engine compares JSON, but each compares its text.
+    return f"cast({table}.{column} as text)" if column == "named_values" else f"{table}.{column}"
+
+
+_OTHER = " or ".join(
+    f"s.{c} is null or {_compared('n', c)} <> {_compared('s', c)}" for c in NUMBERS
+)
 _NEW, _OLD = (", ".join(f"{t}.{c}" for c in NUMBERS) for t in "ns")
 _NEW_KEY, _OLD_KEY = (", ".join(f"{t}.{c}" for c in KEY) for t in "ns")
 DIFFERENCES = f"""

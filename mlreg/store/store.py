@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly, StoreTooNew
-from mlreg.store.connection import Connection, Database, Stamp, Writing
-from mlreg.store.durability import LogSync
+from mlreg.store.engines import Connection, Stamp
+from mlreg.store.engines.durability import LogSync
+from mlreg.store.engines.sqlite import Database, Writing
 
 if TYPE_CHECKING:
+    from mlreg.entities.queries import Parameters, Rows
     from mlreg.store.events import Events
     from mlreg.store.experiments import Experiments
     from mlreg.store.feedback import FeedbackTrail
@@ -195,6 +197,20 @@ class Store:
         """Equal to an earlier stamp while nobody but this thread's connection has committed."""
         return self.database.stamp()
 
+    def query(
+        self, sql: str, parameters: Parameters = (), *, limit: int | None, seconds: float
+    ) -> Rows:
+        """Run a statement of the caller's own that reads; see `reading.query`."""
+        from mlreg.store.engines.reading import query
+
+        return query(self.database, sql, parameters, limit=limit, seconds=seconds)
+
+    def tables(self) -> Rows:
+        """The tables that a query can read, with their columns."""
+        from mlreg.store.engines.reading import TABLES, query
+
+        return query(self.database, TABLES)
+
     def damage(self) -> str | None:
         """Why some program found this registry damaged; nobody writes until that is cleared."""
         return self.database.guard.marked()
@@ -231,7 +247,7 @@ class Store:
 
     def _check_schema(self) -> None:
         with self.database.read() as connection:
-            version = connection.execute("pragma user_version").fetchone()[0]
+            version = connection.schema_version()
         if version > SCHEMA_VERSION:
             raise StoreTooNew(
                 f"{self.path} has schema {version}; this mlreg knows schema {SCHEMA_VERSION}",
@@ -250,7 +266,7 @@ class Store:
                 ) from error
 
     def _migrate(self) -> None:
-        from mlreg.store.migrations import migrate
+        from mlreg.store.engines.migrations import migrate
 
         migrate(self.database)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlreg.clock import from_micros, to_micros
 from mlreg.entities.traffic import Arm, Hold, Revision
 from mlreg.jsonable import canonical
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.models import ModelRow
 from mlreg.store.rows import restored
 
@@ -60,6 +60,8 @@ BROKEN = """
             where a.model = r.model and a.revision = r.number and a.role = 'live')
 """
 
+ALL = 2**63 - 1
+
 
 class Traffic:
     """Reads and appends revisions on one connection."""
@@ -98,7 +100,7 @@ class Traffic:
         row = self._connection.execute(ONE, values).fetchone()
         return self._revision(model, row) if row else None
 
-    def history(self, model: ModelRow, *, limit: int = -1) -> list[Revision]:
+    def history(self, model: ModelRow, *, limit: int = ALL) -> list[Revision]:
         """The revisions, the newest first."""
         rows = self._connection.execute(HISTORY, {"model": model.key, "limit": limit}).fetchall()
         return [self._revision(model, row) for row in rows]
@@ -127,7 +129,7 @@ class Traffic:
             },
         )
 
-    def rollbacks(self, model: ModelRow, *, limit: int = -1) -> list[tuple[Revision, dict]]:  # type: ignore[type-arg]  # JSON object
+    def rollbacks(self, model: ModelRow, *, limit: int = ALL) -> list[tuple[Revision, dict]]:  # type: ignore[type-arg]  # JSON object
         """Revisions caused by a rollback with their evidence, the newest first."""
         values = {"model": model.key, "limit": limit}
         rows = self._connection.execute(ROLLBACKS, values).fetchall()

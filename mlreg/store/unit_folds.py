@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from mlreg.store.engines import Column, Connection, Cursor
+from mlreg.store.engines import Connection, Cursor
 from mlreg.store.folds import CORRECTIONS, ends, fold
 from mlreg.store.rows import restored
 from mlreg.store.unit_columns import (
@@ -253,8 +253,8 @@ class UnitFolds:
         for table in (UNITS_TABLE, VALUES_TABLE):
             columns = self._connection.columns(table)
             filled = {
-                ":same": " and ".join(f"m.{c.name} = n.{c.name}" for c in columns if c.is_key),
-                ":other": " or ".join(_other(column) for column in columns if not column.is_key),
+                ":same": " and ".join(f"m.{c} = n.{c}" for c, is_key, _ in columns if is_key),
+                ":other": " or ".join(_other(c, e) for c, is_key, e in columns if not is_key),
             }
             own = {"experiment": experiment, "rounding": ROUNDING}
             query = _filled(DIFFERING, filled | self._both(table))
@@ -343,9 +343,9 @@ def _fed_back(part: str) -> dict[str, str]:
     return {":new": text.replace(":row", "f"), ":old": text.replace(":row", "o")}
 
 
-def _other(column: Column) -> str:
-    ours, theirs = f"m.{column.name}", f"n.{column.name}"
-    if column.is_exact:
+def _other(column: str, is_exact: bool) -> str:
+    ours, theirs = f"m.{column}", f"n.{column}"
+    if is_exact:
         return f"{ours} <> {theirs}"
     sizes = ("1.0", f"abs({ours})", f"abs({theirs})")
     return " and ".join(f"abs({ours} - {theirs}) > :rounding * {size}" for size in sizes)

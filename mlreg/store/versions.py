@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.predictions import Scalar
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Seal, Signature, Status, Version
 from mlreg.errors import NotFound
-from mlreg.jsonable import canonical
+from mlreg.jsonable import canonical, restore
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
-from mlreg.store.connection import Connection
+from mlreg.store.engines import Connection
 from mlreg.store.models import ModelRow, Models
 from mlreg.store.rows import restored
 
@@ -80,7 +80,7 @@ SEAL = """
     values (:version, :key, :signature, :at, :actor)
 """
 BREAK_SEAL = "delete from seals where version = :version"
-TRUSTED = SELECT + " and v.trusted order by m.name, v.precedence, v.key"
+TRUSTED = SELECT + " and v.trusted = 1 order by m.name, v.precedence, v.key"
 OBJECT_USERS = "select count(*) from versions where digest = :digest and deleted_at is null"
 DIGESTS = """
     select v.digest, m.name || '@' || v.version, v.size_bytes from versions v
@@ -334,12 +334,7 @@ class Versions:
 
 def load_signature(text: str | None) -> Signature | None:
     """Read the stored form of a signature."""
-    if text is None:
-        return None
-    stored: dict[str, Any] = json.loads(text)
-    for name in ("fields", "types", "classes"):
-        stored[name] = tuple(stored[name])
-    return Signature(**stored)
+    return None if text is None else restore(Signature, json.loads(text))
 
 
 def _artifact_columns(artifact: StoredArtifact | None) -> dict[str, object]:

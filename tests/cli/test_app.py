@@ -91,7 +91,8 @@ def test_a_verb_that_was_mistyped_is_guessed(run: Run) -> None:
     "words",
     [
         ("list", "--nope"), ("show", "a", "b", "c"), ("activate",), ("--nope",),
-        ("list", "--status"), ("list", "--status", "odd"), ("log", "-n"), ("promote", "m@1", "--expect-revision", "-1"),
+        ("list", "--status"), ("list", "--status", "odd"), ("log", "-n"),
+        ("promote", "m@1", "--expect-revision", "-1"),
         ("perf", "--since"), ("register",),
     ],
 )  # fmt: skip

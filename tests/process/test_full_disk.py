@@ -18,7 +18,7 @@ import pytest
 import mlreg
 from mlreg.entities.experiments import Draft
 from mlreg.errors import StoreError
-from mlreg.store.reserve import RESERVE, SIZE
+from mlreg.store.engines.reserve import RESERVE, SIZE
 from tests.support import DATABASE, raw
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]

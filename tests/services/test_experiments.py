@@ -343,11 +343,19 @@ def test_a_tampered_history_is_found(
     assert said in trail.detail
 
 
-def test_a_design_that_cannot_be_read_is_damage(tested: Registry, tmp_path: Path):
+@pytest.mark.parametrize(
+    "design",
+    [
+        "'{}'", "json_set(design, '$.new', 1)", "json_remove(design, '$.unit')",
+        "json_set(design, '$.alpha', '0.05')", "json_set(design, '$.mode', 'whenever')",
+        "json_set(design, '$.metric.name', 7)", "json_remove(design, '$.variants[0].version')",
+    ],
+)  # fmt: skip
+def test_a_design_that_cannot_be_read_is_damage(tested: Registry, tmp_path: Path, design: str):
     create(tested)
     with raw(tmp_path / ".mlreg") as connection:
         drop_triggers(connection)
-        connection.execute("update experiments set design = '{}'")
+        connection.execute(f"update experiments set design = {design}")  # noqa: S608  # of the test's own
     with pytest.raises(StoreDamaged, match="row 1 of experiments cannot be read"):
         tested.experiments.get("t")
 

@@ -10,7 +10,7 @@ import pytest
 import mlreg
 from mlreg.errors import StoreDamaged
 from mlreg.registry import Registry
-from mlreg.store import health as store_health
+from mlreg.store.engines import health as store_health
 from tests.support import drop_triggers, dump, raw
 
 

@@ -25,7 +25,7 @@ from mlreg.errors import (
 )
 from mlreg.registry import Registry
 from mlreg.services.splits import basis_points
-from mlreg.store.connection import sqlite3
+from mlreg.store.engines.sqlite import sqlite3
 from tests.support import dump, raw
 
 NUMBERS = ["1.0.0", "2.0.0", "3.0.0", "4.0.0"]

@@ -10,7 +10,7 @@ from mlreg.stats import codes
 from mlreg.stats.covariates import common_slope, compare_adjusted
 from mlreg.stats.estimates import Estimate, compare_estimates, welch_df
 from mlreg.stats.joint_moments import JointMoments
-from mlreg.stats.means import compare_means, equivalence, mean_estimate, paired_t
+from mlreg.stats.means import compare_means, mean_estimate, paired_t
 from mlreg.stats.moments import Moments
 from mlreg.stats.ratios import compare_ratios, design_effect, ratio_estimate
 from tests.stats.support import alphas, known, spread_moments
@@ -117,14 +117,6 @@ def test_pairs_without_variation_are_refused(differences, code):
     result = paired_t(Moments.from_values(differences))
     assert result.warnings == (code,)
     assert result.p_value is None
-
-
-def test_equivalence_needs_a_margin_wider_than_the_error():
-    assert known(equivalence(CONTROL, CONTROL, low=-10, high=10)) < 0.01
-    assert known(equivalence(CONTROL, CONTROL, low=-0.1, high=0.1)) > 0.3
-    assert equivalence(CONTROL, Moments.from_values([1]), low=-1, high=1) is None
-    with pytest.raises(ValueError, match="low must be below high"):
-        equivalence(CONTROL, TREATMENT, low=1, high=-1)
 
 
 # --- ratios ------------------------------------------------------------------------------------

@@ -57,23 +57,6 @@ def test_a_smaller_effect_and_more_power_need_more_units():
     assert more > power.proportion_sample_size(0.1, 0.12).control
 
 
-@pytest.mark.parametrize(("control", "margin", "n"), [(0.9, 0.02, 3549)])
-def test_a_guardrail_needs_the_published_size(control, margin, n):
-    size = power.proportion_non_inferiority_size(control, control, margin=margin)
-    assert size.control == n
-
-
-def test_a_guardrail_where_successes_are_bad_mirrors_one_where_they_are_good():
-    good = power.proportion_non_inferiority_size(0.9, 0.9, margin=0.02)
-    bad = power.proportion_non_inferiority_size(0.1, 0.1, margin=0.02, direction="down")
-    assert good.exact_control == pytest.approx(bad.exact_control, rel=1e-6)
-
-
-def test_a_treatment_that_is_truly_better_needs_fewer_units():
-    even = power.mean_non_inferiority_size(1.0, margin=0.2).control
-    assert power.mean_non_inferiority_size(1.0, margin=0.2, difference=0.1).control < even
-
-
 def test_a_size_rounds_up_and_counts_days():
     size = power.SampleSize(exact_control=100.2, ratio=0.5)
     assert (size.control, size.treatment, size.total) == (101, 51, 152)
@@ -84,11 +67,6 @@ def test_a_size_rounds_up_and_counts_days():
 def test_an_enormous_effect_is_found_for_certain():
     powers = [power.mean_power(shift, 1.0, 26) for shift in (5, 10.54, 50, 500)]
     assert powers == pytest.approx([1.0] * 4)
-
-
-def test_guardrails_share_the_chance_to_miss():
-    assert power.power_with_guardrails(0.8, 0) == pytest.approx(0.8)
-    assert power.power_with_guardrails(0.8, 3) == pytest.approx(0.95)
 
 
 def test_what_no_sample_can_find_is_undefined():
@@ -107,13 +85,7 @@ def test_what_no_sample_can_find_is_undefined():
         (lambda: power.proportion_mde(0.1, 100, direction="left"), "direction must be one of"),
         (lambda: power.mean_sample_size(0.0, 1.0), "difference must not be 0"),
         (lambda: power.mean_power(1.0, -1.0, 10), "sd must be"),
-        (
-            lambda: power.proportion_non_inferiority_size(0.9, 0.8, margin=0.05),
-            "no sample can show",
-        ),
-        (lambda: power.mean_non_inferiority_size(1.0, margin=-1), r"difference \+ margin must be"),
         (lambda: power.SampleSize(exact_control=10).days(0), "units_per_day must be"),
-        (lambda: power.power_with_guardrails(0.8, -1), "guardrails must be"),
     ],
 )
 def test_impossible_plans_are_refused(call, message):

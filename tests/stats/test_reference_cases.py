@@ -26,6 +26,9 @@ NOT_BUILT = {
     "dunnett": "several treatments are handled by alpha / m, which needs no common variance",
     "hochberg": "Holm holds under any dependence; Hochberg's gain does not pay for a second rule",
     "barnard": "Boschloo's test does the same job, and is better than Fisher's which it refines",
+    "equivalence_tost": "the verdict goes by the interval, which says the same",
+    "miettinen_nurminen_score": "a guardrail is tested at its margin, which needs no interval",
+    "mee_farrington_manning_score": "likewise",
     "agresti_caffo": "Newcombe's interval does the same job and never leaves [-1, 1]",
 }
 """What the engine leaves out on purpose, by kind or by method, with the reason."""

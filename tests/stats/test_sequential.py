@@ -294,12 +294,6 @@ def test_at_full_information_the_answer_is_known(z, reached):
     assert futility.conditional_power(z, 1.0, z_final=2.03, drift=2.8) == reached
 
 
-def test_futility_waits_for_half_of_the_information():
-    assert not futility.is_futile(-3.0, 0.4, z_final=2.03)
-    assert futility.is_futile(-1.0, 0.6, z_final=2.03)
-    assert not futility.is_futile(1.5, 0.6, z_final=2.03)
-
-
 def test_information_cannot_be_negative():
     with pytest.raises(ValueError, match="information must be 0 or more"):
         futility.conditional_power(1.0, -0.1, z_final=2.0, drift=2.8)

@@ -21,7 +21,7 @@ from mlreg.errors import (
     StoreReadOnly,
     StoreTooNew,
 )
-from mlreg.store.connection import APPLICATION_ID, sqlite3
+from mlreg.store.engines.sqlite import APPLICATION_ID, sqlite3
 from mlreg.store.store import SCHEMA_VERSION, Store
 from tests.support import DATABASE, raw
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlreg.store.driver import is_sound, prefers_standard
+from mlreg.store.engines.driver import is_sound, prefers_standard
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ PROGRAM = """
 import os, sqlite3, sys
 import mlreg
 from mlreg.errors import StoreShared
-from mlreg.store.driver import IS_STANDARD, sqlite3 as ours
+from mlreg.store.engines.driver import IS_STANDARD, sqlite3 as ours
 assert not IS_STANDARD, "skip"
 folder = sys.argv[1]
 path = folder + "/.mlreg/registry.db"

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from mlreg.errors import StoreFull
-from mlreg.store import durability
-from mlreg.store.durability import ROWS, LogSync
+from mlreg.store.engines import durability
+from mlreg.store.engines.durability import ROWS, LogSync
 from mlreg.store.predictions import Entry
 from mlreg.store.store import Store
 from tests.store.conftest import Seeded

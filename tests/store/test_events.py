@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlreg.store.connection import sqlite3
+from mlreg.store.engines.sqlite import sqlite3
 from mlreg.store.events import GENESIS, event_hash
 from tests.store.conftest import Seeded
 from tests.support import drop_triggers, raw

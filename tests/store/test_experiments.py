@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mlreg.clock import from_micros
 from mlreg.entities.experiments import Design, Experiment, TestMetric, Variant
 from mlreg.errors import Conflict
-from mlreg.store.connection import sqlite3
+from mlreg.store.engines.sqlite import sqlite3
 from mlreg.store.experiments import ReceiptRow
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.predictions import Entry

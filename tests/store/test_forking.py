@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from mlreg.errors import MlregError, StoreForked
-from mlreg.store import forking
-from mlreg.store.driver import sqlite3
+from mlreg.store.engines import forking
+from mlreg.store.engines.driver import sqlite3
 from mlreg.store.store import Store
 
 pytestmark = [

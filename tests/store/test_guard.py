@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlreg.errors import StoreDamaged
-from mlreg.store.guard import MARKER
+from mlreg.store.engines.guard import MARKER
 from mlreg.store.store import Store
 from tests.store.conftest import Seeded
 from tests.store.test_durability import entry

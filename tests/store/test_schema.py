@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlreg.errors import Conflict
-from mlreg.store.connection import sqlite3
-from mlreg.store.migrations import migrate, migrations, schema_sql
+from mlreg.store.engines.migrations import migrate, migrations, schema_sql
+from mlreg.store.engines.sqlite import sqlite3
 from mlreg.store.store import SCHEMA_VERSION, Store
 from tests.store.conftest import Seeded, revision_of
 from tests.support import drop_triggers, raw

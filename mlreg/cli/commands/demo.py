@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mlreg.cli.demo.plan import Step, Task
-    from mlreg.cli.demo.shell import Outcome, Shell
+    from mlreg.cli.demo.shell import Done, Shell
     from mlreg.entities.reports import PerformanceReport
 
 
@@ -114,7 +114,7 @@ def _begin(session: Session, task: Task, folder: Path) -> None:
     _say("where train.py says more about the data.")
 
 
-def _run(steps: Iterable[Step], shell: Shell, session: Session) -> list[Outcome]:
+def _run(steps: Iterable[Step], shell: Shell, session: Session) -> list[Done]:
     """Run steps in order; the first that fails ends the demo."""
     done = []
     for step in steps:
@@ -135,7 +135,7 @@ def _show(step: Step) -> None:
     sys.stdout.flush()
 
 
-def _fail(outcome: Outcome) -> NoReturn:
+def _fail(outcome: Done) -> NoReturn:
     # A step may fail because nobody reads any more, which this line then finds out as well.
     typer.echo(err=outcome.output is not None)
     sys.stdout.flush()
@@ -163,9 +163,7 @@ def _end(folder: Path, suggestions: list[str]) -> None:
         typer.secho(f"$ {command}", bold=True)
 
 
-def _summary(
-    folder: Path, task: Task, done: list[Outcome], report: PerformanceReport
-) -> DemoReport:
+def _summary(folder: Path, task: Task, done: list[Done], report: PerformanceReport) -> DemoReport:
     return DemoReport(
         folder=str(folder),
         data=task.about,

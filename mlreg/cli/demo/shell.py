@@ -14,7 +14,7 @@ from typing import NamedTuple
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Outcome(NamedTuple):
+class Done(NamedTuple):
     """A command that was run; `output` is what it printed, None where it went to the terminal."""
 
     command: str
@@ -40,7 +40,7 @@ class Shell:
         own = {"PATH": search_path(), "XDG_CONFIG_HOME": str(folder.absolute() / ".config")}
         self._environment = kept | own
 
-    def run(self, command: str) -> Outcome:
+    def run(self, command: str) -> Done:
         """Run one command line; what interrupts it ends all that it has started."""
         started = perf_counter()
         # A request that came while the step starts would leave it running, unknown to us.
@@ -56,7 +56,7 @@ class Shell:
                     raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return Outcome(command, step.returncode, perf_counter() - started, said)
+        return Done(command, step.returncode, perf_counter() - started, said)
 
     def _start(self, command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

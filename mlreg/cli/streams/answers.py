@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 
-class Tally:
+class Totals:
     """How many inputs were answered, failed or unreadable."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Writer:
         self._write("".join(lines))
 
 
-def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int | None) -> Tally:
+def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int | None) -> Totals:
     """Write each answer as it comes.
 
     Args:
@@ -133,14 +133,14 @@ def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int |
         writer: Where to.
         total: How many there will be, where that is known.
     """
-    tally, stream = Tally(), iter(answers)
+    totals, stream = Totals(), iter(answers)
     with Progress("predictions", total=total) as progress:
         while chunk := list(islice(stream, CHUNK)):
             for answer in chunk:
-                tally.add(answer)
+                totals.add(answer)
             writer.write(chunk)
             progress.advance(len(chunk))
-    return tally
+    return totals
 
 
 def tabbed(answer: Prediction, kept: dict[str, Any]) -> str:

@@ -8,48 +8,48 @@ from importlib import import_module
 
 from mlreg.cli.views.blocks import Block, plain
 
-# Which module shows a record. By name, so that a view is imported only with its record.
-_MODULES = {
-    "Version": "versions",
-    "VersionList": "versions",
-    "NextVersions": "versions",
-    "ModelOverview": "versions",
-    "VersionComparison": "comparisons",
-    "Revision": "traffic",
-    "RevisionChange": "traffic",
-    "RevisionList": "traffic",
-    "RollbackList": "traffic",
-    "Choice": "traffic",
-    "Prediction": "predictions",
-    "PredictionLog": "predictions",
-    "PredictionTrail": "predictions",
-    "FeedbackReceipt": "predictions",
-    "PerformanceReport": "performance",
-    "EventList": "audit",
-    "TrustReport": "trust",
-    "TrustedVersion": "trust",
-    "RowSet": "queries",
-    "SettingList": "settings",
-    "ConfigEntry": "settings",
-    "Experiment": "experiments",
-    "ExperimentList": "experiments",
-    "StandingList": "standings",
-    "Assignment": "experiments",
-    "Recorded": "experiments",
-    "Analysis": "analyses",
-    "Verification": "analyses",
-    "SelfTest": "selftests",
-    "Plan": "planning",
-    "SplitCheck": "planning",
-    "Diagnosis": "health",
-    "Sentence": "sentences",
+# What shows a record. By name, so that a view is imported only with its record.
+_VIEWS = {
+    "Version": "versions.version",
+    "VersionList": "versions.version_list",
+    "NextVersions": "versions.next_versions",
+    "ModelOverview": "versions.model_overview",
+    "VersionComparison": "comparisons.blocks",
+    "Revision": "traffic.split",
+    "RevisionChange": "traffic.revision_change",
+    "RevisionList": "traffic.revision_list",
+    "RollbackList": "traffic.rollback_list",
+    "Choice": "traffic.choice",
+    "Prediction": "predictions.prediction",
+    "PredictionLog": "predictions.prediction_log",
+    "PredictionTrail": "predictions.prediction_trail",
+    "FeedbackReceipt": "predictions.feedback_receipt",
+    "PerformanceReport": "performance.blocks",
+    "EventList": "audit.blocks",
+    "TrustReport": "trust.trust_report",
+    "TrustedVersion": "trust.trusted_version",
+    "RowSet": "queries.blocks",
+    "SettingList": "settings.setting_list",
+    "ConfigEntry": "settings.config_entry",
+    "Experiment": "experiments.experiment",
+    "ExperimentList": "experiments.experiment_list",
+    "StandingList": "standings.blocks",
+    "Assignment": "experiments.assignment",
+    "Recorded": "experiments.recorded",
+    "Analysis": "analyses.analysis",
+    "Verification": "analyses.verification",
+    "SelfTest": "selftests.blocks",
+    "Plan": "planning.plan",
+    "SplitCheck": "planning.split_check",
+    "Diagnosis": "health.blocks",
+    "Sentence": "sentences.blocks",
 }
 
 
 def blocks(record: object) -> Iterable[Block]:
     """A record as blocks."""
-    module = import_module(f"mlreg.cli.views.{_MODULES[type(record).__name__]}")
-    shown: Iterable[Block] = module.blocks(record)
+    module, _, view = _VIEWS[type(record).__name__].partition(".")
+    shown: Iterable[Block] = getattr(import_module(f"mlreg.cli.views.{module}"), view)(record)
     return shown
 
 

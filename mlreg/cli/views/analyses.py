@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import singledispatch
 
 from mlreg.cli.views.bars import WIDTH, bar, pen
-from mlreg.cli.views.blocks import Block, Cell, Column, Content, Line, Table
-from mlreg.cli.views.formats import NOTHING, count, difference, measure, p_value, percent, when
+from mlreg.cli.views.blocks import (
+    BAD,
+    GOOD,
+    ODD,
+    UNKNOWN,
+    Block,
+    Cell,
+    Column,
+    Content,
+    Line,
+    Table,
+)
+from mlreg.cli.views.formats import (
+    NOTHING,
+    count,
+    difference,
+    measure,
+    p_value,
+    percent,
+    signed,
+    when,
+)
 from mlreg.entities.analyses import Analysis, Gate, MetricResult, RecordedLook, Verification
 from mlreg.metrics import label_of
 
@@ -28,18 +47,12 @@ _VERDICTS = {
     "inconclusive": Cell("inconclusive", "dim"),
     "undefined": Cell("undefined", "dim"),
 }
-_CHECKED = {True: Cell("✓", "green"), False: Cell("✗", "bold red"), None: Cell("?", "yellow")}
+_CHECKED = {True: GOOD, False: BAD, None: UNKNOWN}
 _KEPT = {True: Cell("kept", "green"), False: Cell("broken", "bold red"), None: Cell("open", "dim")}
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(analysis: Analysis) -> Iterable[Block]:
+def analysis(analysis: Analysis) -> Iterable[Block]:
+    """A look at an experiment."""
     yield Line(f"{analysis.test_id}: {analysis.model}, {analysis.status}, {analysis.mode}", "bold")
     yield Line(_exposed(analysis))
     for table in metrics(analysis):
@@ -126,8 +139,8 @@ def gates(found: Sequence[Gate]) -> Table:
 
 def _mark(gate: Gate) -> Cell:
     if gate.passed:
-        return Cell("✓", "green")
-    return Cell("!", "yellow") if gate.effect != "invalid" else Cell("✗", "bold red")
+        return GOOD
+    return ODD if gate.effect != "invalid" else BAD
 
 
 def looks(found: Sequence[RecordedLook]) -> Table:
@@ -146,7 +159,7 @@ def _look(look: RecordedLook) -> list[Content]:
     return [
         str(look.slot),
         percent(look.information, 0),
-        NOTHING if look.z is None else f"{look.z:+.2f}",
+        signed(look.z, "+.2f"),
         NOTHING if look.boundary is None else f"{look.boundary:.2f}",
         _between(look),
         p_value(look.p_value),
@@ -193,8 +206,8 @@ def _notes(analysis: Analysis) -> Iterable[Line]:
         yield Line(sentence, "dim")
 
 
-@blocks.register
-def _(found: Verification) -> Iterable[Block]:
+def verification(found: Verification) -> Iterable[Block]:
+    """What checking the receipts found."""
     columns = [Column(""), Column("receipt"), Column("found", wraps=True)]
     rows = [
         (

@@ -18,6 +18,9 @@ class Cell(NamedTuple):
     style: str = ""
 
 
+GOOD, BAD = Cell("✓", "green"), Cell("✗", "bold red")
+ODD, UNKNOWN = Cell("!", "yellow"), Cell("?", "yellow")
+
 Content = str | Cell
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mlreg.cli.views import performance
 from mlreg.cli.views.blocks import Block, Column, Line, Table
-from mlreg.cli.views.formats import number, size, traffic, when
+from mlreg.cli.views.formats import number, signed, size, traffic, when
 from mlreg.entities.reports import VersionComparison
 from mlreg.entities.versions import Version
 
@@ -17,7 +17,7 @@ def blocks(pair: VersionComparison) -> Iterable[Block]:
     if pair.offline:
         yield Line("")
         rows = [
-            (m.metric, number(m.left), number(m.right), _signed(m.difference)) for m in pair.offline
+            (m.metric, number(m.left), number(m.right), signed(m.difference)) for m in pair.offline
         ]
         yield Table(_columns(pair, "difference", first="offline"), rows)
     yield Line("")
@@ -46,7 +46,3 @@ def _facts(left: Version, right: Version) -> list[tuple[str, str, str, str]]:
         ("registered", when(left.created_at), when(right.created_at)),
     ]
     return [(*fact, "") for fact in facts]
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4g}"

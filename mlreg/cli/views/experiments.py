@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
-from mlreg.cli.views.formats import NOTHING, count, joined, traffic, when
+from mlreg.cli.views.formats import NOTHING, count, joined, points, traffic, weight, when
 from mlreg.clock import format_duration
 from mlreg.entities.documents import ExperimentList, Recorded
 from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
-from mlreg.entities.traffic import WHOLE
 from mlreg.metrics import BY_NAME
 
 _STATES = {"draft": "dim", "running": "green", "concluded": "bold", "stopped": "yellow"}
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(found: Experiment) -> Iterable[Block]:
+def experiment(found: Experiment) -> Iterable[Block]:
+    """The design of an experiment, and its course."""
     would = " (dry run: nothing is changed)" if found.dry_run else ""
     yield Line(f"{found.test_id}: {found.model}, {found.state}{would}", _STATES[found.state])
     yield Line("")
@@ -44,7 +36,7 @@ def arms(found: Experiment) -> Table:
             variant.variant,
             f"{found.model}@{variant.version}",
             traffic(variant.traffic_percent),
-            traffic(now[place] * 100 / WHOLE) if place < len(now) else NOTHING,
+            weight(now[place]) if place < len(now) else NOTHING,
         )
         for place, variant in enumerate(found.design.variants)
     ]
@@ -84,7 +76,7 @@ def described(metric: TestMetric) -> str:
 def _in_unit(metric: TestMetric, value: float | None) -> str:
     if value is None:
         return NOTHING
-    return f"{value * 100:g} pt" if metric.unit == "share" else f"{value:g} {metric.unit}".strip()
+    return points(value) if metric.unit == "share" else f"{value:g} {metric.unit}".strip()
 
 
 def _course(found: Experiment) -> list[tuple[str, Content]]:
@@ -113,8 +105,8 @@ def lasted(found: Experiment) -> str:
     return format_duration(max(length.total_seconds(), 0))
 
 
-@blocks.register
-def _(found: ExperimentList) -> Iterable[Block]:
+def experiment_list(found: ExperimentList) -> Iterable[Block]:
+    """A line for each experiment."""
     if not found["experiments"]:
         yield Line("no experiments; run: mlreg abtest create ID --control REF --treatment REF")
         return
@@ -138,7 +130,7 @@ def _row(found: Experiment) -> list[Content]:
 def split(found: Experiment) -> str:
     """The versions with their shares, as of the newest phase."""
     shares = zip(found.design.variants, found.weights, strict=True)
-    return ", ".join(f"{v.version} {traffic(weight * 100 / WHOLE)}" for v, weight in shares)
+    return ", ".join(f"{v.version} {weight(share)}" for v, share in shares)
 
 
 def _ending(found: Experiment) -> str:
@@ -146,15 +138,15 @@ def _ending(found: Experiment) -> str:
     return f"{found.verdict}{winner}" if found.verdict else NOTHING
 
 
-@blocks.register
-def _(found: Assignment) -> Iterable[Block]:
+def assignment(found: Assignment) -> Iterable[Block]:
+    """Which arm answers."""
     who = found.unit if found.unit is not None else "this request"
     yield Line(f"{who}: {found.ref}, {found.variant} of {found.test_id}")
     yield Line(f"{found.reason}, revision {found.revision}", "dim")
 
 
-@blocks.register
-def _(found: Recorded) -> Iterable[Block]:
+def recorded(found: Recorded) -> Iterable[Block]:
+    """What was recorded."""
     if found["prediction_id"] is not None:
         yield Line(f"recorded as prediction {found['prediction_id']}")
     else:

@@ -19,6 +19,21 @@ def traffic(points: float) -> str:
     return f"{points:g} %" if points == int(points) else f"{points:.2f} %"
 
 
+def weight(basis_points: int) -> str:
+    """A weight as its percentage of the traffic."""
+    return traffic(basis_points / 100)
+
+
+def points(share: float, form: str = "g") -> str:
+    """A share, or a difference of shares, in points."""
+    return f"{share * 100:{form}} pt"
+
+
+def signed(value: float | None, form: str = "+.4g") -> str:
+    """A number with its sign."""
+    return NOTHING if value is None else format(value, form)
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A number with a few significant digits."""
     return NOTHING if value is None else f"{value:.{digits}g}"

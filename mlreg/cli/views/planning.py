@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Column, Line, Table
-from mlreg.cli.views.formats import NOTHING, count, number, p_value, percent
+from mlreg.cli.views.formats import NOTHING, count, number, p_value, percent, points, signed
 from mlreg.entities.planning import ModePlan, Plan, SplitCheck
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(plan: Plan) -> Iterable[Block]:
+def plan(plan: Plan) -> Iterable[Block]:
+    """The sizes that a test needs, or what it can find."""
     yield Line(_question(plan))
     yield Line("")
     columns: dict[str, list[str]] = {
@@ -52,7 +45,7 @@ def _question(plan: Plan) -> str:
         risks = f"alpha {plan.alpha:g} / {plan.arms - 1} treatments, power {plan.power:.0%}"
     if plan.mde is None:
         return f"the change that can be found{_baseline(plan)}; {risks}"
-    change = f"{plan.mde * 100:+.2f} pt" if plan.metric == "proportion" else f"{plan.mde:+.4g}"
+    change = points(plan.mde, "+.2f") if plan.metric == "proportion" else signed(plan.mde)
     relative = "" if plan.relative_mde is None else f" ({plan.relative_mde:+.1%})"
     return f"to find a change of {change}{relative}{_baseline(plan)}; {risks}"
 
@@ -67,11 +60,11 @@ def _baseline(plan: Plan) -> str:
 def _found(plan: Plan, entry: ModePlan) -> str:
     if entry.mde is None:
         return "none"
-    return f"{entry.mde * 100:.2f} pt" if plan.metric == "proportion" else number(entry.mde)
+    return points(entry.mde, ".2f") if plan.metric == "proportion" else number(entry.mde)
 
 
-@blocks.register
-def _(check: SplitCheck) -> Iterable[Block]:
+def split_check(check: SplitCheck) -> Iterable[Block]:
+    """The check of a split."""
     total = sum(check.observed)
     columns = [Column("arm"), *(Column(t, right=True) for t in ("units", "share", "meant"))]
     rows = [

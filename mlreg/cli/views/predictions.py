@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table, text_of
 from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, when
@@ -21,14 +20,8 @@ from mlreg.entities.predictions import (
 _INPUT = 60
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(answer: Prediction) -> Iterable[Block]:
+def prediction(answer: Prediction) -> Iterable[Block]:
+    """An answer."""
     yield Line(value(answer.prediction), "bold green")
     rows = [
         ("confidence", percent(answer.confidence)),
@@ -44,8 +37,8 @@ def value(answer: Scalar | None) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 
 
-@blocks.register
-def _(found: PredictionLog) -> Iterable[Block]:
+def prediction_log(found: PredictionLog) -> Iterable[Block]:
+    """Rows of the log."""
     if not found["predictions"]:
         yield Line('no such predictions yet; run: mlreg predict "some input"')
         return
@@ -71,8 +64,8 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
     )
 
 
-@blocks.register
-def _(found: PredictionTrail) -> Iterable[Block]:
+def prediction_trail(found: PredictionTrail) -> Iterable[Block]:
+    """A prediction with all that is known of it."""
     entry = found.prediction
     yield Line(f"prediction {entry.prediction_id}", "bold")
     rows: list[tuple[str, Content]] = [
@@ -148,8 +141,8 @@ def _truth(entry: LoggedPrediction) -> Content:
     return Cell((mark + said).strip(), {True: "green", False: "red", None: ""}[entry.correct])
 
 
-@blocks.register
-def _(receipt: FeedbackReceipt) -> Iterable[Block]:
+def feedback_receipt(receipt: FeedbackReceipt) -> Iterable[Block]:
+    """What was recorded."""
     repeated = f", {count(receipt.duplicates)} known already" if receipt.duplicates else ""
     verb = "would be recorded" if receipt.dry_run else "recorded"
     said = count(receipt.recorded)

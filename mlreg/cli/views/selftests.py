@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.views.blocks import Block, Cell, Column, Line, Table
+from mlreg.cli.views.blocks import BAD, GOOD, Block, Column, Line, Table
 from mlreg.cli.views.formats import count, percent
 from mlreg.entities.selftests import Check, SelfTest
 
@@ -14,7 +14,7 @@ def blocks(found: SelfTest) -> Iterable[Block]:
     columns = [Column(""), Column("check"), Column("figure", right=True), Column("bound")]
     rows = [
         (
-            Cell("✓", "green") if check.passed else Cell("✗", "bold red"),
+            GOOD if check.passed else BAD,
             check.check,
             _value(check, check.figure),
             f"{check.sign} {_value(check, check.bound)}",

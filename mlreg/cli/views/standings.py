@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from mlreg.cli.views.blocks import Block, Column, Line, Table
 from mlreg.cli.views.experiments import lasted
-from mlreg.cli.views.formats import NOTHING, count, traffic, when
+from mlreg.cli.views.formats import NOTHING, count, weight, when
 from mlreg.entities.analyses import Standing
 from mlreg.entities.documents import StandingList
-from mlreg.entities.traffic import WHOLE
 
 
 def blocks(found: StandingList) -> Iterable[Block]:
@@ -31,10 +30,10 @@ def _standing(found: Standing) -> Iterable[Block]:
         (
             variant.variant,
             f"{found.model}@{variant.version}",
-            traffic(weight * 100 / WHOLE),
+            weight(share),
             count(found.requests[place]) if found.phases else NOTHING,
         )
-        for place, (variant, weight) in enumerate(
+        for place, (variant, share) in enumerate(
             zip(found.design.variants, found.weights, strict=True)
         )
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, traffic, when
@@ -18,17 +17,6 @@ _REASONS = {
 }
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(revision: Revision) -> Iterable[Block]:
-    return split(revision)
-
-
 def split(revision: Revision) -> Iterable[Block]:
     """Who serves now."""
     if not revision.arms:
@@ -39,8 +27,8 @@ def split(revision: Revision) -> Iterable[Block]:
     yield Table([Column("version"), Column("traffic", right=True), Column("id")], rows)
 
 
-@blocks.register
-def _(change: RevisionChange) -> Iterable[Block]:
+def revision_change(change: RevisionChange) -> Iterable[Block]:
+    """A split beside the one before it."""
     before: Revision | None = change["before"]
     after: Revision = change["after"]
     if not change["is_new"]:
@@ -90,8 +78,8 @@ def _changed(old: Arm | None, new: Arm | None) -> Cell:
     return Cell(_share(new), style)
 
 
-@blocks.register
-def _(found: RevisionList) -> Iterable[Block]:
+def revision_list(found: RevisionList) -> Iterable[Block]:
+    """The history of a split."""
     name = found["model"]
     if not found["revisions"]:
         yield Line(f"{name} has had no traffic; run: mlreg activate {name}@VERSION")
@@ -117,8 +105,8 @@ def _split(revision: Revision) -> str:
     return (", ".join(shares) or "nothing") + strategy
 
 
-@blocks.register
-def _(found: RollbackList) -> Iterable[Block]:
+def rollback_list(found: RollbackList) -> Iterable[Block]:
+    """Each rollback."""
     if not found["rollbacks"]:
         yield Line("no rollbacks yet")
         return
@@ -144,8 +132,8 @@ def _(found: RollbackList) -> Iterable[Block]:
     yield Table(columns, rows)
 
 
-@blocks.register
-def _(choice: Choice) -> Iterable[Block]:
+def choice(choice: Choice) -> Iterable[Block]:
+    """Which version answers, and why."""
     why = _REASONS.get(choice.arm_reason, choice.arm_reason)
     yield Fields(
         [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
@@ -20,14 +19,8 @@ _MEANING: dict[Standing, str] = {
 }
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(report: TrustReport) -> Iterable[Block]:
+def trust_report(report: TrustReport) -> Iterable[Block]:
+    """Versions and keys that are trusted."""
     yield Fields([("your key", report.key or "none yet")])
     if report.accepted_keys:
         columns = [Column("accepted key"), Column("since"), Column("reason", wraps=True)]
@@ -41,8 +34,8 @@ def _(report: TrustReport) -> Iterable[Block]:
     yield versions_table(report.versions)
 
 
-@blocks.register
-def _(version: TrustedVersion) -> Iterable[Block]:
+def trusted_version(version: TrustedVersion) -> Iterable[Block]:
+    """One version."""
     yield versions_table([version])
 
 

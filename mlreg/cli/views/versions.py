@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import singledispatch
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, count, joined, number, percent, size, traffic, when
@@ -16,14 +15,8 @@ from mlreg.entities.versions import Signature, Version
 _STYLES = {"active": "green", "testing": "cyan", "inactive": "", "archived": "dim"}
 
 
-@singledispatch
-def blocks(record: object) -> Iterable[Block]:
-    """The record as blocks."""
-    raise TypeError(type(record).__name__)
-
-
-@blocks.register
-def _(found: VersionList) -> Iterable[Block]:
+def version_list(found: VersionList) -> Iterable[Block]:
+    """A line for each version."""
     if not found["models"]:
         yield Line("no versions yet; run: mlreg register NAME@1.0.0 model.joblib")
         return
@@ -58,8 +51,8 @@ def versions_table(versions: Iterable[Version]) -> Table:
     return Table(columns, rows)
 
 
-@blocks.register
-def _(version: Version) -> Iterable[Block]:
+def version(version: Version) -> Iterable[Block]:
+    """All about a version."""
     yield Line(version.ref, "bold")
     rows: list[tuple[str, Content]] = [
         ("id", version.model_id),
@@ -118,8 +111,8 @@ def _gives(signature: Signature | None) -> str:
     return f"{kind}, by {signature.estimator}" if signature.estimator else kind
 
 
-@blocks.register
-def _(model: ModelOverview) -> Iterable[Block]:
+def model_overview(model: ModelOverview) -> Iterable[Block]:
+    """A model: who serves, and its versions."""
     yield from split(model.revision)
     yield Line("")
     yield versions_table(model.versions)
@@ -129,8 +122,8 @@ def _(model: ModelOverview) -> Iterable[Block]:
         yield Line(f"better: {', '.join(told)}")
 
 
-@blocks.register
-def _(found: NextVersions) -> Iterable[Block]:
+def next_versions(found: NextVersions) -> Iterable[Block]:
+    """The numbers that could come next."""
     rows = [("latest", found.latest or NOTHING)]
     rows += [(part, getattr(found, part)) for part in ("major", "minor", "patch")]
     yield Fields(rows)

@@ -11,7 +11,7 @@ from mlreg.store.raw_rows import EXPERIMENTS, REVISIONS, VERSIONS, rows
 
 if TYPE_CHECKING:
     from mlreg.services.checks.trail import Sealed
-    from mlreg.store.connection import Connection
+    from mlreg.store.engines import Connection
 
 
 def audit(exam: Examination, found: Problems) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlreg.errors import ArtifactError, InvalidInput
 from mlreg.names import safe
 from mlreg.services.checks.findings import Examination, Mend, Problems
-from mlreg.store.health import (
+from mlreg.store.engines.health import (
     SchemaProblem,
     journal_mode,
     make_again,

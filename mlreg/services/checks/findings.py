@@ -113,7 +113,7 @@ class Examination:
     @cached_property
     def schema(self) -> dict[str, str]:
         """The SQL of each table, index and trigger as the migrations make them."""
-        from mlreg.store.migrations import expected_schema
+        from mlreg.store.engines.migrations import expected_schema
 
         return expected_schema()
 

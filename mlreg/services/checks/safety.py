@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlreg.errors import MlregError
 from mlreg.services.checks.findings import Examination, Problems
-from mlreg.store.health import page_problems
+from mlreg.store.engines.health import page_problems
 
 
 def damage(exam: Examination, found: Problems) -> str:

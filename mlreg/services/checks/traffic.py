@@ -26,7 +26,7 @@ from mlreg.store.raw_rows import (
 
 if TYPE_CHECKING:
     from mlreg.services.checks.trail import Sealed, State
-    from mlreg.store.connection import Connection
+    from mlreg.store.engines import Connection
     from mlreg.store.store import Transaction
 
 _COLUMNS = (

@@ -40,7 +40,7 @@ from mlreg.store.versions import load_signature
 
 if TYPE_CHECKING:
     from mlreg.services.checks.trail import Sealed, SealedVersion, State
-    from mlreg.store.connection import Connection
+    from mlreg.store.engines import Connection
     from mlreg.store.store import Transaction
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.entities.experiments import Assignment, Experiment, Outcome
-from mlreg.entities.predictions import ROLES, Feedback, FeedbackReceipt, Scalar
+from mlreg.entities.predictions import LIVE, Feedback, FeedbackReceipt, Scalar
 from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.routing import Table, choose, table_of
 from mlreg.services.experiments.lifecycle import running
+from mlreg.services.experiments.wrapping import check_arguments, routed
 from mlreg.services.feedback import FeedbackService, checked
 from mlreg.services.fresh import Fresh
 from mlreg.services.privacy import Privacy, kind_alone
@@ -32,7 +32,6 @@ CHUNK = 1000
 REPORTED = "reported as failed"
 
 _LONGEST = 256
-_LIVE = ROLES.index("live")
 _OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
 
 
@@ -170,43 +169,8 @@ class ExternalPrograms:
         """
 
         def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
-            name, signature = function.__name__, inspect.signature(function)
-            takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-            if "model" not in signature.parameters:
-                raise InvalidInput(f"{name} has no argument `model` to route")
-            if unit not in signature.parameters and not takes_any and self._splits_users(test_id):
-                raise InvalidInput(
-                    f"{name} has no argument `{unit}`, and {safe(test_id)} splits users",
-                    hint="name the one that has the user: decorate(test_id, unit=...)",
-                )
-
-            def route(*args: Any, **kwargs: Any) -> tuple[inspect.BoundArguments, Assignment]:
-                given = signature.bind_partial(*args, **kwargs)
-                who = given.arguments.get(unit, given.kwargs.get(unit))
-                assignment = self.assign(test_id, unit=None if who is None else str(who))
-                given.arguments["model"] = assignment.ref
-                return given, assignment
-
-            def marked(answer: object, assignment: Assignment) -> dict[str, Any]:
-                if not isinstance(answer, Mapping):
-                    raise InvalidInput(f"{name} must return a mapping to be marked")
-                return {**answer, "_ab_test": assignment.label}
-
-            if inspect.iscoroutinefunction(function):
-
-                @functools.wraps(function)
-                async def later(*args: Any, **kwargs: Any) -> dict[str, Any]:
-                    given, assignment = route(*args, **kwargs)
-                    return marked(await function(*given.args, **given.kwargs), assignment)
-
-                return later
-
-            @functools.wraps(function)
-            def routed(*args: Any, **kwargs: Any) -> dict[str, Any]:
-                given, assignment = route(*args, **kwargs)
-                return marked(function(*given.args, **given.kwargs), assignment)
-
-            return routed
+            check_arguments(function, unit, test_id, self._splits_users)
+            return routed(function, unit, partial(self.assign, test_id))
 
         return wrap
 
@@ -342,7 +306,7 @@ def _entry(prepared: _Prepared, outcome: Outcome, at: int) -> Entry:
         at=at,
         version=_version(prepared, outcome),
         revision=_revision(prepared, outcome),
-        role=_LIVE,
+        role=LIVE,
         arm_reason=prepared.table.strategy,
         unit=outcome.unit,
         segment=None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
 from mlreg.entities.experiments import Design, Draft, Experiment, Phase, State
-from mlreg.entities.predictions import ROLES
+from mlreg.entities.predictions import LIVE
 from mlreg.entities.traffic import Hold, Revision
 from mlreg.errors import AlreadyExists, Conflict
 from mlreg.evidence.history import history
@@ -218,7 +218,7 @@ def _phase(revision: Revision, weights: Sequence[int]) -> Phase:
 def _design(tx: Transaction, test_id: str, versions: Sequence[Version], draft: Draft) -> Design:
     control = versions[0]
     names = tx.experiments.recorded_values(control.model_key)
-    tally = by_role(tx.summaries.all_time(control.key))[control.key, ROLES.index("live")]
+    tally = by_role(tx.summaries.all_time(control.key))[control.key, LIVE]
     return make_design(
         test_id,
         control.name,

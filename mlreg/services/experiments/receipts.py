@@ -12,9 +12,9 @@ from mlreg.clock import from_micros, to_micros
 from mlreg.entities.analyses import ReceiptCheck, RecordedLook
 from mlreg.entities.experiments import Experiment
 from mlreg.evidence.judge import Judged, judge_experiment
-from mlreg.evidence.observed import Observed, load_observed
-from mlreg.evidence.verdict import PastLook, Verdict
-from mlreg.jsonable import canonical
+from mlreg.evidence.observed import Observed
+from mlreg.evidence.verdict import PastLook
+from mlreg.jsonable import canonical, restore
 from mlreg.services.experiments.observe import observe
 from mlreg.store.experiments import ReceiptRow
 from mlreg.store.rows import UNREADABLE, restored
@@ -70,7 +70,7 @@ def past_looks(rows: list[ReceiptRow]) -> list[PastLook]:
 
 def _past(row: ReceiptRow) -> PastLook:
     with _reading(row):
-        return _load(_result(row)["look"])
+        return restore(PastLook, _result(row)["look"])
 
 
 def _reading(row: ReceiptRow) -> restored:
@@ -190,15 +190,6 @@ def _result(row: ReceiptRow) -> dict[str, Any]:
     return stored
 
 
-def _load(stored: dict[str, Any]) -> PastLook:
-    lists = {
-        name: tuple(stored.get(name, ()))
-        for name in ("p", "crossed", "kept", "gains", "worth", "futile")
-    }
-    end = stored.get("ending")
-    return PastLook(**(stored | lists | {"ending": Verdict(**end) if end else None}))
-
-
 def _decision(judged: Judged) -> dict[str, Any]:
     lead = judged.primaries[judged.leading]
     return {
@@ -231,8 +222,8 @@ def _contradiction(
     fold_to: Callable[[Marks], None],
 ) -> str | None:
     """What does not follow, from the receipt's numbers or from the log; None if all does."""
-    observed = load_observed(stored["observed"])
-    past = [_load(look) for look in stored["past"]]
+    observed = restore(Observed, stored["observed"])
+    past = [restore(PastLook, look) for look in stored["past"]]
     again = _decision(judge_experiment(experiment.design, observed, past))
     if canonical(again) != canonical(stored["result"]):
         return f"the receipt's numbers give {again['verdict']}, it says otherwise"

@@ -43,12 +43,6 @@ def paired_t(inputs: Inputs) -> Report:
     }
 
 
-@adapts("equivalence_tost")
-def equivalence_tost(inputs: Inputs) -> Report:
-    assert inputs.get("usevar", "unequal") == "unequal"
-    return {"p_value": means.equivalence(*arms(inputs), low=inputs["low"], high=inputs["high"])}
-
-
 @adapts("delta_ratio")
 def delta_ratio(inputs: Inputs) -> Report:
     control, treatment = (

@@ -14,10 +14,6 @@ def sample_size(inputs: Inputs) -> Report:
 
 def planned_size(inputs: Inputs) -> float:
     design = {"alpha": inputs["alpha"], "power": inputs["power"], "ratio": inputs.get("ratio", 1)}
-    if "margin" in inputs:
-        return power.proportion_non_inferiority_size(
-            inputs["p1"], inputs["p2"], margin=abs(inputs["margin"]), **design
-        ).exact_control
     design["sides"] = inputs.get("sides", 2)
     if inputs["metric"] == "mean":
         effect = inputs.get("delta", inputs.get("effect_size"))

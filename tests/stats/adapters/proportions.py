@@ -1,6 +1,9 @@
 """Adapters for rates: intervals, tests, lifts and non-inferiority."""
 
+import math
+
 from mlreg.stats import codes, exact, lifts, noninferiority, proportions
+from mlreg.stats.distributions import normal_tail
 from tests.stats.adapters.common import (
     Inputs,
     Report,
@@ -67,13 +70,11 @@ def diff_ci(inputs: Inputs) -> Report:
     method = inputs["method"]
     if method == "newcombe_hybrid_score":
         return interval(proportions.newcombe(*table, alpha=alpha))
-    if method == "wald":
-        result = proportions.z_test(*table, pooled=False, alpha=alpha)
-        # Without variation Wald's interval is a point; the engine warns and shows none.
-        point = (result.difference,) * 2 if codes.DEGENERATE in result.warnings else None
-        return interval(point or (result.ci_lower, result.ci_upper))
-    is_corrected = {"miettinen_nurminen_score": True, "mee_farrington_manning_score": False}[method]
-    return interval(noninferiority.score_interval(*table, alpha=alpha, is_corrected=is_corrected))
+    assert method == "wald"
+    result = proportions.z_test(*table, pooled=False, alpha=alpha)
+    # Without variation Wald's interval is a point; the engine warns and shows none.
+    point = (result.difference,) * 2 if codes.DEGENERATE in result.warnings else None
+    return interval(point or (result.ci_lower, result.ci_upper))
 
 
 @adapts("relative_ci")
@@ -95,14 +96,11 @@ def relative_ci(inputs: Inputs) -> Report:
 
 @adapts("non_inferiority")
 def non_inferiority(inputs: Inputs) -> Report:
-    result = noninferiority.proportion_non_inferiority(
-        *counts(inputs),
-        margin=abs(inputs["margin"]),
-        direction="up" if inputs["direction"] == "higher_is_better" else "down",
-        alpha=inputs["alpha"],
-    )
-    return {
-        "z": result.statistic,
-        "p_value": result.p_value,
-        "non_inferior": result.is_non_inferior,
-    }
+    c, n_c, t, n_t = counts(inputs)
+    sign = 1 if inputs["direction"] == "higher_is_better" else -1
+    margin = -sign * abs(inputs["margin"])
+    rates = noninferiority.restricted_rates(c, n_c, t, n_t, margin)
+    variance = sum(rate * (1 - rate) / n for rate, n in zip(rates, (n_c, n_t), strict=True))
+    z = sign * (t / n_t - c / n_c - margin) / math.sqrt(variance)
+    p = normal_tail(z)
+    return {"z": z, "p_value": p, "non_inferior": p <= inputs["alpha"]}

@@ -10,7 +10,7 @@ from mlreg.cli.kit.values import amount, pairs, percent, whole_number, words
 from mlreg.cli.options import ACTOR, ALPHA, DRY_RUN, POWER, REASON, TEST
 from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
-from mlreg.entities.experiments import Draft, Mode, TestStrategy
+from mlreg.entities.experiments import MIN_SAMPLES, Draft, Mode, TestStrategy
 from mlreg.entities.traffic import Change
 from mlreg.metrics import known_metrics
 
@@ -57,7 +57,7 @@ def read_draft(
         "--min-samples N",
         "Units that each arm needs before the first test, at least 100.",
         whole_number,
-        default=100,
+        default=MIN_SAMPLES,
     ),
     min_run: str = option(
         "--min-run TIME",

@@ -8,6 +8,7 @@ from mlreg.cli.kit.parameters import argument, flag, option
 from mlreg.cli.kit.values import number, whole_number
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import CheckFailed
+from mlreg.stats.srm import THRESHOLD
 
 
 def srm(
@@ -16,7 +17,9 @@ def srm(
     weights: str | None = option(
         "--weights W,W...", "The intended split, on any scale; else all arms get the same."
     ),
-    threshold: float = option("--threshold P", "Alarm below this p-value.", number, default=0.001),
+    threshold: float = option(
+        "--threshold P", "Alarm below this p-value.", number, default=THRESHOLD
+    ),
     sequential: bool = flag("--sequential", "The check is repeated as units arrive, as by cron."),
 ) -> None:
     """Check that arms got the share of units they were meant to get.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlreg.errors import (
     Conflict,
@@ -29,13 +29,12 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
-from mlreg.store import forking, rivals
-from mlreg.store.driver import SQLITE_VERSION as SQLITE_VERSION
-from mlreg.store.driver import sqlite3
-from mlreg.store.engines import Connection as Connection
+from mlreg.store.engines import Engine, Stamp, forking, rivals
 from mlreg.store.engines.connections import SqliteConnection
-from mlreg.store.guard import Guard
-from mlreg.store.reserve import Reserve
+from mlreg.store.engines.driver import SQLITE_VERSION as SQLITE_VERSION
+from mlreg.store.engines.driver import sqlite3
+from mlreg.store.engines.guard import Guard
+from mlreg.store.engines.reserve import Reserve
 
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
 
@@ -46,9 +45,6 @@ _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_P
 _REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
 _AS_IT_LIES = "mode=ro&immutable=1"
 _T = TypeVar("_T")
-
-
-Stamp = tuple[int, int]
 
 
 class Database:
@@ -448,3 +444,7 @@ def _begin_read(connection: SqliteConnection) -> None:
 def primary_code(error: Exception) -> int:
     """SQLite's primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE; 0 if it has none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+if TYPE_CHECKING:
+    _keeps_its_promise: type[Engine] = Database

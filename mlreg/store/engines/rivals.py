@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from mlreg.errors import StoreShared
-from mlreg.store import forking
-from mlreg.store.driver import IS_STANDARD
+from mlreg.store.engines import forking
+from mlreg.store.engines.driver import IS_STANDARD
 
 _EVENT = "sqlite3.connect"  # raised by the standard library alone, before it opens the file
 _WHY = "two SQLites in one process destroy a database"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from mlreg.store.connection import Connection, Database
-from mlreg.store.driver import SQLITE_VERSION, is_sound
+from mlreg.store.engines import Connection
+from mlreg.store.engines.driver import SQLITE_VERSION, is_sound
+from mlreg.store.engines.sqlite import Database
 
 # What belongs to SQLite and to sqlite-utils is not ours to check. By exact names: whatever else
 # begins like theirs is somebody's.

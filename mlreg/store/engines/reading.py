@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from mlreg.clock import format_duration
-from mlreg.entities.queries import Rows, Value
+from mlreg.entities.queries import Parameters, Rows
 from mlreg.errors import InvalidInput, QueryTooLong
 from mlreg.names import safe
-from mlreg.store.connection import Connection, Database, primary_code
-from mlreg.store.driver import sqlite3
-
-Parameters = Sequence[Value] | Mapping[str, Value]
+from mlreg.store.engines import Connection
+from mlreg.store.engines.driver import sqlite3
+from mlreg.store.engines.sqlite import Database, primary_code
 
 TABLES = """
     select name as "table",

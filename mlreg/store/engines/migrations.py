@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database as UtilsDatabase
 from sqlite_utils import Migrations
 
-from mlreg.store.connection import sqlite3
-from mlreg.store.health import SCHEMA
+from mlreg.store.engines.health import SCHEMA
+from mlreg.store.engines.sqlite import sqlite3
 
 if TYPE_CHECKING:
-    from mlreg.store.connection import Database
+    from mlreg.store.engines.sqlite import Database
 
 migrations = Migrations("mlreg")
 
