@@ -305,7 +305,7 @@ def parse_metric(
     metric = find(text, directions)
     if metric is None and is_value(text):
         metric = find(VALUE + text, directions)
-    if metric is None:
+    if metric is None or metric.name == COVERAGE:  # a gate of every verdict, nothing to improve
         raise InvalidInput(
             f"there is no metric {safe(text)}",
             hint=f"there is {', '.join(known_metrics())}, and value:NAME for a feedback value",

@@ -122,6 +122,8 @@ def wanted(design: Design) -> Wanted:
     names = measured(design)
     sums = {name: sums_of(name) for name in names}
     words = {w for one in sums.values() for w in re.findall(r"\w+", " ".join(one[:3]))}
+    if any(one.own == "tail" for one in sums.values()):
+        words.add("timed")  # so have all tests of quantiles that were counted before
     own = {name: one.own for name, one in sums.items() if not name.startswith(VALUE_COVERAGE)}
     return Wanted(
         by_user=design.unit == "user",

@@ -172,7 +172,7 @@ def test_a_corrected_label_moves_the_error_in_an_experiment(numbers: Registry, c
     assert numbers.health.check().healthy
 
 
-@pytest.mark.parametrize("metric", ["f1", "f1:spam", "precision", "share:spam", "label_coverage"])
+@pytest.mark.parametrize("metric", ["f1", "f1:spam", "precision", "share:spam"])
 def test_what_no_units_can_be_summed_for_decides_no_experiment(numbers: Registry, metric: str):
     with pytest.raises(InvalidInput, match=f"cannot be decided by {metric}") as caught:
         numbers.experiments.create(
@@ -337,11 +337,11 @@ BEFORE = """
     alter table experiment_units add column over50 integer not null default 0;
     alter table experiment_units add column over95 integer not null default 0;
     alter table experiment_units add column over99 integer not null default 0;
-    update experiment_units as u set over95 = coalesce((
-        select total from experiment_values v
+    update experiment_units as u set (timed, over95) = (
+        select known, total from experiment_values v
         where v.name = ':p95_latency_ms' and (v.experiment, v.unit, v.revision, v.version)
             = (u.experiment, u.unit, u.revision, u.version)
-    ), 0);
+    );
     delete from experiment_values where name like ':%';
     drop table value_directions;
     alter table summaries drop column deviations;

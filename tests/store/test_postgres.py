@@ -40,7 +40,7 @@ WANTED = Wanted(
     by_user=True,
     columns=tuple(FROM_LOG),
     names=("clicks", "stars"),
-    quantiles={"p50_latency_ms": 0.5, "p95_latency_ms": 0.95, "p99_latency_ms": 0.99},
+    quantiles={"p95_latency_ms": 0.95},
     window=10,
     deviations=(("mae", "absolute"), ("rmse", "squared"), ("bias", "signed")),
 )
@@ -84,7 +84,7 @@ def log(seeded: Seeded) -> None:
         answer(
             units[n % 5], 1 + (n % 7 + n // 40) % 2, 1 + n % 2, latency_us=500 + 37 * n,
             status=int(n % 11 == 0), confidence=n % 8 / 8, cost=n / 4 if n % 3 else None,
-        )._replace(at=n, segment='{"land": "de"}' if n % 4 else None)
+        )._replace(at=n, output=None if n % 11 == 0 else "3.25", segment='{"land": "de"}' if n % 4 else None)
         for n in range(80)
     ]  # fmt: skip
     with seeded.store.write() as tx:
@@ -93,6 +93,8 @@ def log(seeded: Seeded) -> None:
         tx.feedback.append([said(n, "label", (None, 0, 1)[n % 3]) for n in ids])
         tx.feedback.append([said(n, "stars", n % 5) for n in ids[::2]])
         tx.feedback.append([said(n, "label", 1) for n in ids[::5]])
+        off = [said(n, "label", 1)._replace(label=f"{n}.5", correct=None) for n in ids[::9]]
+        tx.feedback.append(off)
         assert tx.feedback.newest([1, 2])
         assert tx.predictions.outputs([1, 2])
 
@@ -310,7 +312,7 @@ def test_both_engines_fold_to_the_same_sums(traced: tuple[Trace, Path], server: 
     server.execute("delete from experiment_units")
     server.execute("delete from experiment_values")
     folds = [e for sql, e in trace.statements.items() if sql.strip().startswith(FOLDS)]
-    whole = [e for e in folds if "requests" not in e.sql or "over95" in e.sql]
+    whole = [e for e in folds if "requests" not in e.sql or "confident" in e.sql]
     for sql, values, _ in whole:
         upto = 70 if "ripe" in sql else 10**6
         server.execute(postgres.bound(sql), {**values, "after": 0, "upto": upto})
