@@ -84,7 +84,9 @@ def log(seeded: Seeded) -> None:
         answer(
             units[n % 5], 1 + (n % 7 + n // 40) % 2, 1 + n % 2, latency_us=500 + 37 * n,
             status=int(n % 11 == 0), confidence=n % 8 / 8, cost=n / 4 if n % 3 else None,
-        )._replace(at=n, output=None if n % 11 == 0 else "3.25", segment='{"land": "de"}' if n % 4 else None)
+        )._replace(
+            at=n, output="3.25" if n % 11 else None, segment='{"land": "de"}' if n % 4 else None
+        )
         for n in range(80)
     ]  # fmt: skip
     with seeded.store.write() as tx:
