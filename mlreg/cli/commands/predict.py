@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.cli.kit.parameters import argument, option
 from mlreg.cli.kit.values import STDIN, Format, pairs
@@ -12,10 +12,18 @@ from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.errors import InvalidInput, PredictionFailed
 
 if TYPE_CHECKING:
-    from mlreg.cli.streams.inputs import Manner
-    from mlreg.cli.streams.lines import Source
     from mlreg.entities.predictions import Prediction
     from mlreg.registry import Registry
+
+
+class Asking(NamedTuple):
+    """A file of inputs, and what holds for all of them."""
+
+    file: Path
+    format: Format | None
+    user: str | None
+    segments: dict[str, str] | None
+    user_field: str | None
 
 
 def predict(
@@ -47,13 +55,8 @@ def predict(
     segments = pairs(segment, str) or None
     with session.open(worker=True) as registry:
         if input is None or input == STDIN or file:
-            from mlreg.cli.streams.inputs import Manner
-            from mlreg.cli.streams.lines import source
-
-            origin = source(file or Path(STDIN), format)
-            signature = registry.predictions.signature(model, version)
-            manner = Manner(signature, user, segments, user_field)
-            _predict_all(session, registry, origin, manner, model=model, version=version)
+            asking = Asking(file or Path(STDIN), format, user, segments, user_field)
+            _predict_all(session, registry, asking, model=model, version=version)
             return
         try:
             answer = registry.predictions.predict(
@@ -73,13 +76,17 @@ def predict(
 
 
 def _predict_all(
-    session: Session, registry: Registry, origin: Source, manner: Manner, **chosen: str | None
+    session: Session, registry: Registry, asking: Asking, **chosen: str | None
 ) -> None:
     """Answer each input of a file in order, one line each; totals go to stderr."""
     from mlreg.cli.streams.answers import CHUNK, tabbed, write_answers
-    from mlreg.cli.streams.inputs import requests
+    from mlreg.cli.streams.inputs import Manner, requests
+    from mlreg.cli.streams.lines import source
     from mlreg.cli.streams.progress import count_lines
 
+    origin = source(asking.file, asking.format)
+    signature = registry.predictions.signature(**chosen)
+    manner = Manner(signature, asking.user, asking.segments, asking.user_field)
     answers = registry.predictions.predict_many(
         requests(origin, manner), is_text=origin.format == "text", chunk=CHUNK, **chosen
     )
