@@ -14,6 +14,26 @@ from mlreg.entities.experiments import MIN_SAMPLES, Draft, Mode, TestStrategy
 from mlreg.entities.traffic import Change
 from mlreg.metrics import known_metrics
 
+_STRATEGY = option(
+    "--strategy",
+    "How a version is picked; canary begins at 10 % and takes steps.",
+    default="random",
+)
+_METRIC = option(
+    "--metric M",
+    f"What decides: {', '.join(known_metrics())} or value:NAME.",
+    default="success_rate",
+)
+_MIN_SAMPLES = option(
+    "--min-samples N",
+    "Units that each arm needs before the first test, at least 100.",
+    whole_number,
+    default=MIN_SAMPLES,
+)
+_MIN_RUN = option(
+    "--min-run TIME", "How long it runs before a verdict; the days of a week differ.", default="3d"
+)
+
 
 def read_draft(
     control: str = option(
@@ -28,16 +48,8 @@ def read_draft(
     weights: list[str] | None = option(
         "--weights V=PCT,...", "Instead of --split: the share of each version; they sum to 100."
     ),
-    strategy: TestStrategy = option(
-        "--strategy",
-        "How a version is picked; canary begins at 10 % and takes steps.",
-        default="random",
-    ),
-    metric: str = option(
-        "--metric M",
-        f"What decides: {', '.join(known_metrics())} or value:NAME.",
-        default="success_rate",
-    ),
+    strategy: TestStrategy = _STRATEGY,
+    metric: str = _METRIC,
     secondary: list[str] | None = option("--secondary M,...", "Shown beside it; decides nothing."),
     guardrails: list[str] | None = option(
         "--guardrail CONDITION",
@@ -53,17 +65,8 @@ def read_draft(
         "--mde D", "Smallest change to plan for: 0.02 is absolute, +20% a part of the baseline."
     ),
     min_effect: str | None = option("--min-effect D", "Smallest gain that is worth shipping."),
-    min_samples: int = option(
-        "--min-samples N",
-        "Units that each arm needs before the first test, at least 100.",
-        whole_number,
-        default=MIN_SAMPLES,
-    ),
-    min_run: str = option(
-        "--min-run TIME",
-        "How long it runs before a verdict; the days of a week differ.",
-        default="3d",
-    ),
+    min_samples: int = _MIN_SAMPLES,
+    min_run: str = _MIN_RUN,
     max_duration: str | None = option("--max-duration TIME", "When the last look is due: 7d, 36h."),
     label_window: str | None = option(
         "--label-window TIME",

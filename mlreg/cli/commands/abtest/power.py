@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mlreg.cli.kit.parameters import option
+from typing import Annotated, Any
+
+from mlreg.cli.kit.parameters import Bundle, option
 from mlreg.cli.kit.values import amount, number, percent, whole_number
 from mlreg.cli.options import ALPHA, POWER
 from mlreg.cli.session import SessionOptions
@@ -15,18 +17,19 @@ def change_to_find(text: str) -> tuple[float, bool]:
     return amount(text), text.endswith("%")
 
 
-def power(
-    session: SessionOptions,
+def read_question(
     baseline: float | None = option(
         "--baseline B", "The control's rate, or its mean where --sd is given.", amount
     ),
     mde: str | None = option(
         "--mde D", "The smallest change to find: 0.02 is absolute, +20% a part of the baseline."
     ),
-    n: int | None = option(
+    units: int | None = option(
         "--n N", "Instead of --mde: what this many units find, all arms together.", whole_number
     ),
-    daily: float | None = option("--daily N", "New units a day, all arms together.", number),
+    units_per_day: float | None = option(
+        "--daily N", "New units a day, all arms together.", number
+    ),
     sd: float | None = option("--sd S", "Standard deviation of one unit: plan for a mean.", number),
     alpha: float = ALPHA,
     power: float = POWER,
@@ -43,6 +46,16 @@ def power(
         number,
         default=1.0,
     ),
+) -> dict[str, Any]:
+    """What the options amount to: the fields of a design, but for the shares."""
+    said = dict(locals())
+    said["ratio"] = _ratio(said.pop("split"), ratio, arms)
+    change, is_relative = change_to_find(mde) if mde is not None else (None, False)
+    return said | {"mde": None, ("relative_mde" if is_relative else "mde"): change}
+
+
+def power(
+    session: SessionOptions, question: Annotated[dict[str, Any], Bundle(read_question)]
 ) -> None:
     """Say how many units a test needs, or what they can find.
 
@@ -57,21 +70,7 @@ def power(
     """
     from mlreg.evidence.planning import Design, plan
 
-    change, is_relative = change_to_find(mde) if mde is not None else (None, False)
-    design = Design(
-        baseline=baseline,
-        mde=None if is_relative else change,
-        relative_mde=change if is_relative else None,
-        units=n,
-        sd=sd,
-        alpha=alpha,
-        power=power,
-        ratio=_ratio(split, ratio, arms),
-        arms=arms,
-        design_effect=design_effect,
-        units_per_day=daily,
-    )
-    session.emit(plan(design))
+    session.emit(plan(Design(**question)))
 
 
 def _ratio(split: float | None, ratio: float | None, arms: int) -> float:
