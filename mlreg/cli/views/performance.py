@@ -161,13 +161,17 @@ def _course(
 
 def labels(report: PerformanceReport) -> Iterable[Table | Line]:
     """Each version class by class, and which classes it takes for which."""
+    whole = {entry.version: entry.metrics for entry in report.models}
     for found in report.labels or ():
         columns = [Column(f"class ({found.version})"), Column("labelled", right=True)]
         columns += [Column(name, right=True) for name in _SCORES]
-        yield Table(columns, [
-            (c.label, count(c.labelled), *(_share(c.metrics.get(name)) for name in _SCORES))
-            for c in found.classes
-        ])  # fmt: skip
+        scored = [(c.label, count(c.labelled), c.metrics) for c in found.classes]
+        scored.append(("mean", "", whole.get(found.version, {})))
+        rows = [
+            (name, labelled, *(_share(metrics.get(score)) for score in _SCORES))
+            for name, labelled, metrics in scored
+        ]
+        yield Table(columns, rows)
         yield _confusion(found)
         if found.others:
             yield Line(f"{count(found.others)} labelled predictions have classes beyond the first "
