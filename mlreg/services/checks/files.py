@@ -9,6 +9,7 @@ from mlreg.errors import ArtifactError, InvalidInput
 from mlreg.names import safe
 from mlreg.services.checks.findings import Examination, Mend, Problems
 from mlreg.store.engines.health import (
+    MISSING,
     SchemaProblem,
     journal_mode,
     make_again,
@@ -47,8 +48,10 @@ def schema(exam: Examination, found: Problems) -> str:
     with exam.context.store.read() as tx:
         problems = schema_problems(tx.connection, exam.schema)
         mode = journal_mode(tx.connection)
+    lost = {p.name for p in problems if p.what == MISSING} - set(_DERIVED)
     for problem in problems:
-        found.add(f"{safe(problem.name)} {problem.what}", mend=_remade(problem))
+        mend = None if problem.table in lost else _remade(problem)
+        found.add(f"{safe(problem.name)} {problem.what}", mend=mend)
     if mode != "wal":
         found.add(f"the journal mode is {mode}, not wal", is_possible=True)
     return f"version {SCHEMA_VERSION}, as it was made"
@@ -56,7 +59,7 @@ def schema(exam: Examination, found: Problems) -> str:
 
 def _remade(problem: SchemaProblem) -> Mend | None:
     """Triggers are made anew by each repair; indexes and what is derived, by this."""
-    is_gone = problem.name in _DERIVED and problem.what == "is missing"
+    is_gone = problem.name in _DERIVED and problem.what == MISSING
     if not (problem.is_code_or_index or is_gone):
         return None
     what = "is removed" if problem.expected is None else "is made again"

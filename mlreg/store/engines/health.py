@@ -47,6 +47,9 @@ def reference_problems(connection: Connection) -> list[str]:
     ]
 
 
+MISSING = "is missing"
+
+
 class SchemaProblem(NamedTuple):
     """Something in the schema that is not as the migrations make it.
 
@@ -62,6 +65,12 @@ class SchemaProblem(NamedTuple):
     expected: str | None
 
     @property
+    def table(self) -> str | None:
+        """The table that an index is on."""
+        words = (self.expected or "").split()
+        return words[words.index("on") + 1] if self.kind == "index" and "on" in words else None
+
+    @property
     def is_code_or_index(self) -> bool:
         """Whether it holds no rows, so that it can be made again."""
         return self.kind in ("index", "trigger")
@@ -71,7 +80,7 @@ def schema_problems(connection: Connection, expected: Mapping[str, str]) -> list
     """Tables, indexes and triggers that are missing, differ, or are not known."""
     found = dict(connection.execute(SCHEMA).fetchall())
     problems = [
-        SchemaProblem(_kind(sql), name, "was changed" if name in found else "is missing", sql)
+        SchemaProblem(_kind(sql), name, "was changed" if name in found else MISSING, sql)
         for name, sql in expected.items()
         if found.get(name) != sql
     ]
