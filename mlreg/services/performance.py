@@ -64,11 +64,9 @@ class Performance:
 
         Args:
             name: The model; None where there is only one.
-            since: Start of the window: an instant, how long ago (a timedelta), or microseconds
-                since 1970; None: from the beginning.
-            until: Its end; None: now.
-            baseline: The version to compare with; None: the champion, else the one with the
-                largest share of the requests.
+            since: An instant, how long ago, or microseconds since 1970; None: the beginning.
+            until: The end of the window; None: now.
+            baseline: The version to compare with; None: the champion, else the most asked one.
             by: `hour`, `day` or `revision` for a trend, `label` for each class; or a segment key,
                 which may be written `segment:KEY`: one entry for each version and value.
 
@@ -90,12 +88,9 @@ class Performance:
             broken_down = _broken_down(tx, model, versions, window, cells, by, now)
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
         comparisons = compare(live, base.version, directions) if base else ()
-        verdict, best, sentence = conclude(
-            live,
-            base.version if base else None,
-            comparisons,
-            off_split=_off_split(routed, {version.key for version in versions}),
-        )
+        against = base.version if base else None
+        off_split = _off_split(routed, {version.key for version in versions})
+        verdict, best, sentence = conclude(live, against, comparisons, off_split=off_split)
         everyone = broken_down.segments
         return PerformanceReport(
             model=model.name,
@@ -107,7 +102,7 @@ class Performance:
             verdict=verdict,
             recommendation=sentence,
             assumptions=_assumptions(routed) if comparisons else (),
-            baseline=base.version if base else None,
+            baseline=against,
             by=by.removeprefix(SEGMENT) if by else None,
             trend=broken_down.trend,
             labels=broken_down.labels,

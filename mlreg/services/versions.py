@@ -180,12 +180,9 @@ class Versions:
 
         with self._context.store.read() as tx:
             model = self._context.model(tx, name)
-            revision = tx.traffic.current(model)
-            better = tx.models.directions(model.key)
-        versions = tuple(self.list(model.name))
-        return ModelOverview(
-            name=model.name, revision=revision, versions=versions, value_better=better
-        )
+            now, better = tx.traffic.current(model), tx.models.directions(model.key)
+        found = tuple(self.list(model.name))
+        return ModelOverview(name=model.name, revision=now, versions=found, value_better=better)
 
     def edit(
         self,
@@ -194,13 +191,7 @@ class Versions:
         value_better: Mapping[str, Better | None],
         change: Change = _NO_CHANGE,
     ) -> ModelOverview:
-        """Say which way feedback values of a model are better, by their names; None forgets it.
-
-        Reports and experiments then judge them.
-
-        Raises:
-            InvalidInput: There can be no such value, or no such direction.
-        """
+        """Say which way feedback values are better, by their names; None forgets it."""
         from mlreg.services.value_directions import direct
 
         direct(self._context, name, value_better, change)
