@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, log
+from operator import mul
 from struct import pack, unpack
 from typing import NamedTuple
 
@@ -54,6 +55,13 @@ class Moments:
         self.total += times * scaled
         self.squares += times * scaled * scaled
 
+    def add_all(self, values: Sequence[float]) -> None:
+        """Count many values."""
+        scaled = [int(value * SCALE) for value in values]
+        self.n += len(scaled)
+        self.total += sum(scaled)
+        self.squares += sum(map(mul, scaled, scaled))
+
     def merge(self, other: Moments) -> None:
         """Add what another tally counted."""
         self.n += other.n
@@ -95,6 +103,11 @@ def bucket_edges(bucket: int) -> tuple[float, float]:
     return lower / MILLISECOND, _GAMMA**bucket / MILLISECOND
 
 
+# What is tallied of a prediction: latency in µs, status (0 is fine), confidence, cost, and whether
+# it was a call of its own. A bare tuple, since there is one for each row of the log.
+Measured = tuple[int, int, float | None, float | None, int]
+
+
 @dataclass(slots=True)
 class Tally:
     """What is known of a set of predictions; latencies are of answered ones, in microseconds.
@@ -125,28 +138,18 @@ class Tally:
     answers: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(
-        self,
-        *,
-        ok: bool,
-        latency_us: int,
-        confidence: float | None,
-        cost: float | None,
-        is_call: bool = True,
-    ) -> None:
-        """Count one prediction; a latency of 0 that is no call's was not measured."""
-        self.requests += 1
-        self.errors += not ok
-        if ok and (is_call or latency_us):
-            self.latency_n += 1
-            self.latency_total += latency_us
-            self.histogram[bucket_of(latency_us)] += 1
-            if is_call:
-                self.calls.add(latency_us)
-        if confidence is not None:
-            self.confidence.add(confidence)
-        if cost is not None:
-            self.cost.add(cost)
+    def add(self, rows: Sequence[Measured]) -> None:
+        """Count predictions; a latency of 0 that is no call's was not measured."""
+        self.requests += len(rows)
+        self.errors += sum(row[1] != 0 for row in rows)
+        timed = [row for row in rows if row[1] == 0 and (row[4] or row[0])]
+        latencies = [row[0] for row in timed]
+        self.latency_n += len(latencies)
+        self.latency_total += sum(latencies)
+        self.histogram.update(map(bucket_of, latencies))
+        self.calls.add_all([row[0] for row in timed if row[4]])
+        self.confidence.add_all([row[2] for row in rows if row[2] is not None])
+        self.cost.add_all([row[3] for row in rows if row[3] is not None])
 
     def judge(self, *, labelled: int, judged: int, correct: int) -> None:
         """Count feedback; corrections bring negative numbers."""

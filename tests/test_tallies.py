@@ -35,8 +35,7 @@ ROWS = st.lists(
 
 def tally_of(rows: list[tuple[bool, int, float | None, float | None]]) -> Tally:
     tally = Tally()
-    for ok, latency, confidence, cost in rows:
-        tally.add(ok=ok, latency_us=latency, confidence=confidence, cost=cost)
+    tally.add([(latency, int(not ok), conf, cost, 1) for ok, latency, conf, cost in rows])
     return tally
 
 
@@ -131,8 +130,7 @@ def test_an_empty_tally_has_no_latencies():
 
 def test_the_rows_of_a_batch_are_one_observation_of_its_latency():
     tally = Tally()
-    for place in range(10):
-        tally.add(ok=True, latency_us=50, confidence=None, cost=None, is_call=place == 0)
+    tally.add([(50, 0, None, None, place == 0) for place in range(10)])
     assert (tally.latency_n, tally.calls.n) == (10, 1)
     assert tally.latency_mean_ms == 0.05
 

@@ -18,9 +18,10 @@ from mlreg.store.engines import Connection
 from mlreg.store.folds import CORRECTIONS, FEEDBACK, LOG, ends, fold
 from mlreg.store.rows import damaged
 from mlreg.store.summary_rows import KEY, NUMBERS, columns_of, tally_of
-from mlreg.tallies import Marks, Moments, Tally, deviation
+from mlreg.tallies import Marks, Measured, Moments, Tally, deviation
 
 EVERY = 1000
+_AT_ONCE = 1000
 SOURCES = (LOG, FEEDBACK)
 ALL_TIME, DAILY, HOURLY = 0, 1, 2
 
@@ -163,8 +164,10 @@ class Summaries:
         window = {"first": first_id, "last": last_id, "since": since, "until": until}
         cells: Cells = defaultdict(Tally)
         classes = Classes(self._connection)
-        for version, revision, role, *measures in self._connection.execute(EDGE_ROWS, window):
-            _count(cells[Cell(version, revision, role)], classes.of(version), *measures)
+        counted = _Counted(classes)
+        for row in self._connection.execute(EDGE_ROWS, window):
+            counted.add(row[:3], row[3:8], row[8])
+        cells |= {Cell(*key): tally for key, tally in counted.tallies().items()}
         for row in self._connection.execute(EDGE_FEEDBACK, window).fetchall():
             version, revision, role, output, *said = row
             tally = cells[Cell(version, revision, role)]
@@ -221,8 +224,10 @@ def tallied(
     hours: Hours = defaultdict(Tally)
     classes = Classes(into or connection)
     log = {"after": after.predictions, "upto": upto.predictions}
-    for version, revision, role, at, *measures in connection.execute(LOG_ROWS, log):
-        _count(hours[Cell(version, revision, role), at // HOUR], classes.of(version), *measures)
+    counted = _Counted(classes)
+    for row in connection.execute(LOG_ROWS, log):
+        counted.add((*row[:3], row[3] // HOUR), row[4:9], row[9])
+    hours |= {(Cell(*key[:3]), key[3]): tally for key, tally in counted.tallies().items()}
     for row in connection.execute(FEEDBACK_ROWS, {"after": after.feedback, "upto": upto.feedback}):
         version, revision, role, at, output, name, *said = row
         tally = hours[Cell(version, revision, role), at // HOUR]
@@ -247,27 +252,33 @@ def by_role(cells: Cells) -> dict[tuple[int, int], Tally]:
     return found
 
 
-def _count(
-    tally: Tally,
-    classes: VersionClasses,
-    latency_us: int,
-    status: int,
-    confidence: float | None,
-    cost: float | None,
-    is_call: int,
-    output: str | None,
-) -> None:
-    tally.add(
-        ok=status == 0,
-        latency_us=latency_us,
-        confidence=confidence,
-        cost=cost,
-        is_call=bool(is_call),
-    )
-    # All but the first of each class go the short way: this is asked of each row of the log.
-    name = output if output in classes.answers else classes.answer(output)
-    if name is not None:
-        tally.answers[name] += 1
+class _Counted:
+    """Rows of the log by what their tallies are kept by; many are added to a tally at once."""
+
+    def __init__(self, classes: Classes) -> None:
+        self._classes = classes
+        self._waiting: dict[tuple[int, ...], list[Measured]] = defaultdict(list)
+        self._tallies: dict[tuple[int, ...], Tally] = defaultdict(Tally)
+
+    def add(self, key: tuple[int, ...], row: Measured, output: str | None) -> None:
+        """Count a row; the first number of the key is its version."""
+        waiting = self._waiting[key]
+        waiting.append(row)
+        # All but the first of each class go the short way: this is asked of each row of the log.
+        classes = self._classes.of(key[0])
+        name = output if output in classes.answers else classes.answer(output)
+        if name is not None:
+            self._tallies[key].answers[name] += 1
+        if len(waiting) >= _AT_ONCE:
+            self._tallies[key].add(waiting)
+            waiting.clear()
+
+    def tallies(self) -> dict[tuple[int, ...], Tally]:
+        """What was counted, by key."""
+        for key, waiting in self._waiting.items():
+            self._tallies[key].add(waiting)
+        self._waiting.clear()
+        return self._tallies
 
 
 def _judge(
