@@ -123,7 +123,7 @@ def recomputed(tx: Transaction, since: int = 0, until: int = 2**62) -> Cells:
     ).fetchall():
         if since <= at < until:
             where[key], outputs[key] = cells[Cell(version, revision, role)], output
-            where[key].add(ok=not status, latency_us=latency, confidence=confidence, cost=cost)
+            where[key].add([(latency, status, confidence, cost, 1)])
             if output in CLASSES:
                 where[key].answers[output] += 1
     newest = {}
