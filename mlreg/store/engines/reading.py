@@ -10,7 +10,8 @@ from mlreg.errors import InvalidInput, QueryTooLong
 from mlreg.names import safe
 from mlreg.store.engines import Connection
 from mlreg.store.engines.driver import sqlite3
-from mlreg.store.engines.sqlite import Database, primary_code
+from mlreg.store.engines.faults import primary_code
+from mlreg.store.engines.sqlite import Database
 
 TABLES = """
     select name as "table",

@@ -18,30 +18,26 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mlreg.errors import (
-    Conflict,
-    MlregError,
-    MlregWarning,
-    RegistryNotFound,
-    StoreBusy,
-    StoreDamaged,
-    StoreError,
-    StoreFull,
-    StoreReadOnly,
-)
+from mlreg.errors import MlregError, MlregWarning, RegistryNotFound, StoreDamaged
 from mlreg.store.engines import Engine, Stamp, forking, rivals
 from mlreg.store.engines.connections import SqliteConnection
 from mlreg.store.engines.driver import SQLITE_VERSION as SQLITE_VERSION
 from mlreg.store.engines.driver import sqlite3
+from mlreg.store.engines.faults import (
+    BUSY,
+    FULL,
+    READ_ONLY,
+    explained,
+    is_damage,
+    primary_code,
+)
 from mlreg.store.engines.guard import Guard
+from mlreg.store.engines.lease import Lease
 from mlreg.store.engines.reserve import Reserve
 
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
 
 _RETRY_SECONDS = (50e-6, 500e-6)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-_READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 _REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
 _AS_IT_LIES = "mode=ro&immutable=1"
 _T = TypeVar("_T")
@@ -128,7 +124,7 @@ class Database:
         try:
             connection = self._open("mode=rwc" if create else "mode=rw", create=create)
         except sqlite3.OperationalError as error:
-            if create or primary_code(error) not in _FULL + _READ_ONLY:
+            if create or primary_code(error) not in FULL + READ_ONLY:
                 raise
             refusal = self.translation(error)
             # Without room or leave to make the files beside it, the database itself can be read.
@@ -139,7 +135,7 @@ class Database:
         self._local.number = next(self._numbers)
         self._local.refusal = refusal
         self._local.since = time.monotonic()
-        self._local.lease = _Lease(connection, self._opened, self.guard)
+        self._local.lease = Lease(connection, self._opened, self.guard)
         if refusal is None:
             self.guard.watch(connection)
         return connection
@@ -236,7 +232,7 @@ class Database:
         try:
             connection.execute("begin immediate")
         except sqlite3.OperationalError as error:
-            if primary_code(error) not in _BUSY:
+            if primary_code(error) not in BUSY:
                 raise
             self._retrying(lambda: connection.execute("begin immediate"))
         try:
@@ -272,7 +268,7 @@ class Database:
                 try:
                     found = statement(connection)
                 except sqlite3.OperationalError as error:
-                    if primary_code(error) not in _BUSY:
+                    if primary_code(error) not in BUSY:
                         raise
                     found = self._retrying(lambda: statement(connection))
                 self.guard.check(connection)
@@ -324,7 +320,7 @@ class Database:
             try:
                 return action()
             except sqlite3.OperationalError as error:
-                if primary_code(error) not in _BUSY:
+                if primary_code(error) not in BUSY:
                     raise
                 present = time.monotonic()
                 deadline = deadline or present + self._timeout
@@ -340,32 +336,11 @@ class Database:
             raise self.translation(error) from error
 
     def translation(self, error: sqlite3.Error) -> MlregError:
-        """What a fault of the driver is to users."""
-        code, where = primary_code(error), f"the registry {self.path}"
-        if code in _BUSY:
-            return StoreBusy(
-                f"{where} is busy: another process has been writing for {self._timeout:g} s",
-                hint="try again, or raise busy_timeout in the settings",
-            )
-        if code in _FULL:
-            is_full = code == sqlite3.SQLITE_FULL or self.reserve.is_short()
-            what = "the disk is full" if is_full else "a disk I/O error"
-            return StoreFull(f"{where} could not be written: {what}", hint="free some space")
-        if code in _READ_ONLY:
-            return StoreReadOnly(
-                f"{where} cannot be opened for writing ({error})",
-                hint="the folder itself must be writable: WAL keeps two files beside it",
-            )
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            # Else it may be any file, or one that others write while it is read as it lies there.
-            if self._opened and getattr(self._local, "refusal", None) is None:
-                self.guard.condemn(str(error))
-            return StoreDamaged(f"{where} is damaged: {error}", hint="restore it from a backup")
-        if code == sqlite3.SQLITE_AUTH:
-            return forking.refusal()
-        if code == sqlite3.SQLITE_CONSTRAINT:
-            return Conflict(f"the change breaks a rule of the registry: {error}")
-        return StoreError(f"{where}: {error}", hint="run: mlreg doctor")
+        """What a fault of the driver is to users; damage is marked, so that nobody writes to it."""
+        # Else it may be any file, or one that others write while it is read as it lies there.
+        if is_damage(error) and self._opened and getattr(self._local, "refusal", None) is None:
+            self.guard.condemn(str(error))
+        return explained(error, self.path, timeout=self._timeout, reserve=self.reserve)
 
 
 class Writing:
@@ -407,26 +382,6 @@ class Writing:
             raise self._database.translation(error) from error
 
 
-class _Lease:
-    """A thread's hold on its connection: kept among its locals, it goes when the thread ends."""
-
-    def __init__(
-        self, connection: SqliteConnection, opened: set[SqliteConnection], guard: Guard
-    ) -> None:
-        self._connection = connection
-        self._opened = opened
-        self._guard = guard
-        self._pid = os.getpid()
-        self._closing = forking.closing()
-        opened.add(connection)
-
-    def __del__(self) -> None:
-        if os.getpid() == self._pid:
-            with self._closing:
-                self._opened.discard(self._connection)
-                self._guard.close(self._connection)
-
-
 def _deny(*_: object) -> int:
     return sqlite3.SQLITE_DENY
 
@@ -439,11 +394,6 @@ def _begin_read(connection: SqliteConnection) -> None:
     except sqlite3.Error:
         connection.execute("rollback")
         raise
-
-
-def primary_code(error: Exception) -> int:
-    """SQLite's primary result code, e.g. SQLITE_IOERR of SQLITE_IOERR_WRITE; 0 if it has none."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 if TYPE_CHECKING:
