@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
-from mlreg.evidence.metric import Seen, least_units, ratios
+from mlreg.evidence.seen import Seen, least_units, ratios
 from mlreg.evidence.observed import Observed, PhaseSeen
 from mlreg.evidence.reports import format_p
 from mlreg.evidence.verdict import RUN_TIME

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.evidence.metric import Seen, at_any_time, described
+from mlreg.evidence.seen import Seen, at_any_time, described
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.verdict import PastLook
 from mlreg.stats import always_valid

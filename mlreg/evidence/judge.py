@@ -11,7 +11,7 @@ from mlreg.entities.analyses import Gate, MetricResult, PhaseResult
 from mlreg.entities.experiments import Design, Recommendation
 from mlreg.evidence.gates import are_ready, gates, split_p_value
 from mlreg.evidence.guardrails import guardrails
-from mlreg.evidence.metric import (
+from mlreg.evidence.seen import (
     Seen,
     at_any_time,
     phase_values,
