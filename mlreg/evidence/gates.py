@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
-from mlreg.evidence.seen import Seen, least_units, ratios
-from mlreg.evidence.observed import Observed, PhaseSeen
+from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
+from mlreg.evidence.seen import Seen, Table, least_events, least_units
 from mlreg.evidence.verdict import RUN_TIME
 from mlreg.metrics import (
     ANSWERED,
@@ -23,7 +23,6 @@ from mlreg.stats import always_valid
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
 from mlreg.stats.quantiles import MIN_BEYOND
-from mlreg.stats.srm import Epoch, sequential_sample_ratio
 
 WEEK = 7 * DAY // SECOND  # seconds
 ALARM = 0.001
@@ -42,12 +41,13 @@ _ARRIVED = {
 _KNOWN_OF = {"accuracy": " with a label", "cost_per_request": " with a cost"}
 
 
-def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
+def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
+    seen = table.metrics[design.metric.name]
     lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
-        _srm(observed),
-        *_coverages(design, observed),
+        _srm(observed, table.splits),
+        *_coverages(design, table),
         _units(design, seen),
         _events(design, seen),
         Gate(
@@ -66,17 +66,10 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
     return tuple(gate for gate in found if gate is not None)
 
 
-def split_p_value(phase: PhaseSeen) -> float:
-    """Of the check whether a phase split its units as it was meant to, at every look at once."""
-    epoch = Epoch(phase.units, tuple(float(weight) for weight in phase.weights))
-    return sequential_sample_ratio(epoch).p_value
-
-
-def _srm(observed: Observed) -> Gate:
+def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     # The same users come back phase after phase: the alarm is shared among the phases.
-    p, phase = min(
-        ((split_p_value(phase), phase) for phase in observed.phases), key=lambda found: found[0]
-    )
+    pairs = zip(splits, observed.phases, strict=True)
+    p, phase = min(pairs, key=lambda found: found[0])
     counts = phase.units
     total = sum(counts)
     meant = " / ".join(f"{weight / 100:g}" for weight in phase.weights)
@@ -93,21 +86,17 @@ def _srm(observed: Observed) -> Gate:
     )
 
 
-def _coverages(design: Design, observed: Observed) -> list[Gate]:
+def _coverages(design: Design, table: Table) -> list[Gate]:
     """Whether what the metrics rest on arrives as often for each arm, within phases."""
     decides = [design.metric, *(guard.metric for guard in design.guardrails)]
     needed = {coverage_of(metric, design) for metric in decides}
-    names = dict.fromkeys(coverage_of(metric, design) for metric in design.metrics)
     return [
-        _coverage(design, observed, name, is_needed=name in needed)
-        for name in names
-        if name is not None
+        _coverage(design, name, found, is_needed=name in needed)
+        for name, found in table.coverages.items()
     ]
 
 
-def _coverage(design: Design, observed: Observed, name: str, *, is_needed: bool) -> Gate:
-    places = range(1, len(design.variants))
-    found = [ratios(observed, name, place, is_share=True)[0] for place in places]
+def _coverage(design: Design, name: str, found: Sequence[Averaged], *, is_needed: bool) -> Gate:
     p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
@@ -138,16 +127,11 @@ def _coverage_p(design: Design, arms: Averaged) -> float:
 
 def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
     """For each treatment whether it and the control have units and events enough to be tested."""
-    needed, events = least_units(design), least_events(design)
+    needed, events = least_units(design), least_events(design.metric)
     return tuple(
         min(arm.n_units for arm in s.arms) >= needed and (s.averaged.events or 0.0) >= events
         for s in seen
     )
-
-
-def least_events(design: Design) -> int:
-    """How often each arm has to expect the rarer outcome before the first test."""
-    return {"share": MIN_EVENTS, "quantile": MIN_BEYOND, "mean": 0}[design.metric.kind]
 
 
 def _units(design: Design, seen: Sequence[Seen]) -> Gate:
@@ -169,7 +153,7 @@ def _units(design: Design, seen: Sequence[Seen]) -> Gate:
 
 
 def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
-    needed = least_events(design)
+    needed = least_events(design.metric)
     if not needed:
         return None
     events = max((s.averaged.events or 0.0) for s in seen)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import zip_longest
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.evidence.seen import Seen, at_any_time, described
-from mlreg.evidence.observed import Observed
-from mlreg.evidence.verdict import PastLook
+from mlreg.evidence.looks import Stage, at_any_time
+from mlreg.evidence.results import described, result
+from mlreg.evidence.seen import Seen, Table
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
@@ -24,45 +25,39 @@ HARM_ALPHA = 0.01
 _WORDS = {True: "kept", False: "broken", None: "not known yet"}
 
 
-def guardrails(
-    design: Design, observed: Observed, plan: LookPlan | None, past: PastLook | None
-) -> tuple[MetricResult, ...]:
-    """Each guardrail for each treatment.
-
-    Args:
-        design: The design.
-        observed: What was observed.
-        plan: The look; None in always-valid mode.
-        past: The last look that counted; None before the first.
-    """
+def guardrails(design: Design, table: Table, stage: Stage) -> tuple[MetricResult, ...]:
+    """Each guardrail for each treatment."""
+    planned = None if stage.plan is None else _planned_boundary(stage.plan)
+    before = stage.last.kept if stage.last is not None else ()
     pairs = [
-        (guardrail, place)
+        (guardrail, seen)
         for guardrail in design.guardrails
-        for place in range(1, len(design.variants))
+        for seen in table.metrics[guardrail.metric.name]
     ]
-    planned = None if plan is None else _planned_boundary(plan)
     return tuple(
-        _guarded(design, observed, guardrail, place, plan, planned, past, number)
-        for number, (guardrail, place) in enumerate(pairs)
+        _guarded(design, guardrail, seen, stage, planned=planned, earlier=earlier)
+        for (guardrail, seen), earlier in zip_longest(pairs, before[: len(pairs)])
     )
 
 
 def _guarded(
     design: Design,
-    observed: Observed,
     guardrail: Guardrail,
-    place: int,
-    plan: LookPlan | None,
+    seen: Seen,
+    stage: Stage,
+    *,
     planned: float | None,
-    past: PastLook | None,
-    number: int,
+    earlier: bool | None,
 ) -> MetricResult:
-    seen, shown = at_any_time(design, observed, guardrail.metric, place, role="guardrail")
-    boundary = planned
+    """A guardrail of one treatment, whose last answer was `earlier`."""
+    boundary, n = planned, seen.evidence.n
     if boundary is None:
-        n, tuning = seen.evidence.n, design.tuning_units
-        boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
-    kept = _is_kept(design, seen, guardrail, boundary, plan, past, number)
+        boundary = always_valid.one_sided_boundary(
+            n, tuning_n=design.tuning_units, alpha=KEPT_ALPHA
+        )
+    kept = _is_kept(design, guardrail, seen, stage, boundary=boundary, earlier=earlier)
+    look, metric = at_any_time(design, seen.evidence), guardrail.metric
+    shown = result(design, seen, look, metric, role="guardrail")
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
@@ -71,7 +66,7 @@ def _guarded(
             diff_ci=(interval.low, interval.high),
             level=1 - 2 * KEPT_ALPHA,
             look=replace(shown.look, boundary=boundary),
-            sentence=described(guardrail.metric, seen, interval),
+            sentence=described(metric, seen, interval),
         )
     return replace(
         shown,
@@ -83,12 +78,12 @@ def _guarded(
 
 def _is_kept(
     design: Design,
-    seen: Seen,
     guardrail: Guardrail,
+    seen: Seen,
+    stage: Stage,
+    *,
     boundary: float,
-    plan: LookPlan | None,
-    past: PastLook | None,
-    number: int,
+    earlier: bool | None,
 ) -> bool | None:
     """Whether a guardrail is kept (True), broken (False) or not known (None).
 
@@ -97,7 +92,6 @@ def _is_kept(
     looks the first is asked only at those that count; between them, and after the last of all, the
     last one's answer stands until a break is seen.
     """
-    earlier = None if past is None or number >= len(past.kept) else past.kept[number]
     if earlier is False:
         return False
     z = _distance(seen, guardrail)
@@ -106,11 +100,10 @@ def _is_kept(
     n, tuning = seen.evidence.n, design.tuning_units
     if -z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA):
         return False
-    is_over = past is not None and past.is_final
-    if is_over or (plan is not None and not plan.is_decision_point):
+    if not stage.is_decision_point:
         return earlier
     is_shown = z >= boundary
-    if plan is None:  # shown at one moment is shown for good
+    if stage.plan is None:  # shown at one moment is shown for good
         return earlier or is_shown or None
     return is_shown or None
 

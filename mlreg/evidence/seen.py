@@ -1,29 +1,57 @@
-"""One metric of one treatment: averaged over the phases, judged by the rule of the mode."""
+"""What there is to see: each metric of each arm in each phase is evaluated once, into one table."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from mlreg.entities.analyses import ArmResult, LookState, MetricResult, MetricRole
+from mlreg.entities.analyses import ArmResult
 from mlreg.entities.experiments import Design, TestMetric
-from mlreg.evidence.observed import Observed, moments
-from mlreg.evidence.quantiles import average_quantiles, quantile_in, scaled
-from mlreg.stats import always_valid, group_sequential
-from mlreg.stats.evidence import MIN_UNITS, Evidence
-from mlreg.stats.futility import conditional_power, design_drift
-from mlreg.stats.group_sequential import LookPlan
-from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
-from mlreg.stats.looks import Look
-from mlreg.stats.phases import Averaged, Spread, average_ratios
-from mlreg.stats.power import ALWAYS_VALID_INFLATION
-from mlreg.stats.quantiles import MIN_BEYOND
-from mlreg.stats.ratios import design_effect
-from mlreg.stats.results import Interval
-from mlreg.stats.verdicts import judge
-from mlreg.tallies import Sums
+from mlreg.evidence.observed import Observed, PhaseSeen, moments
+from mlreg.metrics import coverage_of
+from mlreg.stats.estimates import Estimate
+from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, Evidence
+from mlreg.stats.joint_moments import JointMoments
+from mlreg.stats.phases import Averaged, Spread, average_estimates, average_ratios, tie
+from mlreg.stats.quantiles import (
+    MIN_BEYOND,
+    Bucket,
+    QuantileEstimate,
+    quantile_estimate,
+    quantile_of_histogram,
+)
+from mlreg.stats.ratios import design_effect, ratio_estimate
+from mlreg.stats.srm import Epoch, sequential_sample_ratio
+from mlreg.tallies import Sums, bucket_edges
 
 _MILLI = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A metric of one arm in one phase.
+
+    Attributes:
+        value: In the metric's unit; None where nothing is known.
+        sums: Over units; None for a quantile that has no cut yet.
+        units: Moments of the same.
+        effect: How many times users inflate the variance of a share, or of the share beyond a
+            quantile's cut; None where that cannot be told.
+    """
+
+    value: float | None
+    sums: Sums | None
+    units: JointMoments
+    effect: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantileReading(Reading):
+    """A quantile of one arm in one phase; `sums` are of the share beyond its cut."""
+
+    quantile: QuantileEstimate
 
 
 class Seen(NamedTuple):
@@ -35,20 +63,36 @@ class Seen(NamedTuple):
     arms: tuple[ArmResult, ArmResult]
 
 
-def see(design: Design, observed: Observed, metric: TestMetric, place: int) -> Seen:
-    """The state of a metric for the treatment at a place of the design."""
-    effect: float | None
-    if metric.kind == "quantile":
-        averaged, effect = average_quantiles(observed, metric, place)
-        evidence = averaged.evidence(min_units=least_units(design), min_events=MIN_BEYOND)
-    else:
-        averaged, effect = ratios(observed, metric.name, place, is_share=metric.kind == "share")
-        if metric.name == "avg_latency_ms":
-            averaged = scaled(averaged, 1 / _MILLI)
-        evidence = averaged.evidence(min_units=least_units(design))
-    control = _arm(design, observed, metric, averaged, 0)
-    treatment = _arm(design, observed, metric, averaged, place)
-    return Seen(averaged, evidence, effect, (control, treatment))
+class Table(NamedTuple):
+    """All that gates, guardrails, the metrics and the verdict read.
+
+    Attributes:
+        metrics: For each name the metric of each treatment.
+        coverages: For each name how often what a metric rests on arrived, for each treatment.
+        phases: The metric that decides, in each phase of each arm.
+        splits: For each phase the p-value of the check that its units were split as was meant.
+    """
+
+    metrics: Mapping[str, tuple[Seen, ...]]
+    coverages: Mapping[str, tuple[Averaged, ...]]
+    phases: tuple[tuple[float | None, ...], ...]
+    splits: tuple[float, ...]
+
+
+def see(design: Design, observed: Observed) -> Table:
+    """Evaluate all that was observed."""
+    needed = (coverage_of(metric, design) for metric in design.metrics)
+    shares = {name: _share(name) for name in needed if name is not None}
+    columns = {
+        name: _column(design, observed, metric)
+        for name, metric in (shares | {metric.name: metric for metric in design.metrics}).items()
+    }
+    return Table(
+        metrics={metric.name: columns[metric.name].seen for metric in design.metrics},
+        coverages={name: tuple(s.averaged for s in columns[name].seen) for name in shares},
+        phases=columns[design.metric.name].values,
+        splits=tuple(_split(phase) for phase in observed.phases),
+    )
 
 
 def least_units(design: Design) -> int:
@@ -56,217 +100,220 @@ def least_units(design: Design) -> int:
     return max(MIN_UNITS, design.min_samples)
 
 
-def ratios(
-    observed: Observed, name: str, place: int, *, is_share: bool
-) -> tuple[Averaged, float | None]:
-    """A measure of both arms averaged over the phases, and the largest design effect of an arm."""
-    table = observed.sums[name]
-    pairs = [(moments(Sums(*row[0])), moments(Sums(*row[place]))) for row in table]
-    spreads = observed.spreads.get(name)
-    clustered = Spread(*spreads[place - 1]) if spreads else None
-    effects = [design_effect(arm) for pair in pairs for arm in pair] if is_share else []
-    known = [effect for effect in effects if effect is not None]
-    averaged = average_ratios(pairs, is_share=is_share, clustered=clustered)
-    return averaged, max(known, default=None)
+def least_events(metric: TestMetric) -> int:
+    """How often each arm has to expect the rarer outcome before the first test."""
+    return {"share": MIN_EVENTS, "quantile": MIN_BEYOND, "mean": 0}[metric.kind]
 
 
-def sequential(
-    design: Design, evidence: Evidence, plan: LookPlan | None, *, previous_p: float
-) -> Look:
-    """The rule of the mode at this moment."""
-    if plan is None:
-        return always_valid.look(
-            evidence,
-            tuning_n=design.tuning_units,
-            alpha=design.alpha_used,
-            previous_p=previous_p,
-        )
-    return group_sequential.look(evidence, plan, previous_p=previous_p)
+def _share(name: str) -> TestMetric:
+    return TestMetric(name=name, kind="share", direction="up", unit="share")
 
 
-def at_any_time(
-    design: Design, observed: Observed, metric: TestMetric, place: int, *, role: MetricRole
-) -> tuple[Seen, MetricResult]:
-    """A metric that is shown beside the one that decides, by a rule that holds at every look."""
-    seen = see(design, observed, metric, place)
-    look = sequential(design, seen.evidence, None, previous_p=1.0)
-    return seen, result(design, seen, look, metric, place, role=role)
+def _split(phase: PhaseSeen) -> float:
+    """Valid at every look at once."""
+    epoch = Epoch(phase.units, tuple(float(weight) for weight in phase.weights))
+    return sequential_sample_ratio(epoch).p_value
 
 
-def result(
-    design: Design,
-    seen: Seen,
-    look: Look,
-    metric: TestMetric,
-    place: int,
-    *,
-    role: MetricRole,
-) -> MetricResult:
-    """A metric for reading."""
-    variant = design.variants[place]
-    interval = None if look.ci_lower is None or look.ci_upper is None else Interval(
-        look.ci_lower, look.ci_upper)  # fmt: skip
-    lift = _lift(seen, look)
-    lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
-    is_hidden = design.mode == "fixed" and not look.is_decision_point
-    p = None if is_hidden or look.z is None else look.p_value
-    se, min_effect = seen.evidence.se, design.min_effect if role == "primary" else None
-    verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
-    to_find = design_drift(alpha=design.alpha_used, power=design.power) * inflation(design) ** 0.5
-    return MetricResult(
-        metric=metric.name,
-        role=role,
-        direction=metric.direction,
-        unit=metric.unit,
-        variant=variant.variant,
-        version=variant.version,
-        method="quantile" if metric.kind == "quantile" else "delta",
-        mode=design.mode,
-        alpha_used=design.alpha_used,
-        level=1 - design.alpha_used,
-        control=seen.arms[0],
-        treatment=seen.arms[1],
-        diff=_finite(seen.evidence.estimate),
-        diff_ci=_limits(interval),
-        se=_finite(se),
-        statistic=None if is_hidden else _finite(look.z),
-        p_value=p,
-        running_min_p=p,
-        lift=lift.value,
-        lift_ci=lift_limits,
-        lift_undefined=_why_no_lift(seen) if lift_limits is None else None,
-        design_effect=seen.design_effect,
-        look=_state(design, look),
-        is_crossed=look.is_crossed,
-        conditional_power=_conditional_power(design, look, metric),
-        mde_at_n=None if se is None else to_find * se,
-        min_effect=min_effect,
-        verdict=str(verdict),
-        sentence=described(metric, seen, interval),
-        warnings=tuple(dict.fromkeys(look.warnings)),
-    )
+class _Column(NamedTuple):
+    """A metric of each treatment, and its values in each phase of each arm."""
+
+    seen: tuple[Seen, ...]
+    values: tuple[tuple[float | None, ...], ...]
 
 
-def _state(design: Design, look: Look) -> LookState:
-    t = _finite(look.information)
-    return LookState(
-        k=look.slot,
-        of=None if t is None else design.slots,
-        t=t,
-        boundary=_finite(look.boundary),
-        alpha_spent=look.alpha_spent,
-        is_decision_point=look.is_decision_point,
-    )
-
-
-def _lift(seen: Seen, look: Look) -> Lift:
-    """The relative difference, with an interval that holds whenever the difference's does."""
-    control, treatment, boundary = seen.averaged.control, seen.averaged.treatment, look.boundary
-    if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
-        return UNDEFINED
-    arms = control.value, control.se, treatment.value, treatment.se
-    return log_lift(*arms, covariance=seen.averaged.covariance, upper=lambda _: boundary)
-
-
-def _why_no_lift(seen: Seen) -> str:
-    control = seen.averaged.control
-    if control is None or seen.evidence.z is None:
-        return "there is no test yet"
-    return "the control is too close to 0"
-
-
-def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float | None:
-    if look.z is None or look.information is None or design.final_boundary is None:
-        return None
-    return conditional_power(
-        metric.sign * look.z,
-        look.information,
-        z_final=design.final_boundary,
-        drift=(design.mde or 0.0) * math.sqrt(design.planned_information or 0.0),
-    )
-
-
-def inflation(design: Design) -> float:
-    """How many times larger the mode makes an experiment than one test at its end."""
-    if design.mde is None or design.planned_information is None:
-        return ALWAYS_VALID_INFLATION
-    drift = design_drift(alpha=design.alpha_used, power=design.power)
-    return design.planned_information * (design.mde / drift) ** 2
+def _column(design: Design, observed: Observed, metric: TestMetric) -> _Column:
+    evaluate = _quantiles if metric.kind == "quantile" else _ratios
+    rows, averages = evaluate(observed, metric, len(design.treatments))
+    values = tuple(tuple(reading.value for reading in row) for row in rows)
+    seen = []
+    for place, (averaged, effect) in enumerate(averages, start=1):
+        evidence = averaged.evidence(min_units=least_units(design), min_events=least_events(metric))
+        arms = [_arm(design, observed, rows, averaged, spot) for spot in (0, place)]
+        seen.append(Seen(averaged, evidence, effect, (arms[0], arms[1])))
+    return _Column(tuple(seen), values)
 
 
 def _arm(
     design: Design,
     observed: Observed,
-    metric: TestMetric,
+    rows: Sequence[Sequence[Reading]],
     averaged: Averaged,
     spot: int,
 ) -> ArmResult:
-    variant, phases = design.variants[spot], observed.phases
-    rows = sum(phase.rows[spot] for phase in phases)
-    table = observed.sums.get(metric.name)
+    variant = design.variants[spot]
+    answers = sum(phase.rows[spot] for phase in observed.phases)
+    own = [row[spot].sums for row in rows]
+    known = [sums for sums in own if sums is not None]
     estimate = averaged.treatment if spot else averaged.control
-    if table is None:
-        units, known = sum(phase.units[spot] for phase in phases), rows
+    if known:
+        units, answered = int(sum(s.n for s in known)), int(sum(s.k for s in known))
     else:
-        own = [Sums(*row[spot]) for row in table]
-        units, known = int(sum(s.n for s in own)), int(sum(s.k for s in own))
-    if estimate is not None:
-        units = estimate.n
+        units, answered = sum(phase.units[spot] for phase in observed.phases), answers
+    # Where the arms cannot be compared, an arm's value is that of the newest phase that has one.
+    alone = (row[spot].value for row in reversed(rows) if row[spot].value is not None)
     return ArmResult(
         variant=variant.variant,
         version=variant.version,
-        n_units=units,
-        n_rows=known,
-        value=_finite(estimate.value) if estimate else _alone(observed, metric, spot),
-        se=_finite(estimate.se) if estimate else None,
-        missing_rate=1 - known / rows if rows else None,
+        n_units=estimate.n if estimate is not None else units,
+        n_rows=answered,
+        value=finite(estimate.value) if estimate else next(alone, None),
+        se=finite(estimate.se) if estimate else None,
+        missing_rate=1 - answered / answers if answers else None,
     )
 
 
-def _alone(observed: Observed, metric: TestMetric, spot: int) -> float | None:
-    """An arm's value where the arms cannot be compared, as of the newest phase that has one."""
-    values = [
-        phase_values(observed, metric, number)[spot] for number in range(len(observed.phases))
-    ]
-    return next((value for value in reversed(values) if value is not None), None)
-
-
-def phase_values(observed: Observed, metric: TestMetric, number: int) -> tuple[float | None, ...]:
-    """The metric of each arm in one phase, without its uncertainty."""
-    if metric.kind == "quantile":
-        histograms = observed.histograms[number]
-        return tuple(quantile_in(histogram, metric.quantile or 0.5) for histogram in histograms)
-    scale = _MILLI if metric.name == "avg_latency_ms" else 1.0
-    arms = [Sums(*arm) for arm in observed.sums[metric.name][number]]
-    return tuple(arm.y / arm.k / scale if arm.k else None for arm in arms)
-
-
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """The number, if it is one that can be shown."""
     return value if value is not None and math.isfinite(value) else None
 
 
-def _limits(interval: Interval | None) -> tuple[float, float] | None:
-    if interval is None or not all(map(math.isfinite, interval)):
+# --- shares and means ---------------------------------------------------------------------------
+
+_Averages = list[tuple[Averaged, float | None]]
+
+
+def _ratios(
+    observed: Observed, metric: TestMetric, treatments: int
+) -> tuple[Sequence[Sequence[Reading]], _Averages]:
+    """The readings of a share or a mean; each treatment averaged, and the largest design effect."""
+    rows = [[_ratio(metric, Sums(*sums)) for sums in row] for row in observed.sums[metric.name]]
+    found: _Averages = []
+    for place, tied in enumerate(_ties(observed, metric, treatments), start=1):
+        pairs = [(row[0], row[place]) for row in rows]
+        averaged = average_ratios(
+            [(control.units, treatment.units) for control, treatment in pairs],
+            is_share=metric.kind == "share",
+            clustered=tied,
+        )
+        if metric.name == "avg_latency_ms":
+            averaged = scaled(averaged, 1 / _MILLI)
+        effects = [reading.effect for pair in pairs for reading in pair]
+        known = [effect for effect in effects if effect is not None]
+        found.append((averaged, max(known, default=None)))
+    return rows, found
+
+
+def _ratio(metric: TestMetric, sums: Sums) -> Reading:
+    scale, units = _MILLI if metric.name == "avg_latency_ms" else 1.0, moments(sums)
+    return Reading(
+        value=sums.y / sums.k / scale if sums.k else None,
+        sums=sums,
+        units=units,
+        effect=design_effect(units) if metric.kind == "share" else None,
+    )
+
+
+def _ties(observed: Observed, metric: TestMetric, treatments: int) -> list[Spread | None]:
+    """For each treatment the variances that tie phases together; None where nothing does."""
+    spreads = observed.spreads.get(metric.name)
+    return [Spread(*spread) for spread in spreads] if spreads else [None] * treatments
+
+
+def scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged:
+    """In another unit, and with standard errors that are larger by `widening`."""
+
+    def arm(estimate: Estimate | None) -> Estimate | None:
+        if estimate is None:
+            return None
+        se = estimate.se * factor * widening
+        return Estimate(value=estimate.value * factor, se=se, n=estimate.n)
+
+    return replace(
+        averaged,
+        control=arm(averaged.control),
+        treatment=arm(averaged.treatment),
+        covariance=averaged.covariance * (factor * widening) ** 2,
+        null_se=None if averaged.null_se is None else averaged.null_se * factor * widening,
+    )
+
+
+# --- quantiles of latency -----------------------------------------------------------------------
+
+
+def _quantiles(
+    observed: Observed, metric: TestMetric, treatments: int
+) -> tuple[Sequence[Sequence[Reading]], _Averages]:
+    """The readings of a quantile; each treatment averaged, and the largest design effect."""
+    tails = observed.sums.get(metric.name)
+    rows = [
+        [
+            _quantile(metric, histogram, Sums(*tails[number][spot]) if tails else None)
+            for spot, histogram in enumerate(histograms)
+        ]
+        for number, histograms in enumerate(observed.histograms)
+    ]
+    if tails is None:  # too few answers yet for a cut
+        return rows, [(replace(average_estimates([]), events=0.0), None)] * treatments
+    ties = _ties(observed, metric, treatments)
+    return rows, [
+        _average_quantiles([(row[0], row[place]) for row in rows], tied)
+        for place, tied in enumerate(ties, start=1)
+    ]
+
+
+def _quantile(
+    metric: TestMetric, histogram: Sequence[tuple[int, int]], sums: Sums | None
+) -> QuantileReading:
+    buckets = [Bucket(*bucket_edges(bucket), n) for bucket, n in histogram]
+    quantile = quantile_of_histogram(buckets, metric.quantile or 0.5)
+    units = moments(sums or Sums())
+    return QuantileReading(
+        value=quantile.value,
+        sums=sums,
+        units=units,
+        effect=_inflation(quantile.n, units),
+        quantile=quantile,
+    )
+
+
+def _inflation(n: int, tail: JointMoments) -> float | None:
+    """The variance of the share beyond the cut over that of independent answers, at least 1."""
+    share = ratio_estimate(tail)
+    if share.n < 2 or n < 2 or not 0 < share.value < 1:
         return None
-    return interval.low, interval.high
+    return max(1.0, share.se**2 / (share.value * (1 - share.value) / n))
 
 
-def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
-    control, treatment = (show(metric, arm.value) for arm in seen.arms)
-    gap = show(metric, _finite(seen.evidence.estimate), signed=True)
-    text = f"{metric.name} {control} → {treatment}, difference {gap}"
-    limits = _limits(interval)
-    if limits is None:
-        return f"{text}, no interval yet"
-    low, high = (show(metric, limit, signed=True) for limit in limits)
-    return f"{text}, interval {low} to {high}"
+def _average_quantiles(
+    phases: Sequence[tuple[QuantileReading, QuantileReading]], tied: Spread | None
+) -> tuple[Averaged, float | None]:
+    """A quantile of both arms averaged over the phases, and the largest design effect of an arm.
+
+    The variance of a quantile is that of the share beyond it, divided by the density there (Deng,
+    Knoblich & Lu 2018). Users and batches inflate the share beyond a fixed cut near the quantile,
+    which is folded by user; the histogram's limits are widened as much.
+    """
+    pairs: list[tuple[Estimate, Estimate]] = []
+    shares: list[tuple[Estimate, Estimate]] = []
+    beyond, effects = [0.0, 0.0], [1.0]
+    for arms in phases:
+        # An arm that is beyond the cut as a whole, or not at all, takes the other one's.
+        fallback = max((arm.effect for arm in arms if arm.effect is not None), default=None)
+        if fallback is None:
+            continue
+        found = []
+        for side, arm in enumerate(arms):
+            effect = arm.effect or fallback
+            found.append(replace(quantile_estimate(arm.quantile, effect), n=arm.units.n))
+            beyond[side] += arm.quantile.beyond / effect
+            effects.append(effect)
+        if all(math.isfinite(arm.se) for arm in found):
+            pairs.append((found[0], found[1]))
+            shares.append((ratio_estimate(arms[0].units), ratio_estimate(arms[1].units)))
+    averaged = average_estimates(pairs)
+    if tied and pairs:
+        averaged = _with_units(scaled(averaged, 1.0, tie(shares, tied)), tied)
+    return replace(averaged, events=min(beyond)), max(effects)
 
 
-def show(metric: TestMetric, value: float | None, *, signed: bool = False) -> str:
-    """A value of a metric for people."""
-    if value is None:
-        return "unknown"
-    sign = "+" if signed else ""
-    if metric.unit == "share":
-        return f"{value * 100:{sign}.2f}" + (" points" if signed else " %")
-    return f"{value:{sign}.4g}" + (" ms" if metric.unit == "ms" else "")
+def _with_units(averaged: Averaged, tied: Spread) -> Averaged:
+    """Count users who come back in several phases once."""
+    control, treatment = averaged.control, averaged.treatment
+    if control is None or treatment is None or not (tied.n_control and tied.n_treatment):
+        return averaged
+    return replace(
+        averaged,
+        control=replace(control, n=tied.n_control),
+        treatment=replace(treatment, n=tied.n_treatment),
+    )
