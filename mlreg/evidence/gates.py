@@ -9,14 +9,13 @@ from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
-from mlreg.evidence.seen import Seen, Table, least_events, least_units
+from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
 from mlreg.evidence.verdict import RUN_TIME
 from mlreg.metrics import (
     ANSWERED,
     COST_COVERAGE,
     COVERAGE,
     RIPE_COVERAGE,
-    coverage_of,
     value_name,
 )
 from mlreg.stats import always_valid
@@ -47,7 +46,7 @@ def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
         _srm(observed, table.splits),
-        *_coverages(design, table),
+        *(_coverage(design, coverage) for coverage in table.coverages),
         _units(design, seen),
         _events(design, seen),
         Gate(
@@ -86,25 +85,19 @@ def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     )
 
 
-def _coverages(design: Design, table: Table) -> list[Gate]:
+def _coverage(design: Design, coverage: Coverage) -> Gate:
     """Whether what the metrics rest on arrives as often for each arm, within phases."""
-    decides = [design.metric, *(guard.metric for guard in design.guardrails)]
-    needed = {coverage_of(metric, design) for metric in decides}
-    return [
-        _coverage(design, name, found, is_needed=name in needed)
-        for name, found in table.coverages.items()
-    ]
-
-
-def _coverage(design: Design, name: str, found: Sequence[Averaged], *, is_needed: bool) -> Gate:
-    p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
+    name = coverage.name
+    p, worst = min(
+        ((_coverage_p(design, arms), arms) for arms in coverage.arms), key=lambda f: f[0]
+    )
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
     due = " whose label is due" if name == RIPE_COVERAGE else ""
     return Gate(
         gate=_GATES.get(name, name),
         passed=p >= ALARM / len(design.treatments) or is_small,
-        effect=_effect(name, rates) if is_needed else "warn",
+        effect=_effect(name, rates) if coverage.is_needed else "warn",
         detail=f"{_ARRIVED.get(name) or value_name(name)} came for {rates[0]:.1%} and "
         f"{rates[1]:.1%} of the predictions{due} of control and treatment ({format_p(p)})",
     )

@@ -8,13 +8,12 @@ from itertools import zip_longest
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail
-from mlreg.evidence.looks import Stage, at_any_time
-from mlreg.evidence.results import described, result
+from mlreg.evidence.looks import Stage
+from mlreg.evidence.results import at_any_time, described
 from mlreg.evidence.seen import Seen, Table
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
-from mlreg.stats.group_sequential import LookPlan, boundaries
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 from mlreg.stats.noninferiority import restricted_rates
 from mlreg.stats.phases import Averaged, Contrast
@@ -27,16 +26,15 @@ _WORDS = {True: "kept", False: "broken", None: "not known yet"}
 
 def guardrails(design: Design, table: Table, stage: Stage) -> tuple[MetricResult, ...]:
     """Each guardrail for each treatment."""
-    planned = None if stage.plan is None else _planned_boundary(stage.plan)
-    before = stage.last.kept if stage.last is not None else ()
+    metrics = [guardrail.metric for guardrail in design.guardrails]
+    shown = at_any_time(design, table, metrics, role="guardrail")
     pairs = [
-        (guardrail, seen)
-        for guardrail in design.guardrails
-        for seen in table.metrics[guardrail.metric.name]
+        (guard, seen) for guard in design.guardrails for seen in table.metrics[guard.metric.name]
     ]
+    before = stage.last.kept[: len(pairs)] if stage.last is not None else ()
     return tuple(
-        _guarded(design, guardrail, seen, stage, planned=planned, earlier=earlier)
-        for (guardrail, seen), earlier in zip_longest(pairs, before[: len(pairs)])
+        _guarded(design, guard, seen, stage, earlier=earlier, shown=found)
+        for (guard, seen), found, earlier in zip_longest(pairs, shown, before)
     )
 
 
@@ -46,18 +44,15 @@ def _guarded(
     seen: Seen,
     stage: Stage,
     *,
-    planned: float | None,
     earlier: bool | None,
+    shown: MetricResult,
 ) -> MetricResult:
     """A guardrail of one treatment, whose last answer was `earlier`."""
-    boundary, n = planned, seen.evidence.n
+    boundary, metric = stage.margin, guardrail.metric
     if boundary is None:
-        boundary = always_valid.one_sided_boundary(
-            n, tuning_n=design.tuning_units, alpha=KEPT_ALPHA
-        )
+        n, tuning = seen.evidence.n, design.tuning_units
+        boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
     kept = _is_kept(design, guardrail, seen, stage, boundary=boundary, earlier=earlier)
-    look, metric = at_any_time(design, seen.evidence), guardrail.metric
-    shown = result(design, seen, look, metric, role="guardrail")
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
@@ -106,14 +101,6 @@ def _is_kept(
     if stage.plan is None:  # shown at one moment is shown for good
         return earlier or is_shown or None
     return is_shown or None
-
-
-def _planned_boundary(plan: LookPlan) -> float:
-    """Standard errors to the margin that show a guardrail to be kept, at the looks of a plan."""
-    if not plan.looks:
-        return math.inf
-    # At the level of guardrails, which is not shared among treatments.
-    return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_closed).z[-1]
 
 
 def _distance(seen: Seen, guardrail: Guardrail) -> float | None:

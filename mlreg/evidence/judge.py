@@ -14,7 +14,7 @@ from mlreg.evidence.gates import are_ready, gates
 from mlreg.evidence.guardrails import guardrails
 from mlreg.evidence.looks import Stage, take
 from mlreg.evidence.observed import Observed
-from mlreg.evidence.results import result, secondary
+from mlreg.evidence.results import primary, secondary
 from mlreg.evidence.seen import Table, see
 from mlreg.evidence.verdict import Findings, ruling, verdict
 from mlreg.stats import codes
@@ -42,14 +42,13 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     seen = table.metrics[design.metric.name]
     stage = take(design, observed, seen, past)
     guards = guardrails(design, table, stage)
+    primaries = [primary(design, s, look) for s, look in zip(seen, stage.looks, strict=True)]
+    shown = secondary(design, table)
     kept = tuple(guard.passed for guard in guards)
     counts = stage.counts(kept)
     findings = Findings(
         design=design,
-        primaries=tuple(
-            result(design, s, look, design.metric, role="primary")
-            for s, look in zip(seen, stage.looks, strict=True)
-        ),
+        primaries=tuple(primaries),
         guardrails=guards,
         gates=gates(design, observed, table),
         crossed=stage.crossed,
@@ -78,7 +77,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         ),
         findings=findings,
         leading=leading,
-        secondary=secondary(design, table),
+        secondary=shown,
         phases=_phases(observed, table),
         units_needed=needed,
         days_needed=_days(observed, needed),

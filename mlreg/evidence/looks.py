@@ -11,9 +11,9 @@ from mlreg.entities.looks import PastLook
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.seen import Seen
 from mlreg.stats import always_valid, group_sequential
-from mlreg.stats.evidence import Evidence
 from mlreg.stats.group_sequential import LookPlan
 from mlreg.stats.looks import Look
+from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 
 _GROWTH = 1.1  # an always-valid look is kept when the test has grown by a tenth
 
@@ -27,6 +27,8 @@ class Stage:
         looks: At the metric that decides.
         crossed: For each treatment 1 (better), -1 (worse) or 0.
         information: Part of the planned information that has arrived.
+        margin: Standard errors to a guardrail's margin that show at the planned look that it is
+            kept; None where none are asked for, or no look is planned.
         units: Of both arms, as the boundary counts them; 0 before there is a test.
         is_final: Whether no later look will count.
         last: The last look that counted; None before the first.
@@ -36,6 +38,7 @@ class Stage:
     looks: tuple[Look, ...]
     crossed: tuple[int, ...]
     information: float
+    margin: float | None
     units: int
     is_final: bool
     last: PastLook | None
@@ -77,36 +80,34 @@ def take(
 ) -> Stage:
     """Look at the metric that decides, after the looks so far."""
     last = past[-1] if past else None
+    may_end, is_due = observed.has_run(design), observed.is_due(design)
     information = _information(design, seen)
-    plan = _plan(design, observed, past, information)
+    plan = _plan(design, past, information, may_end=may_end, is_due=is_due)
+    # Guardrails have a level of their own, which is not shared among treatments.
+    margin = None
+    if plan is not None and design.guardrails:
+        alpha, is_closed = 2 * KEPT_ALPHA, plan.is_closed
+        limits = group_sequential.boundaries(plan.looks, alpha=alpha, is_last_final=is_closed)
+        margin = limits.z[-1] if plan.looks else math.inf
+    before = last.p if last else (1.0,) * len(seen)
     looks = tuple(
-        _look(design, s.evidence, plan, previous_p=last.p[i] if last else 1.0)
-        for i, s in enumerate(seen)
+        group_sequential.look(s.evidence, plan, previous_p=p)
+        if plan is not None
+        else always_valid.look(
+            s.evidence, tuning_n=design.tuning_units, alpha=design.alpha_used, previous_p=p
+        )
+        for s, p in zip(seen, before, strict=True)
     )
     is_over = last is not None and last.is_final
-    is_due = observed.has_run(design) and _deadline_passed(design, observed)
     return Stage(
         plan=plan,
         looks=looks,
         crossed=_crossings(design, looks, last),
         information=information,
+        margin=margin,
         units=min((s.evidence.n for s in seen if s.evidence.z is not None), default=0),
-        is_final=is_over or bool(plan and plan.is_final) or is_due,
+        is_final=is_over or bool(plan and plan.is_final) or (may_end and is_due),
         last=last,
-    )
-
-
-def at_any_time(design: Design, evidence: Evidence) -> Look:
-    """A metric that is shown beside the one that decides, by a rule that holds at every look."""
-    return _look(design, evidence, None, previous_p=1.0)
-
-
-def _look(design: Design, evidence: Evidence, plan: LookPlan | None, *, previous_p: float) -> Look:
-    """The rule of the mode."""
-    if plan is not None:
-        return group_sequential.look(evidence, plan, previous_p=previous_p)
-    return always_valid.look(
-        evidence, tuning_n=design.tuning_units, alpha=design.alpha_used, previous_p=previous_p
     )
 
 
@@ -124,7 +125,7 @@ def _information(design: Design, seen: Sequence[Seen]) -> float:
 
 
 def _plan(
-    design: Design, observed: Observed, past: Sequence[PastLook], information: float
+    design: Design, past: Sequence[PastLook], information: float, *, may_end: bool, is_due: bool
 ) -> LookPlan | None:
     if design.mode == "always-valid":
         return None
@@ -138,14 +139,9 @@ def _plan(
         information,
         slots=design.slots,
         alpha=design.alpha_used,
-        is_deadline=_deadline_passed(design, observed),
-        may_end=observed.has_run(design),
+        is_deadline=is_due,
+        may_end=may_end,
     )
-
-
-def _deadline_passed(design: Design, observed: Observed) -> bool:
-    limit = design.max_duration_seconds
-    return limit is not None and observed.seconds >= limit
 
 
 def _crossings(design: Design, looks: Sequence[Look], last: PastLook | None) -> tuple[int, ...]:

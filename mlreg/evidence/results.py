@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from mlreg.entities.analyses import LookState, MetricResult, MetricRole
 from mlreg.entities.experiments import Design, TestMetric
-from mlreg.evidence.looks import at_any_time
-from mlreg.evidence.seen import Seen, Table, finite
+from mlreg.evidence.seen import Seen, Table
+from mlreg.stats import always_valid
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
 from mlreg.stats.looks import Look
 from mlreg.stats.multiplicity import benjamini_hochberg
 from mlreg.stats.power import ALWAYS_VALID_INFLATION
-from mlreg.stats.results import Interval
+from mlreg.stats.results import Interval, finite
 from mlreg.stats.verdicts import judge
+
+
+def primary(design: Design, seen: Seen, look: Look) -> MetricResult:
+    """The metric that decides, as the rule of the mode sees it."""
+    return _result(design, seen, look, design.metric, role="primary")
 
 
 def secondary(design: Design, table: Table) -> tuple[MetricResult, ...]:
     """The metrics that are only shown, adjusted for how many they are."""
-    found = [
-        result(design, seen, at_any_time(design, seen.evidence), metric, role="secondary")
-        for metric in design.secondary
-        for seen in table.metrics[metric.name]
-    ]
+    found = at_any_time(design, table, design.secondary, role="secondary")
     if not found:
         return ()
     adjusted = benjamini_hochberg([r.p_value for r in found], alpha=design.alpha)
@@ -34,18 +37,35 @@ def secondary(design: Design, table: Table) -> tuple[MetricResult, ...]:
     )
 
 
-def result(
+def at_any_time(
+    design: Design, table: Table, metrics: Iterable[TestMetric], *, role: MetricRole
+) -> list[MetricResult]:
+    """Metrics that are shown beside the one that decides, each for each treatment.
+
+    They are judged by a rule that holds at every look.
+    """
+    alpha, tuning = design.alpha_used, design.tuning_units
+    found = []
+    for metric in metrics:
+        for seen in table.metrics[metric.name]:
+            look = always_valid.look(seen.evidence, tuning_n=tuning, alpha=alpha)
+            found.append(_result(design, seen, look, metric, role=role))
+    return found
+
+
+def _result(
     design: Design, seen: Seen, look: Look, metric: TestMetric, *, role: MetricRole
 ) -> MetricResult:
-    """A metric of a treatment."""
     control, treatment = seen.arms
     interval = None if look.ci_lower is None or look.ci_upper is None else Interval(
         look.ci_lower, look.ci_upper)  # fmt: skip
-    lift = _lift(seen, look)
-    lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
+    sentence, state = described(metric, seen, interval), _state(design, look)
+    no_lift = _why_no_lift(seen)
     is_hidden = design.mode == "fixed" and not look.is_decision_point
     p = None if is_hidden or look.z is None else look.p_value
-    se, min_effect = seen.evidence.se, design.min_effect if role == "primary" else None
+    min_effect = design.min_effect if role == "primary" else None
+    prospects, lift = _prospects(design, seen, look, metric), _lift(seen, look)
+    lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
     verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
     return MetricResult(
         metric=metric.name,
@@ -62,21 +82,21 @@ def result(
         treatment=treatment,
         diff=finite(seen.evidence.estimate),
         diff_ci=_limits(interval),
-        se=finite(se),
+        se=finite(seen.evidence.se),
         statistic=None if is_hidden else finite(look.z),
         p_value=p,
         running_min_p=p,
         lift=lift.value,
         lift_ci=lift_limits,
-        lift_undefined=_why_no_lift(seen) if lift_limits is None else None,
+        lift_undefined=no_lift if lift_limits is None else None,
         design_effect=seen.design_effect,
-        look=_state(design, look),
+        look=state,
         is_crossed=look.is_crossed,
-        conditional_power=_conditional_power(design, look, metric),
-        mde_at_n=None if se is None else _to_find(design) * se,
+        conditional_power=prospects.power,
+        mde_at_n=prospects.mde,
         min_effect=min_effect,
         verdict=str(verdict),
-        sentence=described(metric, seen, interval),
+        sentence=sentence,
         warnings=tuple(dict.fromkeys(look.warnings)),
     )
 
@@ -108,24 +128,29 @@ def _why_no_lift(seen: Seen) -> str:
     return "the control is too close to 0"
 
 
-def _conditional_power(design: Design, look: Look, metric: TestMetric) -> float | None:
-    if look.z is None or look.information is None or design.final_boundary is None:
-        return None
-    return conditional_power(
-        metric.sign * look.z,
-        look.information,
-        z_final=design.final_boundary,
-        drift=(design.mde or 0.0) * math.sqrt(design.planned_information or 0.0),
-    )
+class _Prospects(NamedTuple):
+    """The chance that the test still ends with a win, and what the present size could find."""
+
+    power: float | None
+    mde: float | None
 
 
-def _to_find(design: Design) -> float:
-    """Standard errors that the difference has which an experiment of this mode can find."""
-    drift = design_drift(alpha=design.alpha_used, power=design.power)
-    inflation = ALWAYS_VALID_INFLATION  # how many times larger than one test at its end
-    if design.mde is not None and design.planned_information is not None:
-        inflation = design.planned_information * (design.mde / drift) ** 2
-    return float(drift * inflation**0.5)
+def _prospects(design: Design, seen: Seen, look: Look, metric: TestMetric) -> _Prospects:
+    planned, se = design.planned_information, seen.evidence.se
+    drift, power, found = design_drift(alpha=design.alpha_used, power=design.power), None, None
+    if look.z is not None and look.information is not None and design.final_boundary is not None:
+        power = conditional_power(
+            metric.sign * look.z,
+            look.information,
+            z_final=design.final_boundary,
+            drift=(design.mde or 0.0) * math.sqrt(planned or 0.0),
+        )
+    if se is not None:
+        inflation = ALWAYS_VALID_INFLATION  # how many times larger than one test at its end
+        if design.mde is not None and planned is not None:
+            inflation = planned * (design.mde / drift) ** 2
+        found = drift * inflation**0.5 * se
+    return _Prospects(power, found)
 
 
 # --- in words -----------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from mlreg.entities.analyses import ArmResult
 from mlreg.entities.experiments import Design, TestMetric
-from mlreg.evidence.observed import Observed, PhaseSeen, moments
+from mlreg.evidence.observed import Observed, PhaseSeen
 from mlreg.metrics import coverage_of
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, Evidence
-from mlreg.stats.joint_moments import JointMoments
+from mlreg.stats.joint_moments import JointMoments, moments_of
 from mlreg.stats.phases import Averaged, Spread, average_estimates, average_ratios, tie
 from mlreg.stats.quantiles import (
     MIN_BEYOND,
@@ -23,6 +23,7 @@ from mlreg.stats.quantiles import (
     quantile_of_histogram,
 )
 from mlreg.stats.ratios import design_effect, ratio_estimate
+from mlreg.stats.results import finite
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 from mlreg.tallies import Sums, bucket_edges
 
@@ -63,33 +64,49 @@ class Seen(NamedTuple):
     arms: tuple[ArmResult, ArmResult]
 
 
+class Coverage(NamedTuple):
+    """How often something arrived, for each treatment and the control.
+
+    Attributes:
+        is_needed: Whether a metric rests on it that has a say in the verdict.
+    """
+
+    name: str
+    arms: tuple[Averaged, ...]
+    is_needed: bool
+
+
 class Table(NamedTuple):
     """All that gates, guardrails, the metrics and the verdict read.
 
     Attributes:
         metrics: For each name the metric of each treatment.
-        coverages: For each name how often what a metric rests on arrived, for each treatment.
+        coverages: How often that arrived which the metrics rest on.
         phases: The metric that decides, in each phase of each arm.
         splits: For each phase the p-value of the check that its units were split as was meant.
     """
 
     metrics: Mapping[str, tuple[Seen, ...]]
-    coverages: Mapping[str, tuple[Averaged, ...]]
+    coverages: tuple[Coverage, ...]
     phases: tuple[tuple[float | None, ...], ...]
     splits: tuple[float, ...]
 
 
 def see(design: Design, observed: Observed) -> Table:
     """Evaluate all that was observed."""
-    needed = (coverage_of(metric, design) for metric in design.metrics)
-    shares = {name: _share(name) for name in needed if name is not None}
+    rests_on = {metric: coverage_of(metric, design) for metric in design.metrics}
+    needed = {rests_on[m] for m in (design.metric, *(guard.metric for guard in design.guardrails))}
+    shares = {name: _share(name) for name in rests_on.values() if name is not None}
     columns = {
         name: _column(design, observed, metric)
         for name, metric in (shares | {metric.name: metric for metric in design.metrics}).items()
     }
     return Table(
         metrics={metric.name: columns[metric.name].seen for metric in design.metrics},
-        coverages={name: tuple(s.averaged for s in columns[name].seen) for name in shares},
+        coverages=tuple(
+            Coverage(name, tuple(s.averaged for s in columns[name].seen), name in needed)
+            for name in shares
+        ),
         phases=columns[design.metric.name].values,
         splits=tuple(_split(phase) for phase in observed.phases),
     )
@@ -123,13 +140,16 @@ class _Column(NamedTuple):
 
 
 def _column(design: Design, observed: Observed, metric: TestMetric) -> _Column:
-    evaluate = _quantiles if metric.kind == "quantile" else _ratios
-    rows, averages = evaluate(observed, metric, len(design.treatments))
+    if metric.kind == "quantile":
+        rows, averages = _quantiles(observed, metric, len(design.treatments))
+    else:
+        rows, averages = _ratios(observed, metric, len(design.treatments))
     values = tuple(tuple(reading.value for reading in row) for row in rows)
     seen = []
     for place, (averaged, effect) in enumerate(averages, start=1):
-        evidence = averaged.evidence(min_units=least_units(design), min_events=least_events(metric))
         arms = [_arm(design, observed, rows, averaged, spot) for spot in (0, place)]
+        units, events = least_units(design), least_events(metric)
+        evidence = averaged.evidence(min_units=units, min_events=events)
         seen.append(Seen(averaged, evidence, effect, (arms[0], arms[1])))
     return _Column(tuple(seen), values)
 
@@ -163,11 +183,6 @@ def _arm(
     )
 
 
-def finite(value: float | None) -> float | None:
-    """The number, if it is one that can be shown."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 # --- shares and means ---------------------------------------------------------------------------
 
 _Averages = list[tuple[Averaged, float | None]]
@@ -195,7 +210,7 @@ def _ratios(
 
 
 def _ratio(metric: TestMetric, sums: Sums) -> Reading:
-    scale, units = _MILLI if metric.name == "avg_latency_ms" else 1.0, moments(sums)
+    scale, units = _MILLI if metric.name == "avg_latency_ms" else 1.0, moments_of(sums)
     return Reading(
         value=sums.y / sums.k / scale if sums.k else None,
         sums=sums,
@@ -257,7 +272,7 @@ def _quantile(
 ) -> QuantileReading:
     buckets = [Bucket(*bucket_edges(bucket), n) for bucket, n in histogram]
     quantile = quantile_of_histogram(buckets, metric.quantile or 0.5)
-    units = moments(sums or Sums())
+    units = moments_of(sums or Sums())
     return QuantileReading(
         value=quantile.value,
         sums=sums,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.entities.analyses import Analysis, Standing, Verification
+from mlreg.entities.analyses import Analysis, RecordedLook, Standing, Verification
 from mlreg.entities.experiments import Experiment
 from mlreg.entities.traffic import WHOLE, Change
 from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
@@ -30,10 +30,12 @@ _SUMMARIES = 50_000
 
 
 class _Look(NamedTuple):
-    """A look, and what users get of it."""
+    """A look with those that are recorded, itself among them if it is."""
 
+    experiment: Experiment
     judged: Judged
-    analysis: Analysis
+    looks: tuple[RecordedLook, ...]
+    slot: int | None = None
 
 
 def analyze(context: Context, test_id: str) -> Analysis:
@@ -52,9 +54,9 @@ def _analyze(context: Context, test_id: str) -> Analysis:
         if experiment.state != "running" or tx.experiments.receipts(experiment.key):
             look = _judge(tx, experiment, context.clock())
             if experiment.state != "running" or look.judged.decision.look is None:
-                return look.analysis
+                return analysis(*look)
     with context.acting(Change()) as act:
-        return _look(act, _started(act.tx, test_id)).analysis
+        return analysis(*_look(act, _started(act.tx, test_id)))
 
 
 def status(tx: Transaction, test_id: str | None) -> tuple[Standing, ...]:
@@ -84,8 +86,9 @@ def conclude(
         experiment = running(act.tx, test_id)
         in_force(act, model_of(act, experiment))
         look = _look(act, experiment, dry=change.dry_run)
-        winner = _winner(experiment, look, force=force, is_promoted=promote_winner)
-        ended = replace(look.analysis, status="concluded", winner=winner, dry_run=change.dry_run)
+        found = analysis(*look)
+        winner = _winner(found, look.judged, force=force, is_promoted=promote_winner)
+        ended = replace(found, status="concluded", winner=winner, dry_run=change.dry_run)
         if change.dry_run:
             return ended
         return _end(act, experiment, look.judged, ended, forced=force, is_promoted=promote_winner)
@@ -135,9 +138,8 @@ def _look(act: Act, experiment: Experiment, *, dry: bool = False) -> _Look:
     counted = look.judged.decision.look
     if counted is None or experiment.state != "running" or dry:
         return look
-    add_receipt(act, experiment, look.judged, "look")
-    _, looks = stored_looks(tx.experiments.receipts(experiment.key))
-    return look._replace(analysis=analysis(experiment, look.judged, looks, counted.slot))
+    recorded = add_receipt(act, experiment, look.judged, "look")
+    return look._replace(looks=(*look.looks, *recorded), slot=counted.slot)
 
 
 def _look_aside(context: Context, test_id: str) -> Analysis:
@@ -148,7 +150,7 @@ def _look_aside(context: Context, test_id: str) -> Analysis:
         marks = Marks(*ends, _ripe(tx, what, at) or 0)
         with folds.aside(experiment.key, what) as fold_to:
             fold_to(marks)
-            return _judge(tx, experiment, at, marks).analysis
+            return analysis(*_judge(tx, experiment, at, marks))
 
 
 def _judge(tx: Transaction, experiment: Experiment, at: int, marks: Marks | None = None) -> _Look:
@@ -160,8 +162,7 @@ def _judge(tx: Transaction, experiment: Experiment, at: int, marks: Marks | None
     past, looks = stored_looks(tx.experiments.receipts(experiment.key))
     marks = marks or folds.marks(experiment.key)
     observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
-    judged = judge_experiment(experiment.design, observed, past)
-    return _Look(judged, analysis(experiment, judged, looks))
+    return _Look(experiment, judge_experiment(experiment.design, observed, past), looks)
 
 
 def _end(
@@ -205,16 +206,15 @@ def _ripe(tx: Transaction, what: Wanted, at: int) -> int | None:
     return tx.predictions.first_id(at - what.window) - 1 if what.window else None
 
 
-def _winner(experiment: Experiment, look: _Look, *, force: bool, is_promoted: bool) -> str | None:
+def _winner(found: Analysis, judged: Judged, *, force: bool, is_promoted: bool) -> str | None:
     """The version that won, if the experiment may end now."""
-    found, test_id = look.analysis, safe(experiment.test_id)
+    test_id = safe(found.test_id)
     if found.verdict in ("continue", "invalid") and not force:
         raise (CheckFailed if found.is_faulty else Inconclusive)(
             f"{test_id} cannot be concluded yet: {found.recommendation}",
             hint="go on, run abtest stop, or --force with a --reason",
         )
-    past = look.judged.past
-    latest = look.judged.decision.look or (past[-1] if past else None)
+    latest = judged.decision.look or (judged.past[-1] if judged.past else None)
     has_crossed = latest is not None and any(sign > 0 for sign in latest.crossed)
     winner = found.winner
     if winner is None and force and has_crossed:

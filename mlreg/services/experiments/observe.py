@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import to_micros
 from mlreg.entities.experiments import Experiment
-from mlreg.evidence.observed import Matrix, Observed, PhaseSeen, moments
+from mlreg.evidence.observed import Matrix, Observed, PhaseSeen
 from mlreg.metrics import measured
+from mlreg.stats.joint_moments import moments_of
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
 from mlreg.store.summaries import Cell, Cells
@@ -37,6 +38,8 @@ def observe(
         cuts: Of latency quantiles, as they were known at that moment.
         tallies: Latencies up to the marks; None takes the summaries, which must reach them.
     """
+    started = to_micros(experiment.started_at) if experiment.started_at else at
+    starts = [to_micros(phase.started_at) for phase in experiment.phases]
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
     revisions = [phase.revision for phase in experiment.phases]
@@ -48,8 +51,8 @@ def observe(
     }
     users, double, torn = units.participants(key)
     phases = tuple(
-        _seen(phase.revision, to_micros(phase.started_at), phase.weights, arms, counts)
-        for phase in experiment.phases
+        _seen(phase.revision, start, phase.weights, arms, counts)
+        for phase, start in zip(experiment.phases, starts, strict=True)
     )
     spreads: dict[str, Matrix] = {}
     if len(phases) > 1 and design.unit == "user":
@@ -68,7 +71,7 @@ def observe(
         )
     return Observed(
         at=at,
-        started_at=to_micros(experiment.started_at) if experiment.started_at else at,
+        started_at=started,
         predictions=marks.predictions,
         feedback=marks.feedback,
         exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
@@ -111,7 +114,7 @@ def _cells(
     table: Matrix, revisions: list[int], arms: list[int], place: int
 ) -> list[tuple[int, int, float, float, float]]:
     """For each revision and arm its rate and what a unit's distance from it weighs."""
-    pairs = [(moments(Sums(*row[0])), moments(Sums(*row[place]))) for row in table]
+    pairs = [(moments_of(row[0]), moments_of(row[place])) for row in table]
     weights = average_ratios(pairs, is_share=False).weights
     cells = []
     for revision, pair, weight in zip(revisions, pairs, weights, strict=True):

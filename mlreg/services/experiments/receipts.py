@@ -31,8 +31,12 @@ EVENT = "abtest "
 
 def add_receipt(
     act: Act, experiment: Experiment, judged: Judged, kind: str, **more: object
-) -> None:
-    """Store all that a verdict was computed from, and the verdict, under its digest."""
+) -> list[RecordedLook]:
+    """Store all that a verdict was computed from, and the verdict, under its digest.
+
+    Returns:
+        The look for reading; nothing for a conclusion, or if there is a receipt of it already.
+    """
     look = judged.decision.look
     slot = look.slot if look is not None and kind == "look" else 0
     content = more | {
@@ -47,10 +51,12 @@ def add_receipt(
     }
     text = canonical(content)
     row = ReceiptRow(kind, slot, act.at, hashlib.sha256(text.encode()).hexdigest(), text)
-    if act.tx.experiments.add_receipt(experiment.key, row):
-        after = {"slot": slot, "digest": row.digest, "verdict": judged.decision.verdict}
-        quiet = act._replace(change=Change())
-        tell(quiet, f"{EVENT}{kind}", experiment, before=None, after=after)
+    if not act.tx.experiments.add_receipt(experiment.key, row):
+        return []
+    after = {"slot": slot, "digest": row.digest, "verdict": judged.decision.verdict}
+    quiet = act._replace(change=Change())
+    tell(quiet, f"{EVENT}{kind}", experiment, before=None, after=after)
+    return [_recorded(row, judged.decision, look)] if look is not None and slot else []
 
 
 def stored_looks(
@@ -62,8 +68,10 @@ def stored_looks(
         if row.kind == "look":
             with reading(row):
                 decision = load_decision(json.loads(row.receipt)["result"])
-                past.append(_counted(decision))
-                recorded.append(_recorded(row, decision))
+                if decision.look is None:
+                    raise ValueError("the receipt of a look says that it did not count")
+                past.append(decision.look)
+                recorded.append(_recorded(row, decision, decision.look))
     return tuple(past), tuple(recorded)
 
 
@@ -89,14 +97,7 @@ def load_look(stored: dict[str, Any]) -> PastLook:
     return PastLook(**(stored | lists | {"ending": Ruling(**end) if end else None}))
 
 
-def _counted(decision: Decision) -> PastLook:
-    if decision.look is None:
-        raise ValueError("the receipt of a look says that it did not count")
-    return decision.look
-
-
-def _recorded(row: ReceiptRow, decision: Decision) -> RecordedLook:
-    look = _counted(decision)
+def _recorded(row: ReceiptRow, decision: Decision, look: PastLook) -> RecordedLook:
     return RecordedLook(
         slot=row.slot,
         computed_at=from_micros(row.at),
