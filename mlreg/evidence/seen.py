@@ -202,7 +202,7 @@ def _ratios(
             clustered=tied,
         )
         if metric.name == "avg_latency_ms":
-            averaged = scaled(averaged, 1 / _MILLI)
+            averaged = _scaled(averaged, 1 / _MILLI)
         effects = [reading.effect for pair in pairs for reading in pair]
         known = [effect for effect in effects if effect is not None]
         found.append((averaged, max(known, default=None)))
@@ -225,19 +225,16 @@ def _ties(observed: Observed, metric: TestMetric, treatments: int) -> list[Sprea
     return [Spread(*spread) for spread in spreads] if spreads else [None] * treatments
 
 
-def scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged:
+def _scaled(averaged: Averaged, factor: float, widening: float = 1.0) -> Averaged:
     """In another unit, and with standard errors that are larger by `widening`."""
-
-    def arm(estimate: Estimate | None) -> Estimate | None:
-        if estimate is None:
-            return None
-        se = estimate.se * factor * widening
-        return Estimate(value=estimate.value * factor, se=se, n=estimate.n)
-
+    control, treatment = (
+        arm and replace(arm, value=arm.value * factor, se=arm.se * factor * widening)
+        for arm in (averaged.control, averaged.treatment)
+    )
     return replace(
         averaged,
-        control=arm(averaged.control),
-        treatment=arm(averaged.treatment),
+        control=control,
+        treatment=treatment,
         covariance=averaged.covariance * (factor * widening) ** 2,
         null_se=None if averaged.null_se is None else averaged.null_se * factor * widening,
     )
@@ -318,7 +315,7 @@ def _average_quantiles(
             shares.append((ratio_estimate(arms[0].units), ratio_estimate(arms[1].units)))
     averaged = average_estimates(pairs)
     if tied and pairs:
-        averaged = _with_units(scaled(averaged, 1.0, tie(shares, tied)), tied)
+        averaged = _with_units(_scaled(averaged, 1.0, tie(shares, tied)), tied)
     return replace(averaged, events=min(beyond)), max(effects)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from mlreg.clock import to_micros
-from mlreg.entities.experiments import Experiment
+from mlreg.entities.experiments import Experiment, Phase
 from mlreg.evidence.observed import Matrix, Observed, PhaseSeen
 from mlreg.metrics import measured
 from mlreg.stats.joint_moments import moments_of
@@ -38,22 +37,19 @@ def observe(
         cuts: Of latency quantiles, as they were known at that moment.
         tallies: Latencies up to the marks; None takes the summaries, which must reach them.
     """
-    started = to_micros(experiment.started_at) if experiment.started_at else at
-    starts = [to_micros(phase.started_at) for phase in experiment.phases]
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
-    revisions = [phase.revision for phase in experiment.phases]
+    phases = tuple(
+        _seen(phase, [counts.get((phase.revision, arm), CellCounts()) for arm in arms])
+        for phase in experiment.phases
+    )
+    started, revisions = experiment.started_at, [phase.revision for phase in phases]
     quantiles = [metric.name for metric in design.metrics if metric.kind == "quantile"]
     sums = {
-        name: _by_phase(units.sums(key, name), revisions, arms, Sums())
+        name: _by_phase(units.sums(key, name), revisions, arms)
         for name in measured(design)
         if cuts or name not in quantiles
     }
-    users, double, torn = units.participants(key)
-    phases = tuple(
-        _seen(phase.revision, start, phase.weights, arms, counts)
-        for phase, start in zip(experiment.phases, starts, strict=True)
-    )
     spreads: dict[str, Matrix] = {}
     if len(phases) > 1 and design.unit == "user":
         spreads = {
@@ -63,50 +59,36 @@ def observe(
             )
             for name, table in sums.items()
         }
-    histograms: Matrix = ()
-    if quantiles:
-        found = _latencies(tx, arms) if tallies is None else tallies
-        histograms = tuple(
-            tuple(_histogram(found, revision, arm) for arm in arms) for revision in revisions
-        )
+    users, double, torn = units.participants(key)
     return Observed(
         at=at,
-        started_at=started,
+        started_at=to_micros(started) if started else at,
         predictions=marks.predictions,
         feedback=marks.feedback,
         exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
         phases=phases,
         sums=sums,
         spreads=spreads,
-        histograms=histograms,
+        histograms=_histograms(tx, revisions, arms, tallies) if quantiles else (),
         ripe=marks.ripe,
         cuts=cuts,
     )
 
 
-def _seen(
-    revision: int,
-    started_at: int,
-    weights: tuple[int, ...],
-    arms: list[int],
-    counts: dict[tuple[int, int], CellCounts],
-) -> PhaseSeen:
-    own = [counts.get((revision, arm), CellCounts()) for arm in arms]
+def _seen(phase: Phase, own: list[CellCounts]) -> PhaseSeen:
     return PhaseSeen(
-        revision=revision,
-        started_at=started_at,
-        weights=weights,
+        revision=phase.revision,
+        started_at=to_micros(phase.started_at),
+        weights=phase.weights,
         users=tuple(cell.users for cell in own),
         alone=tuple(cell.alone for cell in own),
         rows=tuple(cell.requests for cell in own),
     )
 
 
-def _by_phase(
-    found: dict[tuple[int, int], Sums], revisions: list[int], arms: list[int], empty: Sums
-) -> Matrix:
+def _by_phase(found: dict[tuple[int, int], Sums], revisions: list[int], arms: list[int]) -> Matrix:
     return tuple(
-        tuple(tuple(found.get((revision, arm), empty)) for arm in arms) for revision in revisions
+        tuple(tuple(found.get((revision, arm), Sums())) for arm in arms) for revision in revisions
     )
 
 
@@ -128,13 +110,16 @@ def _cells(
     return cells
 
 
-def _latencies(tx: Transaction, arms: list[int]) -> Cells:
-    cells: Cells = {}
-    for arm in arms:
-        cells.update(tx.summaries.all_time(arm))
-    return cells
+def _histograms(
+    tx: Transaction, revisions: list[int], arms: list[int], tallies: Cells | None
+) -> Matrix:
+    """The latencies of each arm in each phase."""
+    if tallies is None:
+        tallies = {}
+        for arm in arms:
+            tallies.update(tx.summaries.all_time(arm))
 
+    def histogram(revision: int, arm: int) -> tuple[tuple[int, int], ...]:
+        return tuple(sorted(tallies.get(Cell(arm, revision, 0), Tally()).histogram.items()))
 
-def _histogram(cells: Cells, revision: int, arm: int) -> tuple[tuple[int, int], ...]:
-    histogram: Counter[int] = cells.get(Cell(arm, revision, 0), Tally()).histogram
-    return tuple(sorted(histogram.items()))
+    return tuple(tuple(histogram(revision, arm) for arm in arms) for revision in revisions)
