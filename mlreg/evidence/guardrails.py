@@ -48,11 +48,11 @@ def _guarded(
     shown: MetricResult,
 ) -> MetricResult:
     """A guardrail of one treatment, whose last answer was `earlier`."""
-    boundary, metric = stage.margin, guardrail.metric
+    boundary, n, tuning = stage.margin, seen.evidence.n, design.tuning_units
+    harm = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA)
     if boundary is None:
-        n, tuning = seen.evidence.n, design.tuning_units
         boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
-    kept = _is_kept(design, guardrail, seen, stage, boundary=boundary, earlier=earlier)
+    kept = _is_kept(guardrail, seen, stage, earlier=earlier, boundary=boundary, harm=harm)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
@@ -61,7 +61,7 @@ def _guarded(
             diff_ci=(interval.low, interval.high),
             level=1 - 2 * KEPT_ALPHA,
             look=replace(shown.look, boundary=boundary),
-            sentence=described(metric, seen, interval),
+            sentence=described(guardrail.metric, seen, interval),
         )
     return replace(
         shown,
@@ -72,13 +72,13 @@ def _guarded(
 
 
 def _is_kept(
-    design: Design,
     guardrail: Guardrail,
     seen: Seen,
     stage: Stage,
     *,
-    boundary: float,
     earlier: bool | None,
+    boundary: float,
+    harm: float,
 ) -> bool | None:
     """Whether a guardrail is kept (True), broken (False) or not known (None).
 
@@ -92,8 +92,7 @@ def _is_kept(
     z = _distance(seen, guardrail)
     if z is None or min(arm.n_units for arm in seen.arms) < MIN_UNITS:
         return earlier
-    n, tuning = seen.evidence.n, design.tuning_units
-    if -z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA):
+    if -z >= harm:
         return False
     if not stage.is_decision_point:
         return earlier

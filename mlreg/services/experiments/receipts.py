@@ -51,12 +51,13 @@ def add_receipt(
     }
     text = canonical(content)
     row = ReceiptRow(kind, slot, act.at, hashlib.sha256(text.encode()).hexdigest(), text)
+    looks = [_recorded(row, judged.decision, look)] if look is not None and slot else []
     if not act.tx.experiments.add_receipt(experiment.key, row):
         return []
     after = {"slot": slot, "digest": row.digest, "verdict": judged.decision.verdict}
     quiet = act._replace(change=Change())
     tell(quiet, f"{EVENT}{kind}", experiment, before=None, after=after)
-    return [_recorded(row, judged.decision, look)] if look is not None and slot else []
+    return looks
 
 
 def stored_looks(
