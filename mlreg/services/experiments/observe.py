@@ -15,6 +15,7 @@ from mlreg.store.summaries import Cell, Cells
 from mlreg.tallies import CellCounts, Cuts, Marks, Sums, Tally
 
 if TYPE_CHECKING:
+    from mlreg.store.experiment_units import ExperimentUnits
     from mlreg.store.store import Transaction
 
 
@@ -50,15 +51,7 @@ def observe(
         for name in measured(design)
         if cuts or name not in quantiles
     }
-    spreads: dict[str, Matrix] = {}
-    if len(phases) > 1 and design.unit == "user":
-        spreads = {
-            name: tuple(
-                units.spread(key, name, _cells(table, revisions, arms, place))
-                for place in range(1, len(arms))
-            )
-            for name, table in sums.items()
-        }
+    has_ties = len(phases) > 1 and design.unit == "user"
     users, double, torn = units.participants(key)
     return Observed(
         at=at,
@@ -68,7 +61,7 @@ def observe(
         exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
         phases=phases,
         sums=sums,
-        spreads=spreads,
+        spreads=_spreads(units, key, sums, revisions, arms) if has_ties else {},
         histograms=_histograms(tx, revisions, arms, tallies) if quantiles else (),
         ripe=marks.ripe,
         cuts=cuts,
@@ -90,6 +83,23 @@ def _by_phase(found: dict[tuple[int, int], Sums], revisions: list[int], arms: li
     return tuple(
         tuple(tuple(found.get((revision, arm), Sums())) for arm in arms) for revision in revisions
     )
+
+
+def _spreads(
+    units: ExperimentUnits,
+    key: int,
+    sums: dict[str, Matrix],
+    revisions: list[int],
+    arms: list[int],
+) -> dict[str, Matrix]:
+    """For each measure and treatment the variances that tie phases together."""
+    return {
+        name: tuple(
+            units.spread(key, name, _cells(table, revisions, arms, place))
+            for place in range(1, len(arms))
+        )
+        for name, table in sums.items()
+    }
 
 
 def _cells(
