@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
-from mlreg.evidence.metric import Seen, least_units, ratios
-from mlreg.evidence.observed import Observed, PhaseSeen
+from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
+from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
 from mlreg.evidence.verdict import RUN_TIME
 from mlreg.metrics import (
     ANSWERED,
     RIPE_COVERAGE,
     coverage,
-    coverage_of,
     measure_of,
     value_name,
 )
@@ -24,19 +23,19 @@ from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
 from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.srm import THRESHOLD as ALARM
-from mlreg.stats.srm import Epoch, sequential_sample_ratio
 
 WEEK = 7 * DAY // SECOND  # seconds
 # Latencies are known of answers alone: who fails this much more often may have lost the slow ones.
 LOST = 0.01
 
 
-def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gate, ...]:
+def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     """All gates, those that mean a fault before those that time will open."""
+    seen = table.metrics[design.metric.name]
     lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
-        _srm(observed),
-        *_coverages(design, observed),
+        _srm(observed, table.splits),
+        *(_coverage(design, arrived) for arrived in table.coverages),
         _units(design, seen),
         _events(design, seen),
         Gate(
@@ -55,17 +54,10 @@ def gates(design: Design, observed: Observed, seen: Sequence[Seen]) -> tuple[Gat
     return tuple(gate for gate in found if gate is not None)
 
 
-def split_p_value(phase: PhaseSeen) -> float:
-    """Of the check whether a phase split its units as it was meant to, at every look at once."""
-    epoch = Epoch(phase.units, tuple(float(weight) for weight in phase.weights))
-    return sequential_sample_ratio(epoch).p_value
-
-
-def _srm(observed: Observed) -> Gate:
+def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     # The same users come back phase after phase: the alarm is shared among the phases.
-    p, phase = min(
-        ((split_p_value(phase), phase) for phase in observed.phases), key=lambda found: found[0]
-    )
+    pairs = zip(splits, observed.phases, strict=True)
+    p, phase = min(pairs, key=lambda found: found[0])
     counts = phase.units
     total = sum(counts)
     meant = " / ".join(f"{weight / 100:g}" for weight in phase.weights)
@@ -82,29 +74,17 @@ def _srm(observed: Observed) -> Gate:
     )
 
 
-def _coverages(design: Design, observed: Observed) -> list[Gate]:
+def _coverage(design: Design, arrived: Coverage) -> Gate:
     """Whether what the metrics rest on arrives as often for each arm, within phases."""
-    decides = [design.metric, *(guard.metric for guard in design.guardrails)]
-    needed = {coverage_of(metric, design) for metric in decides}
-    names = dict.fromkeys(coverage_of(metric, design) for metric in design.metrics)
-    return [
-        _coverage(design, observed, name, is_needed=name in needed)
-        for name in names
-        if name is not None
-    ]
-
-
-def _coverage(design: Design, observed: Observed, name: str, *, is_needed: bool) -> Gate:
-    places = range(1, len(design.variants))
-    found = [ratios(observed, name, place, is_share=True)[0] for place in places]
-    p, worst = min(((_coverage_p(design, arms), arms) for arms in found), key=lambda f: f[0])
+    name = arrived.name
+    p, worst = min(((_coverage_p(design, arms), arms) for arms in arrived.arms), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
     due = " whose label is due" if name == RIPE_COVERAGE else ""
     return Gate(
         gate=coverage(name).gate or name,
         passed=p >= ALARM / len(design.treatments) or is_small,
-        effect=_effect(name, rates) if is_needed else "warn",
+        effect=_effect(name, rates) if arrived.is_needed else "warn",
         detail=f"{coverage(name).arrives or value_name(name)} came for {rates[0]:.1%} and "
         f"{rates[1]:.1%} of the predictions{due} of control and treatment ({format_p(p)})",
     )
@@ -127,16 +107,11 @@ def _coverage_p(design: Design, arms: Averaged) -> float:
 
 def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
     """For each treatment whether it and the control have units and events enough to be tested."""
-    needed, events = least_units(design), least_events(design)
+    needed, events = least_units(design), least_events(design.metric)
     return tuple(
         min(arm.n_units for arm in s.arms) >= needed and (s.averaged.events or 0.0) >= events
         for s in seen
     )
-
-
-def least_events(design: Design) -> int:
-    """How often each arm has to expect the rarer outcome before the first test."""
-    return {"share": MIN_EVENTS, "quantile": MIN_BEYOND, "mean": 0}[design.metric.kind]
 
 
 def _units(design: Design, seen: Sequence[Seen]) -> Gate:
@@ -158,7 +133,7 @@ def _units(design: Design, seen: Sequence[Seen]) -> Gate:
 
 
 def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
-    needed = least_events(design)
+    needed = least_events(design.metric)
     if not needed:
         return None
     events = max((s.averaged.events or 0.0) for s in seen)

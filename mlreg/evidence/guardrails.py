@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import zip_longest
 
 from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
 from mlreg.evidence.grammar import parse
-from mlreg.evidence.metric import Seen, at_any_time, described
-from mlreg.evidence.observed import Observed
-from mlreg.evidence.verdict import PastLook
+from mlreg.evidence.looks import Stage
+from mlreg.evidence.results import at_any_time, described
+from mlreg.evidence.seen import Seen, Table
 from mlreg.names import safe
 from mlreg.stats import always_valid
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
-from mlreg.stats.group_sequential import LookPlan, boundaries
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 from mlreg.stats.noninferiority import restricted_rates
 from mlreg.stats.phases import Averaged, Contrast
@@ -73,45 +73,35 @@ def parse_guardrail(text: str, metric_of: Callable[[str], TestMetric]) -> Guardr
     )
 
 
-def guardrails(
-    design: Design, observed: Observed, plan: LookPlan | None, past: PastLook | None
-) -> tuple[MetricResult, ...]:
-    """Each guardrail for each treatment.
-
-    Args:
-        design: The design.
-        observed: What was observed.
-        plan: The look; None in always-valid mode.
-        past: The last look that counted; None before the first.
-    """
+def guardrails(design: Design, table: Table, stage: Stage) -> tuple[MetricResult, ...]:
+    """Each guardrail for each treatment."""
+    metrics = [guardrail.metric for guardrail in design.guardrails]
+    shown = at_any_time(design, table, metrics, role="guardrail")
     pairs = [
-        (guardrail, place)
-        for guardrail in design.guardrails
-        for place in range(1, len(design.variants))
+        (guard, seen) for guard in design.guardrails for seen in table.metrics[guard.metric.name]
     ]
-    planned = None if plan is None else _planned_boundary(plan)
+    before = stage.last.kept[: len(pairs)] if stage.last is not None else ()
     return tuple(
-        _guarded(design, observed, guardrail, place, plan, planned, past, number)
-        for number, (guardrail, place) in enumerate(pairs)
+        _guarded(design, guard, seen, stage, earlier=earlier, shown=found)
+        for (guard, seen), found, earlier in zip_longest(pairs, shown, before)
     )
 
 
 def _guarded(
     design: Design,
-    observed: Observed,
     guardrail: Guardrail,
-    place: int,
-    plan: LookPlan | None,
-    planned: float | None,
-    past: PastLook | None,
-    number: int,
+    seen: Seen,
+    stage: Stage,
+    *,
+    earlier: bool | None,
+    shown: MetricResult,
 ) -> MetricResult:
-    seen, shown = at_any_time(design, observed, guardrail.metric, place, role="guardrail")
-    boundary = planned
+    """A guardrail of one treatment, whose last answer was `earlier`."""
+    boundary, n, tuning = stage.margin, seen.evidence.n, design.tuning_units
+    harm = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA)
     if boundary is None:
-        n, tuning = seen.evidence.n, design.tuning_units
         boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
-    kept = _is_kept(design, seen, guardrail, boundary, plan, past, number)
+    kept = _is_kept(guardrail, seen, stage, earlier=earlier, boundary=boundary, harm=harm)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
@@ -131,13 +121,13 @@ def _guarded(
 
 
 def _is_kept(
-    design: Design,
-    seen: Seen,
     guardrail: Guardrail,
+    seen: Seen,
+    stage: Stage,
+    *,
+    earlier: bool | None,
     boundary: float,
-    plan: LookPlan | None,
-    past: PastLook | None,
-    number: int,
+    harm: float,
 ) -> bool | None:
     """Whether a guardrail is kept (True), broken (False) or not known (None).
 
@@ -146,30 +136,19 @@ def _is_kept(
     looks the first is asked only at those that count; between them, and after the last of all, the
     last one's answer stands until a break is seen.
     """
-    earlier = None if past is None or number >= len(past.kept) else past.kept[number]
     if earlier is False:
         return False
     z = _distance(seen, guardrail)
     if z is None or min(arm.n_units for arm in seen.arms) < MIN_UNITS:
         return earlier
-    n, tuning = seen.evidence.n, design.tuning_units
-    if -z >= always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA):
+    if -z >= harm:
         return False
-    is_over = past is not None and past.is_final
-    if is_over or (plan is not None and not plan.is_decision_point):
+    if not stage.is_decision_point:
         return earlier
     is_shown = z >= boundary
-    if plan is None:  # shown at one moment is shown for good
+    if stage.plan is None:  # shown at one moment is shown for good
         return earlier or is_shown or None
     return is_shown or None
-
-
-def _planned_boundary(plan: LookPlan) -> float:
-    """Standard errors to the margin that show a guardrail to be kept, at the looks of a plan."""
-    if not plan.looks:
-        return math.inf
-    # At the level of guardrails, which is not shared among treatments.
-    return boundaries(plan.looks, alpha=2 * KEPT_ALPHA, is_last_final=plan.is_closed).z[-1]
 
 
 def _distance(seen: Seen, guardrail: Guardrail) -> float | None:

@@ -7,10 +7,7 @@ from typing import Any
 
 from mlreg.clock import SECOND
 from mlreg.entities.experiments import Design
-from mlreg.stats.joint_moments import JointMoments
-from mlreg.tallies import Cuts, Sums
-
-_EXACT = 2**53
+from mlreg.tallies import Cuts
 
 Matrix = tuple[tuple[Any, ...], ...]
 
@@ -72,9 +69,7 @@ class Observed:
         """Whether the least time to run is over, before which nothing is final."""
         return self.seconds >= design.min_run_seconds
 
-
-def moments(sums: Sums) -> JointMoments:
-    """The moments of (y, k) per unit."""
-    values = [int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums]
-    n, y, k, yy, kk, yk = values
-    return JointMoments.from_sums(int(n), y, k, yy, kk, yk)
+    def is_due(self, design: Design) -> bool:
+        """Whether the deadline has passed, at which the last look is due."""
+        limit = design.max_duration_seconds
+        return limit is not None and self.seconds >= limit

@@ -5,48 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from mlreg.entities.analyses import Gate, MetricResult
-from mlreg.entities.experiments import Design, Recommendation
+from mlreg.entities.experiments import Design
+from mlreg.entities.looks import PastLook, Ruling
 from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
 
 RUN_TIME = "run_time"
-
-
-class Verdict(NamedTuple):
-    """What to do, the version that won if one did, and why."""
-
-    verdict: Recommendation
-    winner: str | None
-    sentence: str
-
-
-class PastLook(NamedTuple):
-    """What a look that counted hands on to the next; treatments in the order of the design.
-
-    Attributes:
-        p: The running p-value of each treatment.
-        crossed: For each treatment 1 (better), -1 (worse) or 0.
-        units: Of both arms, as the boundary counts them.
-        kept: Whether each guardrail was kept by each treatment, as `guardrails` lists them.
-        gains: How much better each treatment was.
-        worth: Whether each treatment's gain was worth shipping.
-        futile: Whether each treatment was unlikely to win any more.
-        ending: Of the final look the verdict, the winner and the sentence, however long it had run.
-    """
-
-    slot: int
-    information: float | None
-    p: tuple[float, ...]
-    crossed: tuple[int, ...]
-    is_final: bool
-    units: int
-    kept: tuple[bool | None, ...] = ()
-    gains: tuple[float | None, ...] = ()
-    worth: tuple[bool | None, ...] = ()
-    futile: tuple[bool, ...] = ()
-    ending: Verdict | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +27,9 @@ class Findings:
     """
 
     design: Design
-    primaries: Sequence[MetricResult]
-    guardrails: Sequence[MetricResult]
-    gates: Sequence[Gate]
+    primaries: tuple[MetricResult, ...]
+    guardrails: tuple[MetricResult, ...]
+    gates: tuple[Gate, ...]
     crossed: Sequence[int]
     ready: Sequence[bool]
     is_final: bool
@@ -119,7 +84,7 @@ class Findings:
         return [gate for gate in self.gates if not gate.passed and gate.effect == effect]
 
 
-def verdict(findings: Findings) -> Verdict:
+def verdict(findings: Findings) -> Ruling:
     """The verdict.
 
     A fault comes first: its numbers mean nothing. Then harm, which needs no more evidence than
@@ -132,18 +97,18 @@ def verdict(findings: Findings) -> Verdict:
     return _faulty(findings) or _too_soon(findings) or found
 
 
-def ruling(findings: Findings) -> Verdict:
+def ruling(findings: Findings) -> Ruling:
     """The verdict if nothing is found to be broken and the test has run for long enough."""
     return (
         _harmful(findings)
         or _waiting(findings)
         or _winning(findings)
         or _ending(findings)
-        or Verdict("continue", None, f"Go on: {_open_reason(findings)}.")
+        or Ruling("continue", None, f"Go on: {_open_reason(findings)}.")
     )
 
 
-def _standing(findings: Findings) -> Verdict | None:
+def _standing(findings: Findings) -> Ruling | None:
     """The verdict of the final look, if that has been taken and still holds."""
     ended = findings.standing.ending if findings.standing is not None else None
     if ended is None:
@@ -157,9 +122,9 @@ def _standing(findings: Findings) -> Verdict | None:
     return None if is_worse else ended
 
 
-def _faulty(findings: Findings) -> Verdict | None:
+def _faulty(findings: Findings) -> Ruling | None:
     broken = findings.failed("invalid")
-    return Verdict("invalid", None, f"Invalid: {broken[0].detail}.") if broken else None
+    return Ruling("invalid", None, f"Invalid: {broken[0].detail}.") if broken else None
 
 
 def _harm(findings: Findings, treatment: int) -> MetricResult | None:
@@ -171,29 +136,29 @@ def _harm(findings: Findings, treatment: int) -> MetricResult | None:
     return findings.primaries[treatment] if is_worse else None
 
 
-def _harmful(findings: Findings) -> Verdict | None:
+def _harmful(findings: Findings) -> Ruling | None:
     harms = [_harm(findings, i) for i in range(len(findings.primaries))]
     worst = harms[findings.leading()]
     if not all(harms) or worst is None:
         return None
-    return Verdict("rollback", None, f"Roll back: {worst.sentence}.")
+    return Ruling("rollback", None, f"Roll back: {worst.sentence}.")
 
 
-def _waiting(findings: Findings) -> Verdict | None:
+def _waiting(findings: Findings) -> Ruling | None:
     """What has too little data for a verdict."""
     waits = [gate for gate in findings.failed("wait") if gate.gate != RUN_TIME]
     if not waits:
         return None
     so_far = "The test is over without a verdict" if findings.is_final else "No verdict yet"
-    return Verdict("invalid", None, f"{so_far}: {waits[0].detail}.")
+    return Ruling("invalid", None, f"{so_far}: {waits[0].detail}.")
 
 
-def _too_soon(findings: Findings) -> Verdict | None:
+def _too_soon(findings: Findings) -> Ruling | None:
     found = [gate for gate in findings.failed("wait") if gate.gate == RUN_TIME]
-    return Verdict("invalid", None, f"No verdict yet: {found[0].detail}.") if found else None
+    return Ruling("invalid", None, f"No verdict yet: {found[0].detail}.") if found else None
 
 
-def _winning(findings: Findings) -> Verdict | None:
+def _winning(findings: Findings) -> Ruling | None:
     able = [
         i
         for i, sign in enumerate(findings.crossed)
@@ -206,23 +171,23 @@ def _winning(findings: Findings) -> Verdict | None:
     if not able:
         return None
     found = findings.primaries[max(able, key=lambda i: findings.gains[i] or 0.0)]
-    return Verdict("ship", found.version, f"Ship {found.version}: {found.sentence}.")
+    return Ruling("ship", found.version, f"Ship {found.version}: {found.sentence}.")
 
 
-def _ending(findings: Findings) -> Verdict | None:
+def _ending(findings: Findings) -> Ruling | None:
     if findings.is_final:
         if any(sign > 0 for sign in findings.crossed):
             reason = f"the test is over, and {_open_reason(findings)}"
         else:
             reason = "the test is over and has shown no improvement; that is no proof of equality"
-        return Verdict("stop_futile", None, f"Stop: {reason}.")
+        return Ruling("stop_futile", None, f"Stop: {reason}.")
     harmed = [_harm(findings, i) is not None for i in range(len(findings.primaries))]
     hopeless = [a or b for a, b in zip(harmed, findings.futile, strict=True)]
     if all(hopeless) and not any(sign > 0 for sign in findings.crossed):
         reason = (
             "a gain worth having is unlikely to be found any more; that is no proof of equality"
         )
-        return Verdict("stop_futile", None, f"Stop: {reason}.")
+        return Ruling("stop_futile", None, f"Stop: {reason}.")
     return None
 
 

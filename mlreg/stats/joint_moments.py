@@ -6,6 +6,8 @@ from typing import Self
 
 from mlreg.stats.moments import Moments, covariance_from_sums
 
+_EXACT = 2**53
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointMoments:
@@ -72,3 +74,9 @@ class JointMoments:
     @property
     def _co_scatter(self) -> float:
         return self.covariance * max(self.n - 1, 0)
+
+
+def moments_of(sums: Sequence[float]) -> JointMoments:
+    """Moments from the six sums as they are stored: whole numbers are exact again."""
+    n, *rest = (int(v) if float(v).is_integer() and abs(v) < _EXACT else v for v in sums)
+    return JointMoments.from_sums(int(n), *rest)

@@ -1,5 +1,6 @@
 """The records that statistics hand back. Every number is named; what is undefined is None."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -57,3 +58,8 @@ class Comparison:
     def is_significant(self) -> bool:
         """Whether p_value <= alpha; False when there is no p-value."""
         return self.p_value is not None and self.p_value <= self.alpha
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where it is none that can be shown."""
+    return value if value is not None and math.isfinite(value) else None

@@ -10,8 +10,9 @@ import pytest
 from mlreg.clock import DAY
 from mlreg.entities.analyses import Analysis, ArmResult, Gate, LookState, MetricResult
 from mlreg.entities.experiments import Design, TestMetric, Variant
+from mlreg.entities.looks import PastLook
 from mlreg.errors import CheckFailed, Inconclusive
-from mlreg.evidence.verdict import Findings, PastLook, verdict
+from mlreg.evidence.verdict import Findings, verdict
 from mlreg.registry import Registry
 from tests.services.experimenting import ARMS, MODES, VERSIONS, Rows, begin, look
 from tests.support import Clock
@@ -365,9 +366,9 @@ def found_with(
             test_id="t", model="m", variants=tuple(variants), strategy="sticky", unit="user",
             metric=metric,
         ),
-        primaries=[measured(direction, diff=crossed * better)],
-        guardrails=[measured(direction, diff=0.0, passed=guard)],
-        gates=[
+        primaries=(measured(direction, diff=crossed * better),),
+        guardrails=(measured(direction, diff=0.0, passed=guard),),
+        gates=tuple(
             Gate(
                 gate=name,
                 passed=name not in failed,
@@ -375,7 +376,7 @@ def found_with(
                 detail=f"the gate {name}",
             )
             for name in names
-        ],
+        ),
         crossed=[crossed],
         ready=[is_ready],
         is_final=is_final,

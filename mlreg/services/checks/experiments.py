@@ -200,7 +200,11 @@ def _verify(
     tx: Transaction, exam: Examination, found: Problems, subject: str, experiment: Experiment
 ) -> int:
     """What `abtest verify` does, and the counts themselves; returns the number of receipts."""
-    from mlreg.services.experiments.receipts import check_design, check_receipt, check_trail
+    from mlreg.services.experiments.verification import (
+        check_design,
+        check_receipt,
+        check_trail,
+    )
 
     checks = [check_design(tx.experiments.design_text(experiment.key), experiment)]
     stored = tx.experiments.receipts(experiment.key)

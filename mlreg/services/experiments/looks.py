@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import from_micros
-from mlreg.entities.analyses import Analysis, Exposure, Standing, Verification, Watermark
+from mlreg.entities.analyses import Analysis, RecordedLook, Standing, Verification
 from mlreg.entities.experiments import Experiment
 from mlreg.entities.traffic import WHOLE, Change
 from mlreg.errors import CheckFailed, Conflict, Inconclusive, InvalidInput
 from mlreg.names import check_text, safe
 from mlreg.services.context import UNWRITABLE, Act, Context
+from mlreg.services.experiments.analyses import analysis
 from mlreg.services.experiments.lifecycle import end, model_of, restore, running, tell
+from mlreg.services.experiments.receipts import add_receipt, stored_looks
 from mlreg.services.revisions import in_force, put
 from mlreg.services.splits import arm_of
 from mlreg.store.rows import damaged
@@ -20,11 +21,7 @@ from mlreg.store.unit_columns import Wanted, wanted
 from mlreg.tallies import Marks
 
 if TYPE_CHECKING:
-    from mlreg.entities.experiments import Design
     from mlreg.evidence.judge import Judged
-    from mlreg.evidence.observed import Observed
-    from mlreg.evidence.verdict import PastLook
-    from mlreg.store.experiments import ReceiptRow
     from mlreg.store.store import Transaction
 
 # One statement groups so many rows: a user's many are then one row to write.
@@ -33,12 +30,12 @@ _SUMMARIES = 50_000
 
 
 class _Look(NamedTuple):
-    """A look with what it was computed from."""
+    """A look with those that are recorded, itself among them if it is."""
 
-    analysis: Analysis
+    experiment: Experiment
     judged: Judged
-    observed: Observed
-    past: list[PastLook]
+    looks: tuple[RecordedLook, ...]
+    slot: int | None = None
 
 
 def analyze(context: Context, test_id: str) -> Analysis:
@@ -56,16 +53,14 @@ def _analyze(context: Context, test_id: str) -> Analysis:
         # A first look mostly counts; later ones seldom do, and then nobody has to wait.
         if experiment.state != "running" or tx.experiments.receipts(experiment.key):
             look = _judge(tx, experiment, context.clock())
-            if experiment.state != "running" or look.judged.look is None:
-                return look.analysis
+            if experiment.state != "running" or look.judged.decision.look is None:
+                return analysis(*look)
     with context.acting(Change()) as act:
-        return _look(act, _started(act.tx, test_id)).analysis
+        return analysis(*_look(act, _started(act.tx, test_id)))
 
 
 def status(tx: Transaction, test_id: str | None) -> tuple[Standing, ...]:
     """What an experiment, or each one that runs, has gathered so far."""
-    from mlreg.services.experiments.receipts import recorded_looks
-
     if test_id is None:
         found = tx.experiments.newest(state="running")
     else:
@@ -74,7 +69,7 @@ def status(tx: Transaction, test_id: str | None) -> tuple[Standing, ...]:
     for experiment in found:
         requests = tx.experiments.units.requests(experiment.key)
         counts = tuple(requests.get(arm, 0) for arm in tx.experiments.arm_keys(experiment.key))
-        looks = recorded_looks(tx.experiments.receipts(experiment.key))
+        _, looks = stored_looks(tx.experiments.receipts(experiment.key))
         standings.append(Standing.of(experiment, counts, looks))
     return tuple(standings)
 
@@ -91,19 +86,21 @@ def conclude(
         experiment = running(act.tx, test_id)
         in_force(act, model_of(act, experiment))
         look = _look(act, experiment, dry=change.dry_run)
-        winner = _winner(experiment, look, force=force, is_promoted=promote_winner)
-        ended = replace(look.analysis, status="concluded", winner=winner, dry_run=change.dry_run)
+        found = analysis(*look)
+        winner = _winner(found, look.judged, force=force, is_promoted=promote_winner)
+        ended = replace(found, status="concluded", winner=winner, dry_run=change.dry_run)
         if change.dry_run:
             return ended
-        content = _conclusion(experiment, look) | {
-            "forced": force, "winner": winner, "reason": change.reason,
-        }  # fmt: skip
-        return _end(act, experiment, ended, content, is_promoted=promote_winner)
+        return _end(act, experiment, look.judged, ended, forced=force, is_promoted=promote_winner)
 
 
 def verify(tx: Transaction, test_id: str) -> Verification:
     """Compute every stored verdict again, from its receipt and from the log."""
-    from mlreg.services.experiments.receipts import check_design, check_receipt, check_trail
+    from mlreg.services.experiments.verification import (
+        check_design,
+        check_receipt,
+        check_trail,
+    )
 
     experiment = _started(tx, test_id)
     checks = [check_design(tx.experiments.design_text(experiment.key), experiment)]
@@ -132,22 +129,17 @@ def _catch_up(context: Context, test_id: str) -> None:
 
 def _look(act: Act, experiment: Experiment, *, dry: bool = False) -> _Look:
     """Judge the present inside one write, where what is folded is what the receipt says."""
-    from mlreg.services.experiments.receipts import receipt, recorded_looks
-
     tx, what = act.tx, wanted(experiment.design)
     while _fold(tx, experiment, what, act.at):
         pass
     while what.quantiles and tx.summaries.fold(limit=_SUMMARIES):
         pass
     look = _judge(tx, experiment, act.at)
-    counted = look.judged.look
+    counted = look.judged.decision.look
     if counted is None or experiment.state != "running" or dry:
         return look
-    content = receipt("look", counted.slot, experiment, look.observed, look.past, look.judged)
-    _store(act, experiment, content)
-    looks = recorded_looks(tx.experiments.receipts(experiment.key))
-    analysis = replace(look.analysis, looks=looks, recorded_slot=counted.slot)
-    return look._replace(analysis=analysis)
+    recorded = add_receipt(act, experiment, look.judged, "look")
+    return look._replace(looks=(*look.looks, *recorded), slot=counted.slot)
 
 
 def _look_aside(context: Context, test_id: str) -> Analysis:
@@ -158,36 +150,28 @@ def _look_aside(context: Context, test_id: str) -> Analysis:
         marks = Marks(*ends, _ripe(tx, what, at) or 0)
         with folds.aside(experiment.key, what) as fold_to:
             fold_to(marks)
-            return _judge(tx, experiment, at, marks).analysis
+            return analysis(*_judge(tx, experiment, at, marks))
 
 
 def _judge(tx: Transaction, experiment: Experiment, at: int, marks: Marks | None = None) -> _Look:
     """What is folded, or counted up to marks beside it, judged after the looks so far."""
     from mlreg.evidence.judge import judge_experiment
     from mlreg.services.experiments.observe import observe
-    from mlreg.services.experiments.receipts import past_looks
 
-    rows, folds = tx.experiments.receipts(experiment.key), tx.experiments.folds
-    past, marks = past_looks(rows), marks or folds.marks(experiment.key)
+    folds = tx.experiments.folds
+    past, looks = stored_looks(tx.experiments.receipts(experiment.key))
+    marks = marks or folds.marks(experiment.key)
     observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
-    judged = judge_experiment(experiment.design, observed, past)
-    last = past[-1] if past and past[-1].is_final else None
-    analysis = _analysis(experiment, observed, judged, rows, last)
-    return _Look(analysis, judged, observed, past)
-
-
-def _conclusion(experiment: Experiment, look: _Look) -> dict[str, Any]:
-    from mlreg.services.experiments.receipts import receipt
-
-    return receipt("conclusion", 0, experiment, look.observed, look.past, look.judged)
+    return _Look(experiment, judge_experiment(experiment.design, observed, past), looks)
 
 
 def _end(
     act: Act,
     experiment: Experiment,
+    judged: Judged,
     ended: Analysis,
-    content: dict[str, Any],
     *,
+    forced: bool,
     is_promoted: bool,
 ) -> Analysis:
     """Write the end of an experiment: its state, the traffic, a receipt and an event."""
@@ -197,9 +181,10 @@ def _end(
         revision = _promote(act, experiment, winner)
     else:
         revision = restore(act, experiment)
-    _store(act, experiment, content)
+    reason = act.change.reason
+    add_receipt(act, experiment, judged, "conclusion", forced=forced, winner=winner, reason=reason)
     after = {"test_id": experiment.test_id, "status": "concluded", "verdict": ended.verdict,
-             "winner": winner, "forced": content["forced"]}  # fmt: skip
+             "winner": winner, "forced": forced}  # fmt: skip
     tell(act, "abtest conclude", experiment, before=experiment, after=after)
     return replace(ended, revision=revision)
 
@@ -208,17 +193,6 @@ def _promote(act: Act, experiment: Experiment, winner: str) -> int:
     model = model_of(act, experiment)
     now, arm = in_force(act, model), arm_of(act.tx.versions.select(model, winner), WHOLE)
     return put(act, now, replace(now, salt=model.salt, arms=(arm,)), "promote").number
-
-
-def _store(act: Act, experiment: Experiment, content: dict[str, Any]) -> None:
-    from mlreg.services.experiments.receipts import EVENT, row
-
-    stored = row(content, act.at)
-    if act.tx.experiments.add_receipt(experiment.key, stored):
-        verdict = content["result"]["verdict"]
-        after = {"slot": stored.slot, "digest": stored.digest, "verdict": verdict}
-        quiet = act._replace(change=Change())
-        tell(quiet, f"{EVENT}{stored.kind}", experiment, before=None, after=after)
 
 
 def _fold(tx: Transaction, experiment: Experiment, what: Wanted, at: int) -> bool:
@@ -232,21 +206,21 @@ def _ripe(tx: Transaction, what: Wanted, at: int) -> int | None:
     return tx.predictions.first_id(at - what.window) - 1 if what.window else None
 
 
-def _winner(experiment: Experiment, look: _Look, *, force: bool, is_promoted: bool) -> str | None:
+def _winner(found: Analysis, judged: Judged, *, force: bool, is_promoted: bool) -> str | None:
     """The version that won, if the experiment may end now."""
-    analysis, test_id = look.analysis, safe(experiment.test_id)
-    if analysis.verdict in ("continue", "invalid") and not force:
-        raise (CheckFailed if analysis.is_faulty else Inconclusive)(
-            f"{test_id} cannot be concluded yet: {analysis.recommendation}",
+    test_id = safe(found.test_id)
+    if found.verdict in ("continue", "invalid") and not force:
+        raise (CheckFailed if found.is_faulty else Inconclusive)(
+            f"{test_id} cannot be concluded yet: {found.recommendation}",
             hint="go on, run abtest stop, or --force with a --reason",
         )
-    latest = look.judged.look or (look.past[-1] if look.past else None)
+    latest = judged.decision.look or (judged.past[-1] if judged.past else None)
     has_crossed = latest is not None and any(sign > 0 for sign in latest.crossed)
-    winner = analysis.winner
+    winner = found.winner
     if winner is None and force and has_crossed:
-        winner = analysis.primary.version
+        winner = found.primary.version
     if is_promoted and winner is None:
-        raise Inconclusive(f"{test_id} has no winner to promote: {analysis.recommendation}")
+        raise Inconclusive(f"{test_id} has no winner to promote: {found.recommendation}")
     return winner
 
 
@@ -260,66 +234,3 @@ def _started(tx: Transaction, test_id: str) -> Experiment:
     if not experiment.phases:  # its start was one
         raise damaged("experiment_phases", test_id)
     return experiment
-
-
-def _analysis(
-    experiment: Experiment,
-    observed: Observed,
-    judged: Judged,
-    rows: list[ReceiptRow],
-    last: PastLook | None,
-) -> Analysis:
-    from mlreg.services.experiments.receipts import ENGINE, recorded_looks
-
-    design, lead = experiment.design, judged.primaries[judged.leading]
-    users, alone, double, torn = observed.exposure
-    return Analysis(
-        test_id=experiment.test_id,
-        model=experiment.model,
-        status=experiment.state,
-        unit=design.unit,
-        mode=design.mode,
-        verdict=judged.verdict,
-        winner=judged.winner,
-        statistical_significance=judged.significant,
-        practical_significance=judged.practical,
-        primary=lead,
-        primaries=judged.primaries,
-        secondary=judged.secondary,
-        guardrails=judged.guardrails,
-        gates=judged.gates,
-        failed_gates=tuple(g for g in judged.gates if not g.passed and g.effect != "warn"),
-        looks=recorded_looks(rows),
-        phases=judged.phases,
-        exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
-        is_decision_point=judged.look is not None,
-        is_final=bool(judged.look and judged.look.is_final),
-        recorded_slot=None,
-        units_still_needed=judged.units_needed,
-        days_still_needed=judged.days_needed,
-        recommendation=judged.sentence,
-        assumptions=_assumptions(design, observed, last),
-        warnings=judged.warnings,
-        fingerprint=experiment.fingerprint or "",
-        computed_at=from_micros(observed.at),
-        watermark=Watermark(predictions=observed.predictions, feedback=observed.feedback),
-        engine_version=ENGINE,
-        revision=experiment.revision,
-    )
-
-
-def _assumptions(design: Design, observed: Observed, last: PastLook | None) -> tuple[str, ...]:
-    found = []
-    if last is not None:
-        found.append(f"the test ended with look {last.slot}; what came later changes no verdict")
-    if design.unit == "request":
-        found.append("each request was split on its own, so requests are the units")
-    elif observed.exposure[1]:
-        found.append(f"{observed.exposure[1]} requests without a user count as units of their own")
-    if observed.exposure[3]:
-        found.append(
-            f"{observed.exposure[3]} users who saw two arms within a phase are left out of it"
-        )
-    if len(observed.phases) > 1:
-        found.append("arms are compared within each phase, users tie the phases together")
-    return tuple(found)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from mlreg.clock import to_micros
-from mlreg.entities.experiments import Experiment
-from mlreg.evidence.observed import Matrix, Observed, PhaseSeen, moments
+from mlreg.entities.experiments import Experiment, Phase
+from mlreg.evidence.observed import Matrix, Observed, PhaseSeen
 from mlreg.metrics import measured
+from mlreg.stats.joint_moments import moments_of
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
 from mlreg.store.summaries import Cell, Cells
@@ -16,6 +16,7 @@ from mlreg.tallies import CellCounts, Cuts, Marks, Sums, Tally
 
 if TYPE_CHECKING:
     from mlreg.store.store import Transaction
+    from mlreg.store.unit_sums import UnitSums
 
 
 def observe(
@@ -39,79 +40,73 @@ def observe(
     """
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
-    revisions = [phase.revision for phase in experiment.phases]
+    phases = tuple(
+        _seen(phase, [counts.get((phase.revision, arm), CellCounts()) for arm in arms])
+        for phase in experiment.phases
+    )
+    started, revisions = experiment.started_at, [phase.revision for phase in phases]
     quantiles = [metric.name for metric in design.metrics if metric.kind == "quantile"]
     sums = {
-        name: _by_phase(units.sums(key, name), revisions, arms, Sums())
+        name: _by_phase(units.sums(key, name), revisions, arms)
         for name in measured(design)
         if cuts or name not in quantiles
     }
+    has_ties = len(phases) > 1 and design.unit == "user"
     users, double, torn = units.participants(key)
-    phases = tuple(
-        _seen(phase.revision, to_micros(phase.started_at), phase.weights, arms, counts)
-        for phase in experiment.phases
-    )
-    spreads: dict[str, Matrix] = {}
-    if len(phases) > 1 and design.unit == "user":
-        spreads = {
-            name: tuple(
-                units.spread(key, name, _cells(table, revisions, arms, place))
-                for place in range(1, len(arms))
-            )
-            for name, table in sums.items()
-        }
-    histograms: Matrix = ()
-    if quantiles:
-        found = _latencies(tx, arms) if tallies is None else tallies
-        histograms = tuple(
-            tuple(_histogram(found, revision, arm) for arm in arms) for revision in revisions
-        )
     return Observed(
         at=at,
-        started_at=to_micros(experiment.started_at) if experiment.started_at else at,
+        started_at=to_micros(started) if started else at,
         predictions=marks.predictions,
         feedback=marks.feedback,
         exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
         phases=phases,
         sums=sums,
-        spreads=spreads,
-        histograms=histograms,
+        spreads=_spreads(units, key, sums, revisions, arms) if has_ties else {},
+        histograms=_histograms(tx, revisions, arms, tallies) if quantiles else (),
         ripe=marks.ripe,
         cuts=cuts,
     )
 
 
-def _seen(
-    revision: int,
-    started_at: int,
-    weights: tuple[int, ...],
-    arms: list[int],
-    counts: dict[tuple[int, int], CellCounts],
-) -> PhaseSeen:
-    own = [counts.get((revision, arm), CellCounts()) for arm in arms]
+def _seen(phase: Phase, own: list[CellCounts]) -> PhaseSeen:
     return PhaseSeen(
-        revision=revision,
-        started_at=started_at,
-        weights=weights,
+        revision=phase.revision,
+        started_at=to_micros(phase.started_at),
+        weights=phase.weights,
         users=tuple(cell.users for cell in own),
         alone=tuple(cell.alone for cell in own),
         rows=tuple(cell.requests for cell in own),
     )
 
 
-def _by_phase(
-    found: dict[tuple[int, int], Sums], revisions: list[int], arms: list[int], empty: Sums
-) -> Matrix:
+def _by_phase(found: dict[tuple[int, int], Sums], revisions: list[int], arms: list[int]) -> Matrix:
     return tuple(
-        tuple(tuple(found.get((revision, arm), empty)) for arm in arms) for revision in revisions
+        tuple(tuple(found.get((revision, arm), Sums())) for arm in arms) for revision in revisions
     )
+
+
+def _spreads(
+    units: UnitSums,
+    key: int,
+    sums: dict[str, Matrix],
+    revisions: list[int],
+    arms: list[int],
+) -> dict[str, Matrix]:
+    """For each measure and treatment the variances that tie phases together."""
+    return {
+        name: tuple(
+            units.spread(key, name, _cells(table, revisions, arms, place))
+            for place in range(1, len(arms))
+        )
+        for name, table in sums.items()
+    }
 
 
 def _cells(
     table: Matrix, revisions: list[int], arms: list[int], place: int
 ) -> list[tuple[int, int, float, float, float]]:
     """For each revision and arm its rate and what a unit's distance from it weighs."""
-    pairs = [(moments(Sums(*row[0])), moments(Sums(*row[place]))) for row in table]
+    pairs = [(moments_of(row[0]), moments_of(row[place])) for row in table]
     weights = average_ratios(pairs, is_share=False).weights
     cells = []
     for revision, pair, weight in zip(revisions, pairs, weights, strict=True):
@@ -125,13 +120,16 @@ def _cells(
     return cells
 
 
-def _latencies(tx: Transaction, arms: list[int]) -> Cells:
-    cells: Cells = {}
-    for arm in arms:
-        cells.update(tx.summaries.all_time(arm))
-    return cells
+def _histograms(
+    tx: Transaction, revisions: list[int], arms: list[int], tallies: Cells | None
+) -> Matrix:
+    """The latencies of each arm in each phase."""
+    if tallies is None:
+        tallies = {}
+        for arm in arms:
+            tallies.update(tx.summaries.all_time(arm))
 
+    def histogram(revision: int, arm: int) -> tuple[tuple[int, int], ...]:
+        return tuple(sorted(tallies.get(Cell(arm, revision, 0), Tally()).histogram.items()))
 
-def _histogram(cells: Cells, revision: int, arm: int) -> tuple[tuple[int, int], ...]:
-    histogram: Counter[int] = cells.get(Cell(arm, revision, 0), Tally()).histogram
-    return tuple(sorted(histogram.items()))
+    return tuple(tuple(histogram(revision, arm) for arm in arms) for revision in revisions)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlreg.clock import from_micros, to_micros
-from mlreg.entities.analyses import ReceiptCheck, RecordedLook
+from mlreg.clock import from_micros
+from mlreg.entities.analyses import RecordedLook
 from mlreg.entities.experiments import Experiment
-from mlreg.evidence.judge import Judged, judge_experiment
-from mlreg.evidence.observed import Observed
-from mlreg.evidence.verdict import PastLook
+from mlreg.entities.looks import Decision, PastLook
+from mlreg.entities.traffic import Change
 from mlreg.jsonable import canonical, restore
-from mlreg.services.experiments.observe import observe
+from mlreg.services.experiments.lifecycle import tell
 from mlreg.store.experiments import ReceiptRow
-from mlreg.store.rows import UNREADABLE, restored
-from mlreg.tallies import Marks
+from mlreg.store.rows import restored
 
 if TYPE_CHECKING:
-    from mlreg.entities.audit import Event
-    from mlreg.store.store import Transaction
+    from mlreg.evidence.judge import Judged
+    from mlreg.services.context import Act
 
 # Raised whenever the same sums may give another verdict, so that old receipts say which rules
 # they were made by.
@@ -31,229 +28,76 @@ ENGINE = "2"
 # The audit trail has an event of this name and the kind for each receipt.
 EVENT = "abtest "
 
-_FOREVER = 2**62
-_ROUNDING = 1e-9
 
+def add_receipt(
+    act: Act, experiment: Experiment, judged: Judged, kind: str, **more: object
+) -> list[RecordedLook]:
+    """Store all that a verdict was computed from, and the verdict, under its digest.
 
-def receipt(
-    kind: str,
-    slot: int,
-    experiment: Experiment,
-    observed: Observed,
-    past: list[PastLook],
-    judged: Judged,
-) -> dict[str, Any]:
-    """All that a verdict was computed from, and the verdict."""
-    return {
+    Returns:
+        The look for reading; nothing for a conclusion, or if there is a receipt of it already.
+    """
+    look = judged.decision.look
+    slot = look.slot if look is not None and kind == "look" else 0
+    content = more | {
         "kind": kind,
         "slot": slot,
         "test_id": experiment.test_id,
         "fingerprint": experiment.fingerprint,
         "engine": ENGINE,
-        "observed": asdict(observed),
-        "past": [look._asdict() for look in past],
-        "result": _decision(judged),
+        "observed": judged.observed,
+        "past": judged.past,
+        "result": judged.decision,
     }
-
-
-def row(content: dict[str, Any], at: int) -> ReceiptRow:
-    """A receipt as it is stored, under its digest."""
     text = canonical(content)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return ReceiptRow(content["kind"], content["slot"], at, digest, text)
+    row = ReceiptRow(kind, slot, act.at, hashlib.sha256(text.encode()).hexdigest(), text)
+    looks = [_recorded(row, judged.decision, look)] if look is not None and slot else []
+    if not act.tx.experiments.add_receipt(experiment.key, row):
+        return []
+    after = {"slot": slot, "digest": row.digest, "verdict": judged.decision.verdict}
+    quiet = act._replace(change=Change())
+    tell(quiet, f"{EVENT}{kind}", experiment, before=None, after=after)
+    return looks
 
 
-def past_looks(rows: list[ReceiptRow]) -> list[PastLook]:
-    """The looks that counted so far."""
-    return [_past(row) for row in rows if row.kind == "look"]
+def stored_looks(
+    rows: Sequence[ReceiptRow],
+) -> tuple[tuple[PastLook, ...], tuple[RecordedLook, ...]]:
+    """The looks that counted, the oldest first: as the next one takes them up, and for reading."""
+    past, recorded = [], []
+    for row in rows:
+        if row.kind == "look":
+            with reading(row):
+                decision = load_decision(json.loads(row.receipt)["result"])
+                if decision.look is None:
+                    raise ValueError("the receipt of a look says that it did not count")
+                past.append(decision.look)
+                recorded.append(_recorded(row, decision, decision.look))
+    return tuple(past), tuple(recorded)
 
 
-def _past(row: ReceiptRow) -> PastLook:
-    with _reading(row):
-        return restore(PastLook, _result(row)["look"])
-
-
-def _reading(row: ReceiptRow) -> restored:
+def reading(row: ReceiptRow) -> restored:
+    """A block in which a receipt is read."""
     return restored("experiment_receipts", f"{row.kind} {row.slot or ''}".rstrip())
 
 
-def recorded_looks(rows: Sequence[ReceiptRow]) -> tuple[RecordedLook, ...]:
-    """The looks that counted, the oldest first."""
-    return tuple(_recorded(row) for row in rows if row.kind == "look")
+def load_decision(stored: dict[str, Any]) -> Decision:
+    """Read the stored form, also that of an older engine."""
+    known = {name: stored[name] for name in Decision._fields if name in stored}
+    return restore(Decision, known)
 
 
-def _recorded(row: ReceiptRow) -> RecordedLook:
-    """A look for reading."""
-    with _reading(row):
-        stored = _result(row)
-        look = stored["look"] or {}
-        return RecordedLook(
-            slot=row.slot,
-            computed_at=from_micros(row.at),
-            information=look.get("information"),
-            z=stored["z"],
-            boundary=stored["boundary"],
-            alpha_spent=stored["alpha_spent"],
-            p_value=stored["p_value"],
-            is_crossed=any(look.get("crossed", ())),
-            is_final=bool(look.get("is_final")),
-            verdict=stored["verdict"],
-            digest=row.digest,
-        )
-
-
-def check_design(text: str, experiment: Experiment) -> ReceiptCheck:
-    """Whether the stored design has the fingerprint of the start."""
-    agrees = hashlib.sha256(text.encode()).hexdigest() == experiment.fingerprint
-    detail = "the design has its fingerprint" if agrees else "the design has been changed"
-    return ReceiptCheck(kind="design", slot=None, agrees=agrees, detail=detail)
-
-
-def check_trail(
-    experiment: Experiment, rows: Sequence[ReceiptRow], events: Sequence[Event]
-) -> ReceiptCheck:
-    """Whether the receipts are those that the audit trail tells of, and the state is theirs."""
-    stored = {(row.kind, row.slot): (row.digest, row.at) for row in rows}
-    told = dict(_told(event) for event in events if _tells_of_receipt(event, experiment))
-    for kind, slot in sorted(stored.keys() | told.keys()):
-        name, key = f"the {kind} {slot or ''}".rstrip(), (kind, slot)
-        if key not in stored:
-            return _trail(f"{name} of the audit trail has no receipt")
-        if stored[key] != told.get(key):
-            return _trail(f"{name} is not the one of the audit trail")
-    ended = [row for row in rows if row.kind == "conclusion"]
-    if [_end(row) for row in ended] != [_state(experiment)] * (experiment.state == "concluded"):
-        return _trail(f"the experiment is {experiment.state}, which its receipts do not say")
-    return _trail(None)
-
-
-def _tells_of_receipt(event: Event, experiment: Experiment) -> bool:
-    kinds = (f"{EVENT}look", f"{EVENT}conclusion")
-    return event.object == experiment.test_id and event.action in kinds
-
-
-def _told(event: Event) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Kind and slot of a receipt, with its digest and time, as an event tells them."""
-    with restored("events", event.seq):
-        after = dict(event.after or {})
-        key = event.action.removeprefix(EVENT), int(after["slot"])
-        return key, (str(after["digest"]), to_micros(event.time))
-
-
-def _trail(problem: str | None) -> ReceiptCheck:
-    detail = problem or "the receipts are those of the audit trail"
-    return ReceiptCheck(kind="trail", slot=None, agrees=problem is None, detail=detail)
-
-
-def _end(row: ReceiptRow) -> tuple[object, ...]:
-    with _reading(row):
-        return _result(row)["verdict"], json.loads(row.receipt)["winner"], from_micros(row.at)
-
-
-def _state(experiment: Experiment) -> tuple[object, ...]:
-    return experiment.verdict, experiment.winner, experiment.ended_at
-
-
-def check_receipt(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
-) -> ReceiptCheck:
-    """Whether a stored verdict follows from its receipt, and the receipt from the log."""
-    try:
-        agrees, detail = _judged_again(tx, experiment, row, fold_to)
-    except UNREADABLE:
-        agrees, detail = False, "the receipt cannot be read"
-    return ReceiptCheck(
-        kind="look" if row.kind == "look" else "conclusion",
-        slot=row.slot or None,
-        agrees=agrees,
-        detail=detail,
+def _recorded(row: ReceiptRow, decision: Decision, look: PastLook) -> RecordedLook:
+    return RecordedLook(
+        slot=row.slot,
+        computed_at=from_micros(row.at),
+        information=look.information,
+        z=decision.z,
+        boundary=decision.boundary,
+        alpha_spent=decision.alpha_spent,
+        p_value=decision.p_value,
+        is_crossed=any(look.crossed),
+        is_final=look.is_final,
+        verdict=decision.verdict,
+        digest=row.digest,
     )
-
-
-def _judged_again(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
-) -> tuple[bool | None, str]:
-    """Whether a receipt agrees, None where this mlreg cannot tell, and what was found."""
-    if problem := _damage(experiment, row):
-        return False, problem
-    stored = json.loads(row.receipt)
-    verdict, engine = stored["result"]["verdict"], stored["engine"]
-    if engine != ENGINE:
-        return None, f"{verdict}, by engine {engine}; this mlreg has engine {ENGINE}"
-    if problem := _contradiction(tx, experiment, stored, fold_to):
-        return False, problem
-    return True, f"{verdict}, from the receipt and from the log"
-
-
-def _result(row: ReceiptRow) -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads(row.receipt)["result"]
-    return stored
-
-
-def _decision(judged: Judged) -> dict[str, Any]:
-    lead = judged.primaries[judged.leading]
-    return {
-        "verdict": judged.verdict,
-        "winner": judged.winner,
-        "sentence": judged.sentence,
-        "look": judged.look._asdict() if judged.look else None,
-        "z": lead.statistic,
-        "boundary": lead.look.boundary,
-        "alpha_spent": lead.look.alpha_spent,
-        "p_value": lead.p_value,
-        "diff": lead.diff,
-        "failed_gates": [gate.gate for gate in judged.gates if not gate.passed],
-    }
-
-
-def _damage(experiment: Experiment, row: ReceiptRow) -> str | None:
-    """What is wrong with a receipt itself; None if nothing is."""
-    if hashlib.sha256(row.receipt.encode()).hexdigest() != row.digest:
-        return "the receipt does not have its digest: it has been changed"
-    if json.loads(row.receipt)["fingerprint"] != experiment.fingerprint:
-        return "the receipt is about another design"
-    return None
-
-
-def _contradiction(
-    tx: Transaction,
-    experiment: Experiment,
-    stored: dict[str, Any],
-    fold_to: Callable[[Marks], None],
-) -> str | None:
-    """What does not follow, from the receipt's numbers or from the log; None if all does."""
-    observed = restore(Observed, stored["observed"])
-    past = [restore(PastLook, look) for look in stored["past"]]
-    again = _decision(judge_experiment(experiment.design, observed, past))
-    if canonical(again) != canonical(stored["result"]):
-        return f"the receipt's numbers give {again['verdict']}, it says otherwise"
-    logged = _from_log(tx, experiment, observed, fold_to)
-    if not _alike(asdict(logged), asdict(observed)):
-        return "the log gives other sums than the receipt has"
-    return None
-
-
-def _from_log(
-    tx: Transaction, experiment: Experiment, observed: Observed, fold_to: Callable[[Marks], None]
-) -> Observed:
-    """What was to be seen at the moment of a receipt, counted again."""
-    marks = Marks(observed.predictions, observed.feedback, observed.ripe)
-    fold_to(marks)
-    tallies = None
-    if observed.histograms:
-        tallies = tx.summaries.edge(
-            first_id=1, last_id=marks.predictions, since=-_FOREVER, until=_FOREVER
-        )
-    shown = replace(experiment, phases=experiment.phases[: len(observed.phases)])
-    return observe(tx, shown, at=observed.at, marks=marks, cuts=observed.cuts, tallies=tallies)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Equal, but for the rounding of sums that were added in another order."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, float) or isinstance(other, float):
-        return bool(abs(one - other) <= _ROUNDING * max(1.0, abs(one), abs(other)))
-    return bool(one == other)

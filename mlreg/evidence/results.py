@@ -1,0 +1,184 @@
+"""One metric of one treatment for reading: limits, lift, prospects, and a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from mlreg.entities.analyses import LookState, MetricResult, MetricRole
+from mlreg.entities.experiments import Design, TestMetric
+from mlreg.evidence.seen import Seen, Table
+from mlreg.stats import always_valid
+from mlreg.stats.futility import conditional_power, design_drift
+from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
+from mlreg.stats.looks import Look
+from mlreg.stats.multiplicity import benjamini_hochberg
+from mlreg.stats.power import ALWAYS_VALID_INFLATION
+from mlreg.stats.results import Interval, finite
+from mlreg.stats.verdicts import judge
+
+
+def primary(design: Design, seen: Seen, look: Look) -> MetricResult:
+    """The metric that decides, as the rule of the mode sees it."""
+    return _result(design, seen, look, design.metric, role="primary")
+
+
+def secondary(design: Design, table: Table) -> tuple[MetricResult, ...]:
+    """The metrics that are only shown, adjusted for how many they are."""
+    found = at_any_time(design, table, design.secondary, role="secondary")
+    if not found:
+        return ()
+    adjusted = benjamini_hochberg([r.p_value for r in found], alpha=design.alpha)
+    return tuple(
+        replace(r, p_adjusted=p, adjustment=adjusted.method)
+        for r, p in zip(found, adjusted.p_values, strict=True)
+    )
+
+
+def at_any_time(
+    design: Design, table: Table, metrics: Iterable[TestMetric], *, role: MetricRole
+) -> list[MetricResult]:
+    """Metrics that are shown beside the one that decides, each for each treatment.
+
+    They are judged by a rule that holds at every look.
+    """
+    alpha, tuning = design.alpha_used, design.tuning_units
+    found = []
+    for metric in metrics:
+        for seen in table.metrics[metric.name]:
+            look = always_valid.look(seen.evidence, tuning_n=tuning, alpha=alpha)
+            found.append(_result(design, seen, look, metric, role=role))
+    return found
+
+
+def _result(
+    design: Design, seen: Seen, look: Look, metric: TestMetric, *, role: MetricRole
+) -> MetricResult:
+    control, treatment = seen.arms
+    interval = None if look.ci_lower is None or look.ci_upper is None else Interval(
+        look.ci_lower, look.ci_upper)  # fmt: skip
+    sentence, state = described(metric, seen, interval), _state(design, look)
+    no_lift = _why_no_lift(seen)
+    is_hidden = design.mode == "fixed" and not look.is_decision_point
+    p = None if is_hidden or look.z is None else look.p_value
+    min_effect = design.min_effect if role == "primary" else None
+    prospects, lift = _prospects(design, seen, look, metric), _lift(seen, look)
+    lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
+    verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
+    return MetricResult(
+        metric=metric.name,
+        role=role,
+        direction=metric.direction,
+        unit=metric.unit,
+        variant=treatment.variant,
+        version=treatment.version,
+        method="quantile" if metric.kind == "quantile" else "delta",
+        mode=design.mode,
+        alpha_used=design.alpha_used,
+        level=1 - design.alpha_used,
+        control=control,
+        treatment=treatment,
+        diff=finite(seen.evidence.estimate),
+        diff_ci=_limits(interval),
+        se=finite(seen.evidence.se),
+        statistic=None if is_hidden else finite(look.z),
+        p_value=p,
+        running_min_p=p,
+        lift=lift.value,
+        lift_ci=lift_limits,
+        lift_undefined=no_lift if lift_limits is None else None,
+        design_effect=seen.design_effect,
+        look=state,
+        is_crossed=look.is_crossed,
+        conditional_power=prospects.power,
+        mde_at_n=prospects.mde,
+        min_effect=min_effect,
+        verdict=str(verdict),
+        sentence=sentence,
+        warnings=tuple(dict.fromkeys(look.warnings)),
+    )
+
+
+def _state(design: Design, look: Look) -> LookState:
+    t = finite(look.information)
+    return LookState(
+        k=look.slot,
+        of=None if t is None else design.slots,
+        t=t,
+        boundary=finite(look.boundary),
+        alpha_spent=look.alpha_spent,
+        is_decision_point=look.is_decision_point,
+    )
+
+
+def _lift(seen: Seen, look: Look) -> Lift:
+    """The relative difference, with an interval that holds whenever the difference's does."""
+    control, treatment, boundary = seen.averaged.control, seen.averaged.treatment, look.boundary
+    if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
+        return UNDEFINED
+    arms = control.value, control.se, treatment.value, treatment.se
+    return log_lift(*arms, covariance=seen.averaged.covariance, upper=lambda _: boundary)
+
+
+def _why_no_lift(seen: Seen) -> str:
+    if seen.averaged.control is None or seen.evidence.z is None:
+        return "there is no test yet"
+    return "the control is too close to 0"
+
+
+class _Prospects(NamedTuple):
+    """The chance that the test still ends with a win, and what the present size could find."""
+
+    power: float | None
+    mde: float | None
+
+
+def _prospects(design: Design, seen: Seen, look: Look, metric: TestMetric) -> _Prospects:
+    planned, se = design.planned_information, seen.evidence.se
+    drift, power, found = design_drift(alpha=design.alpha_used, power=design.power), None, None
+    if look.z is not None and look.information is not None and design.final_boundary is not None:
+        power = conditional_power(
+            metric.sign * look.z,
+            look.information,
+            z_final=design.final_boundary,
+            drift=(design.mde or 0.0) * math.sqrt(planned or 0.0),
+        )
+    if se is not None:
+        inflation = ALWAYS_VALID_INFLATION  # how many times larger than one test at its end
+        if design.mde is not None and planned is not None:
+            inflation = planned * (design.mde / drift) ** 2
+        found = drift * inflation**0.5 * se
+    return _Prospects(power, found)
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
+    """Both arms, the difference and its interval."""
+    control, treatment = (_show(metric, arm.value) for arm in seen.arms)
+    gap = _show(metric, finite(seen.evidence.estimate), signed=True)
+    text = f"{metric.name} {control} → {treatment}, difference {gap}"
+    limits = _limits(interval)
+    if limits is None:
+        return f"{text}, no interval yet"
+    low, high = (_show(metric, limit, signed=True) for limit in limits)
+    return f"{text}, interval {low} to {high}"
+
+
+def _limits(interval: Interval | None) -> tuple[float, float] | None:
+    if interval is None or not all(map(math.isfinite, interval)):
+        return None
+    return interval.low, interval.high
+
+
+def _show(metric: TestMetric, value: float | None, *, signed: bool = False) -> str:
+    """A value of a metric for people."""
+    if value is None:
+        return "unknown"
+    sign = "+" if signed else ""
+    if metric.unit == "share":
+        return f"{value * 100:{sign}.2f}" + (" points" if signed else " %")
+    return f"{value:{sign}.4g}" + (" ms" if metric.unit == "ms" else "")
