@@ -331,9 +331,7 @@ def test_what_could_not_be_measured_is_an_error_with_its_reason():
 def test_each_metric_can_be_measured_and_of_nothing_there_is_nothing(name: str):
     filled = Tally(values={"clicks": Moments()})
     for number in range(400):
-        filled.add(
-            ok=True, latency_us=1000 + number, confidence=0.5 + number / 1000, cost=1.0 + number
-        )
+        filled.add([(1000 + number, 0, 0.5 + number / 1000, 1.0 + number, 1)])
         filled.values["clicks"].add(number % 3)
     filled.judge(labelled=400, judged=400, correct=150)
     metric = of_catalogue(name)
@@ -352,7 +350,7 @@ def known(value: float | None) -> float:
 
 def test_of_a_value_that_nobody_sent_there_is_no_sample():
     tally = Tally()
-    tally.add(ok=True, latency_us=1000, confidence=None, cost=None)
+    tally.add([(1000, 0, None, None, 1)])
     assert measure(of_catalogue("value:nobody"), tally) == Measured()
 
 
@@ -369,7 +367,7 @@ def test_a_value_of_zeros_and_ones_is_a_rate():
 def test_a_value_that_never_differs_is_not_sure_of_itself():
     tally = Tally()
     for _ in range(1000):
-        tally.add(ok=True, latency_us=1000, confidence=None, cost=0.0)
+        tally.add([(1000, 0, None, 0.0, 1)])
     assert measure(of_catalogue("cost_per_request"), tally).interval is None
     never_failed = measure(of_catalogue("error_rate"), tally)
     assert evaluate(parse("error_rate <= 1% sure"), never_failed).state == "pass"
@@ -379,9 +377,9 @@ def test_a_value_that_never_differs_is_not_sure_of_itself():
 def test_to_be_sure_the_rows_of_a_batch_count_once():
     tally = Tally()
     for number in range(1000):
-        tally.add(ok=True, latency_us=100_000, confidence=None, cost=None, is_call=number == 0)
+        tally.add([(100_000, 0, None, None, number == 0)])
     for number in range(100):
-        tally.add(ok=True, latency_us=10_000 + number, confidence=None, cost=None)
+        tally.add([(10_000 + number, 0, None, None, 1)])
     metric = of_catalogue("avg_latency_ms")
     assert known(measure(metric, tally).value) == pytest.approx(91.8, abs=0.1)
     assert known(measure(metric, tally, sure=True).value) == pytest.approx(10.9, abs=0.1)
@@ -440,7 +438,7 @@ def waiting(rng: np.random.Generator) -> list[Measured]:
     values = rng.exponential(100_000 / -math.log(0.05), int(PEEKS[-1])).tolist()
 
     def add(tally: Tally, value: float) -> None:
-        tally.add(ok=True, latency_us=int(value), confidence=None, cost=None)
+        tally.add([(int(value), 0, None, None, 1)])
 
     return growing(values, "p95_latency_ms", add)
 

@@ -26,7 +26,7 @@ def tally(
     for number in range(requests):
         ok = number >= errors
         ms = times[number] if times else 10 + number % 3
-        found.add(ok=ok, latency_us=1000 * ms, confidence=None, cost=cost and cost + number % 2)
+        found.add([(1000 * ms, int(not ok), None, cost and cost + number % 2, 1)])
     found.judge(labelled=judged, judged=judged, correct=correct)
     return found
 
