@@ -1,4 +1,6 @@
-"""How often `abtest` finds what is not there: many experiments without effect, peeked at often.
+"""How often `abtest` and `perf` find what is not there: many runs without effect.
+
+Experiments are peeked at often; reports are asked for once.
 
     python -m scripts.calibrate --runs 1000
 
@@ -11,6 +13,7 @@ import argparse
 import math
 import sys
 
+from mlreg.selftest import reports
 from mlreg.selftest.experiments import PEEKS, SETTINGS, simulate
 
 LEVEL, BOUND = 0.05, 0.06
@@ -37,7 +40,21 @@ def main() -> None:
                 f"  (± {error:.1%}, {given.runs} runs of {PEEKS} peeks)",
                 flush=True,
             )
+    is_sound &= _are_reports_sound(given.only, given.runs, error)
     sys.exit(0 if is_sound else 10)
+
+
+def _are_reports_sound(only: str, runs: int, error: float) -> bool:
+    is_sound = True
+    for name, setting in reports.SETTINGS.items():
+        if only in name:
+            verdicts = [verdict for verdict, _ in reports.simulate(setting, runs)]
+            ships, keeps = (verdicts.count(verdict) / runs for verdict in ("ship", "keep"))
+            is_sound &= setting.effect > 0 or ships <= BOUND + 3 * error
+            print(
+                f"perf: {name:46} ship {ships:6.1%}  keep {keeps:6.1%}  ({runs} runs)", flush=True
+            )
+    return is_sound
 
 
 if __name__ == "__main__":

@@ -6,9 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from mlreg.entities.reports import Compared, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
-from mlreg.evidence.figures import Contrasted, contrast
-from mlreg.metrics import BY_NAME, VALUE, Directions, Metric, find
-from mlreg.stats.codes import LOW_COUNTS
+from mlreg.evidence.figures import Contrasted
+from mlreg.evidence.together import Together, contrast_together
+from mlreg.metrics import (
+    BY_NAME,
+    COVERAGE,
+    VALUE,
+    VALUE_COVERAGE,
+    Directions,
+    Metric,
+    Share,
+    find,
+    label_of,
+)
+from mlreg.stats.codes import BY_USER, DEGENERATE, LOW_COUNTS, SMALL_USERS
+from mlreg.stats.codes import COVERAGE as UNEVEN
 from mlreg.stats.results import Comparison
 from mlreg.stats.srm import THRESHOLD as SPLIT_ALARM
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
@@ -16,27 +28,25 @@ from mlreg.tallies import Tally
 
 ALPHA = 0.05
 MIN_REQUESTS = 100
+# Labels that came more often for one arm need no proof beyond doubt to make accuracies suspect.
+COVERAGE_ALARM = 0.01
+UNSOUND = frozenset({LOW_COUNTS, SMALL_USERS, BY_USER, UNEVEN, DEGENERATE})
+"""Warnings of comparisons that no version wins or loses by."""
 
 
 def compare(
-    tallies: Mapping[str, Tally], baseline: str, directions: Directions | None = None
+    together: Mapping[str, Together], baseline: str, directions: Directions | None = None
 ) -> list[MetricComparison]:
-    """Each other version against the baseline, metric by metric, where both have data.
+    """Each candidate against the baseline, metric by metric, where both were live and have data.
 
     The level is shared among the candidates (Bonferroni), so that five candidates do not bring
-    five chances of a false winner; the intervals follow it.
+    five chances of a false winner, and among the metrics that can decide; the intervals follow it.
     """
-    candidates = [version for version in tallies if version != baseline]
-    alpha = ALPHA / max(1, len(candidates))
-    base, pairs = tallies[baseline], {}
-    for candidate in candidates:
-        other = tallies[candidate]
-        for metric in _compared(base, other, directions):
-            pairs[candidate, metric] = contrast(metric, base, other, alpha=alpha)
+    alpha = ALPHA / max(1, len(together))
     return [
-        _comparison(metric, baseline, candidate, found)
-        for (candidate, metric), found in pairs.items()
-        if found is not None
+        comparison
+        for candidate, side in together.items()
+        for comparison in _side_by_side(baseline, candidate, side, directions, alpha)
     ]
 
 
@@ -44,6 +54,7 @@ def conclude(
     tallies: Mapping[str, Tally],
     baseline: str | None,
     comparisons: Sequence[MetricComparison],
+    together: Mapping[str, Together],
     *,
     off_split: str | None = None,
 ) -> tuple[Verdict, str | None, str]:
@@ -54,22 +65,24 @@ def conclude(
         return "inconclusive", None, "There are no predictions yet."
     if len(tallies) == 1:
         return "inconclusive", None, f"Only {baseline} has predictions: nothing to compare."
-    judged = _ripe(tallies, baseline)
-    if len(judged) < 2:
-        return "inconclusive", None, _too_thin(tallies)
-    sound = [c for c in comparisons if c.candidate in judged and LOW_COUNTS not in c.warnings]
-    # Few failures are too few to win by, but not to be stopped by: a veto counts whatever its test.
+    if not together:
+        return "inconclusive", None, _apart(baseline, tallies)
+    judged = {candidate for candidate, side in together.items() if _fewest(side) >= MIN_REQUESTS}
+    if not judged:
+        return "inconclusive", None, _too_thin(baseline, together)
+    sound = [c for c in comparisons if c.candidate in judged and not UNSOUND & {*c.warnings}]
+    # What is too little to win by is enough to be stopped by: a veto counts whatever its test.
     winners = [c for c in sound if _wins(c, comparisons)]
     if winners:
         best = max(winners, key=lambda c: abs(c.difference or 0))
         price = _price(best.candidate, sound)
         return "ship", best.candidate, f"Ship {best.candidate}: {_sentence(best)}{price}."
     worse = [c for c in sound if _role(c) == "decides" and c.verdict == "worse"]
-    if {c.candidate for c in worse} >= judged - {baseline}:
+    if {c.candidate for c in worse} >= judged:
         gains = [c for c in sound if _role(c) == "decides" and c.verdict == "better"]
         but = f", though {_sentence(gains[0])}" if gains else ""
         return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
-    return "inconclusive", None, _undecided(sound)
+    return "inconclusive", None, _why_not(comparisons, sound, together, judged)
 
 
 def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -> str | None:
@@ -92,17 +105,63 @@ def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -
     )
 
 
-def _compared(base: Tally, other: Tally, directions: Directions | None) -> list[Metric]:
+def _side_by_side(
+    baseline: str, candidate: str, side: Together, directions: Directions | None, alpha: float
+) -> list[MetricComparison]:
+    def compared(metric: Metric, level: float) -> MetricComparison | None:
+        found = contrast_together(metric, side, alpha=level)
+        if found is None:
+            return None
+        is_uneven = metric.role == "decides" and uneven(metric, side) is not None
+        return _comparison(metric, baseline, candidate, found, is_uneven=is_uneven)
+
+    metrics = compared_metrics(*side.arms, directions)
+    found = [(metric, compared(metric, alpha)) for metric in metrics]
+    # What cannot win, whatever it shows, takes no share of the level; equal arms decide that alike.
+    deciding = {m for m, c in found if c and m.role == "decides" and not UNSOUND & {*c.warnings}}
+    if len(deciding) > 1:
+        shared = alpha / len(deciding)
+        found = [(m, compared(m, shared) if m in deciding else c) for m, c in found]
+    return [comparison for _, comparison in found if comparison is not None]
+
+
+def uneven(metric: Metric, side: Together) -> tuple[float, float, float] | None:
+    """The coverages of both arms and the p-value, if they differ by more than chance."""
+    if metric.needs == COVERAGE:
+        measure = BY_NAME[COVERAGE]
+    elif metric.needs == VALUE_COVERAGE:
+        measure = BY_NAME[COVERAGE]._replace(name=VALUE_COVERAGE + metric.key, read=_valued,
+                                             key=metric.key)  # fmt: skip
+    else:
+        return None
+    found = contrast_together(measure, side, alpha=COVERAGE_ALARM)
+    result = found.result if found else None
+    if result is None or result.p_value is None or result.p_value >= COVERAGE_ALARM:
+        return None
+    return result.control or 0.0, result.treatment or 0.0, result.p_value
+
+
+def _valued(tally: Tally, key: str) -> Share:
+    known = tally.values.get(key)
+    return Share(known.n if known else 0, tally.requests)
+
+
+def compared_metrics(base: Tally, other: Tally, directions: Directions | None) -> list[Metric]:
+    """The metrics by which two versions are compared."""
     named = [find(VALUE + name, directions) for name in sorted(base.values.keys() & other.values)]
     return [m for m in (*BY_NAME.values(), *named) if m is not None and m.role]
 
 
 def _comparison(
-    metric: Metric, baseline: str, candidate: str, found: Contrasted
+    metric: Metric, baseline: str, candidate: str, found: Contrasted, *, is_uneven: bool
 ) -> MetricComparison:
     result, warnings = found.result, found.result.warnings
     if metric.role == "decides" and metric.needs and found.n < MIN_REQUESTS:
         warnings = tuple({*warnings, LOW_COUNTS})
+    verdict = _direction(metric, result)
+    if is_uneven:
+        warnings = (*warnings, UNEVEN)
+        verdict = "inconclusive" if verdict == "better" else verdict  # a loss is still a warning
     low, high = result.ci_lower, result.ci_upper
     return MetricComparison(
         metric=metric.key or metric.name,
@@ -113,7 +172,7 @@ def _comparison(
         difference=result.difference,
         difference_ci=None if low is None or high is None else (low, high),
         p_value=result.p_value,
-        verdict=_direction(metric, result),
+        verdict=verdict,
         method=result.method,
         warnings=warnings,
         better=metric.better,
@@ -134,18 +193,52 @@ def _role(c: MetricComparison) -> str:
     return known.role if known else "decides" if c.better else "shown"
 
 
-def _ripe(tallies: Mapping[str, Tally], baseline: str) -> set[str]:
-    """The versions with enough predictions to be judged; none if the baseline is not among them."""
-    ripe = {version for version, tally in tallies.items() if tally.requests >= MIN_REQUESTS}
-    return ripe if baseline in ripe else set()
+def _fewest(side: Together) -> int:
+    return min(arm.requests for arm in side.arms)
 
 
-def _too_thin(tallies: Mapping[str, Tally]) -> str:
-    version = min(tallies, key=lambda v: tallies[v].requests)
+def _apart(baseline: str, tallies: Mapping[str, Tally]) -> str:
+    others = " and ".join(version for version in tallies if version != baseline)
     return (
-        f"Too little evidence: {version} has {tallies[version].requests} predictions, "
+        f"Not comparable: {baseline} and {others} ran at different times, and no revision split "
+        "traffic between them."
+    )
+
+
+def _too_thin(baseline: str, together: Mapping[str, Together]) -> str:
+    candidate = max(together, key=lambda version: _fewest(together[version]))
+    base, other = together[candidate].arms
+    version = baseline if base.requests < other.requests else candidate
+    return (
+        f"Too little evidence: {version} has {min(base.requests, other.requests)} predictions, "
         f"and a verdict needs {MIN_REQUESTS} of each version."
     )
+
+
+def _why_not(
+    comparisons: Sequence[MetricComparison],
+    sound: Sequence[MetricComparison],
+    together: Mapping[str, Together],
+    judged: set[str],
+) -> str:
+    """Why there is neither a winner nor a loser."""
+    if not all(together[candidate].is_counted for candidate in judged):
+        return (
+            "No verdict: users were split, and there are too many predictions to count them by "
+            "user here. An experiment does (mlreg abtest), or a shorter time (--since)."
+        )
+    for c in comparisons:
+        metric = BY_NAME.get(c.metric) or find(VALUE + c.metric)
+        if UNEVEN in c.warnings and metric is not None and c.candidate in judged:
+            found = uneven(metric, together[c.candidate])
+            if found:
+                what = "labels" if metric.needs == COVERAGE else c.metric
+                return (
+                    f"No verdict: {what} came for {_value(found[1], 'share')} of the predictions "
+                    f"of {c.candidate} and {_value(found[0], 'share')} of those of {c.baseline} "
+                    f"({format_p(found[2])}), so {label_of(c.metric)} is not comparable."
+                )
+    return _undecided(sound)
 
 
 def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import DAY, HOUR, Moment, from_micros
@@ -19,30 +19,22 @@ from mlreg.entities.reports import (
 from mlreg.entities.traffic import CHAMPION
 from mlreg.errors import NotFound
 from mlreg.evidence.breakdowns import by_label, performance, trend
-from mlreg.evidence.reports import compare, conclude, split_problem
+from mlreg.evidence.reports import compare, conclude
 from mlreg.names import check_key
 from mlreg.services.context import Context
+from mlreg.services.together import Split, assumptions, off_split, ran_together, splits
 from mlreg.services.windows import Window, cells_of, spans, window_of
 from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
-    from mlreg.entities.traffic import Revision
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
 _LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
-_CHECKED_REVISIONS = 50
 _TIMES = {"hour": HOUR, "day": DAY}
 SEGMENT = "segment:"
-
-
-class _Routed(NamedTuple):
-    """A revision with several arms, and how many requests each version answered in it."""
-
-    revision: Revision
-    requests: Mapping[int, int]
 
 
 class Performance:
@@ -66,7 +58,8 @@ class Performance:
             name: The model; None where there is only one.
             since: An instant, how long ago, or microseconds since 1970; None: the beginning.
             until: The end of the window; None: now.
-            baseline: The version to compare with; None: the champion, else the most asked one.
+            baseline: The version to compare with; None: the champion, else the oldest of
+                those that the newest split was made for.
             by: `hour`, `day` or `revision` for a trend, `label` for each class; or a segment key,
                 which may be written `segment:KEY`: one entry for each version and value.
 
@@ -83,14 +76,15 @@ class Performance:
             directions = tx.models.directions(model.key)
             tallies = by_role(cells)
             seen = [v for v in versions if tallies[v.key, _LIVE].requests]
-            routed = _routed(tx, model, cells)
-            base = _baseline(tx, model, seen, tallies, baseline)
+            found = splits(tx, model, cells)
+            base = _baseline(tx, model, seen, found, baseline)
+            together = ran_together(tx, model, found, seen, base, window) if base else {}
             broken_down = _broken_down(tx, model, versions, window, cells, by, now)
         live = {v.version: tallies[v.key, _LIVE] for v in seen}
-        comparisons = compare(live, base.version, directions) if base else ()
         against = base.version if base else None
-        off_split = _off_split(routed, {version.key for version in versions})
-        verdict, best, sentence = conclude(live, against, comparisons, off_split=off_split)
+        comparisons = compare(together, against, directions) if against else []
+        problem = off_split(found, {version.key for version in versions})
+        verdict, best, sentence = conclude(live, against, comparisons, together, off_split=problem)
         everyone = broken_down.segments
         return PerformanceReport(
             model=model.name,
@@ -101,7 +95,7 @@ class Performance:
             best=next((v.model_id for v in seen if v.version == best), None),
             verdict=verdict,
             recommendation=sentence,
-            assumptions=_assumptions(routed) if comparisons else (),
+            assumptions=assumptions(together, live, against) if against else (),
             baseline=against,
             by=by.removeprefix(SEGMENT) if by else None,
             trend=broken_down.trend,
@@ -126,14 +120,17 @@ class Performance:
             return None
         now = self._context.clock()
         with self._context.folded() as tx:
-            cells = cells_of(tx, {one.key, other.key}, window_of(None, None, now=now), now=now)
+            window, model = window_of(None, None, now=now), self._context.model(tx, one.name)
+            cells = cells_of(tx, {one.key, other.key}, window, now=now)
             directions = tx.models.directions(one.model_key)
+            found = splits(tx, model, cells)
+            together = ran_together(tx, model, found, (one, other), one, window)
         tallies = by_role(cells)
         live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
-        comparisons = compare(live, one.version, directions)
-        verdict, best, sentence = conclude(live, one.version, comparisons)
+        comparisons = compare(together, one.version, directions)
+        verdict, best, sentence = conclude(live, one.version, comparisons, together)
         return PerformanceReport(
             model=one.name,
             since=None,
@@ -143,6 +140,7 @@ class Performance:
             best=next((v.model_id for v in (one, other) if v.version == best), None),
             verdict=verdict,
             recommendation=sentence,
+            assumptions=assumptions(together, live, one.version),
             baseline=one.version,
         )
 
@@ -211,60 +209,17 @@ def _baseline(
     tx: Transaction,
     model: ModelRow,
     seen: Sequence[Version],
-    tallies: dict[tuple[int, int], Tally],
+    found: Sequence[Split],
     wanted: str | None,
 ) -> Version | None:
     if wanted is not None:
-        found = tx.versions.select(model, wanted)
-        if all(version.key != found.key for version in seen):
-            raise NotFound(f"the baseline {found.ref} has no predictions in this window")
-        return found
+        named = tx.versions.select(model, wanted)
+        if all(version.key != named.key for version in seen):
+            raise NotFound(f"the baseline {named.ref} has no predictions in this window")
+        return named
     champion = next((v for v in seen if CHAMPION in v.aliases), None)
-    return champion or max(seen, key=lambda v: tallies[v.key, _LIVE].requests, default=None)
-
-
-def _routed(tx: Transaction, model: ModelRow, cells: Cells) -> list[_Routed]:
-    """The newest revisions that split traffic among several versions."""
-    counts: dict[int, dict[int, int]] = defaultdict(dict)
-    for cell, tally in cells.items():
-        if cell.role == _LIVE and tally.requests:
-            counts[cell.revision][cell.version] = tally.requests
-    newest = sorted(counts, reverse=True)[:_CHECKED_REVISIONS]
-    found = [(tx.traffic.find(model, number), counts[number]) for number in newest]
-    return [
-        _Routed(revision, requests)
-        for revision, requests in found
-        if revision is not None and len(revision.live) > 1
-    ]
-
-
-def _assumptions(routed: Sequence[_Routed]) -> tuple[str, ...]:
-    """What the tests take for granted and cannot know."""
-    if any(found.revision.strategy == "sticky" for found in routed):
-        return (
-            "users were split, yet each request counts as if it stood alone: where users ask "
-            "often the intervals are too narrow, and mlreg abtest has the right ones",
-        )
-    return ()
-
-
-def _off_split(routed: Sequence[_Routed], known: set[int]) -> str | None:
-    """Why the log contradicts the weights it was routed by; None if it does not.
-
-    A revision whose predictions are not split as it says has lost some of them, and what is left
-    of an arm may not be like what was lost. Sticky revisions are passed over: they split users,
-    who differ in how much they ask. So are revisions with a version that is deleted: its
-    predictions are not among the cells.
-    """
-    for revision, requests in routed:
-        if revision.strategy == "sticky":
-            continue
-        if all(arm.version_key in known for arm in revision.live):
-            observed = [requests.get(arm.version_key, 0) for arm in revision.live]
-            problem = split_problem(revision, observed, checks=len(routed))
-            if problem:
-                return problem
-    return None
+    compared = [v for v in seen if not found or v.key in found[0].tallies]
+    return champion or min(compared, key=lambda v: v.key, default=None)
 
 
 def _performances(

@@ -23,6 +23,9 @@ LIFT_UNDEFINED: Final = "lift_undefined"
 SMALL_USERS: Final = "small_users"
 """Fewer units of randomisation per arm than the delta method needs."""
 
+BY_USER: Final = "by_user"
+"""Users were split and could not be counted here; a test on their requests would be too sure."""
+
 THIN_TAIL: Final = "thin_tail"
 """Too few observations beyond the quantile for a limit or for the normal approximation."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlreg.store.predictions import Entry, Predictions
     from mlreg.store.summaries import Summaries
     from mlreg.store.traffic import Traffic
+    from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
 SCHEMA_VERSION = 6  # the number of migrations; a test compares
@@ -85,6 +86,13 @@ class Transaction:
         from mlreg.store.summaries import Summaries
 
         return Summaries(self.connection)
+
+    @cached_property
+    def users(self) -> Users:
+        """What users did in a stretch of the log."""
+        from mlreg.store.users import Users
+
+        return Users(self.connection)
 
     @cached_property
     def experiments(self) -> Experiments:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from mlreg.entities.reports import MetricComparison
-from mlreg.evidence.reports import compare, conclude, format_p
+from mlreg.evidence.reports import compare as compare_together
+from mlreg.evidence.reports import conclude, format_p
+from mlreg.evidence.together import Together
 from mlreg.tallies import Tally
 
 
@@ -31,6 +33,16 @@ def tally(
     return found
 
 
+def beside(tallies: Mapping[str, Tally], baseline: str) -> dict[str, Together]:
+    """All of them in one revision."""
+    base = tallies[baseline]
+    return {v: Together([(base, one)]) for v, one in tallies.items() if v != baseline}
+
+
+def compare(tallies: Mapping[str, Tally], baseline: str) -> list[MetricComparison]:
+    return compare_together(beside(tallies, baseline), baseline)
+
+
 def of(
     comparisons: list[MetricComparison], metric: str, candidate: str = "2.0.0"
 ) -> MetricComparison:
@@ -40,7 +52,7 @@ def of(
 def verdict(**tallies: Tally) -> tuple[str, str | None, str]:
     """The conclusion over versions `v1`, `v2`… of which the first is the baseline."""
     baseline = next(iter(tallies))
-    return conclude(tallies, baseline, compare(tallies, baseline))
+    return conclude(tallies, baseline, compare(tallies, baseline), beside(tallies, baseline))
 
 
 # --- numbers ------------------------------------------------------------------------------------
@@ -240,12 +252,12 @@ def test_latency_alone_ships_nothing():
 
 
 def test_nothing_and_one_version_are_nothing_to_compare():
-    assert conclude({}, None, [])[2] == "There are no predictions yet."
+    assert conclude({}, None, [], {})[2] == "There are no predictions yet."
     assert "nothing to compare" in verdict(v1=tally(500))[2]
 
 
 def test_a_report_off_its_split_is_invalid_whatever_it_says():
-    assert conclude({}, None, [], off_split="Invalid: …") == ("invalid", None, "Invalid: …")
+    assert conclude({}, None, [], {}, off_split="Invalid: …") == ("invalid", None, "Invalid: …")
 
 
 @pytest.mark.parametrize(

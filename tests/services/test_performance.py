@@ -208,10 +208,12 @@ def test_a_version_that_serves_is_shown_before_its_first_request(serving_registr
     assert report.recommendation == "There are no predictions yet."
 
 
-def test_the_baseline_is_the_champion_else_the_busiest_else_the_one_named(
+def test_the_baseline_is_the_champion_else_the_oldest_of_a_split_else_the_one_named(
     sentiment: Registry, clock: Clock
 ):
     write(sentiment, [entry(clock.at, 1), entry(clock.at, 2), entry(clock.at, 2)])
+    assert sentiment.performance.report().baseline == "1.0.0"
+    sentiment.versions.alias("sentiment@2.0.0", "champion")
     assert sentiment.performance.report().baseline == "2.0.0"
     sentiment.versions.alias("sentiment@1.0.0", "champion")
     assert sentiment.performance.report().baseline == "1.0.0"

@@ -17,7 +17,7 @@ def perf(
     until: str | None = option("--until TIME", "Up to this, written likewise."),
     baseline: str | None = option(
         "--baseline VERSION",
-        "Compare with this one; else the champion, else the one with most requests.",
+        "Compare with this one; else the champion, else the oldest of the newest split.",
         complete="selector",
     ),
     by: str | None = option(
