@@ -14,5 +14,5 @@ def next_(
     $ mlreg next sentiment
     $ mlreg register sentiment@$(mlreg next sentiment --field minor) model.joblib
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         session.emit(registry.versions.next(name))
