@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mlreg import files, user
-from mlreg.errors import InvalidInput, RegistryNotFound
+from mlreg.errors import InvalidInput, RegistryNotFound, StoreReadOnly
 from mlreg.names import safe
 
 FOLDER = ".mlreg"
@@ -198,10 +198,17 @@ class Settings:
         ]
 
 
-def load_settings(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(
+    folder: Path | None, environ: Mapping[str, str] = os.environ, *, reading: bool = False
+) -> Settings:
     """The settings of the registry in `folder`; with None those of the user alone.
 
     Whether the registry is the user's is looked at before anything in it is read.
+
+    Args:
+        folder: The registry's.
+        environ: The variables.
+        reading: Nothing in the registry will be run or changed, so it may be anybody's.
 
     Raises:
         InvalidInput: A value is wrong, or a file names a setting that does not exist.
@@ -210,7 +217,7 @@ def load_settings(folder: Path | None, environ: Mapping[str, str] = os.environ) 
     own, said = _from_user(), _from_environment(environ)
     if folder is None:
         return Settings(own | said)
-    if not Settings(own | said).flag("allow_shared"):
+    if not reading and not Settings(own | said).flag("allow_shared"):
         from mlreg.ownership import check_own
 
         check_own(folder, VITAL)
@@ -319,9 +326,9 @@ def find_registry(named: str | Path | None = None, environ: Mapping[str, str] = 
     Raises:
         RegistryNotFound: There is none.
     """
-    named = named or environ.get("MLREG_REGISTRY")
-    if named:
-        return _named_registry(Path(named))
+    found = named_registry(named, environ)
+    if found is not None:
+        return found
     try:
         start = Path.cwd()
     except FileNotFoundError:
@@ -329,18 +336,41 @@ def find_registry(named: str | Path | None = None, environ: Mapping[str, str] = 
     for parent in (start, *start.parents):
         if _is_registry(parent / FOLDER):
             return parent / FOLDER
+        _check_open(parent / FOLDER)
     raise RegistryNotFound(
         f"no registry in {start} or any folder above it", hint="run: mlreg init, or give --registry"
     )
+
+
+def named_registry(
+    named: str | Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Path | None:
+    """The folder of the registry that somebody named, or that MLREG_REGISTRY names.
+
+    Raises:
+        RegistryNotFound: It is not there.
+    """
+    named = named or environ.get("MLREG_REGISTRY")
+    return _named_registry(Path(named)) if named else None
 
 
 def _named_registry(path: Path) -> Path:
     for folder in (path / FOLDER, path):
         if _is_registry(folder):
             return folder.absolute()
+        _check_open(folder)
     raise RegistryNotFound(
         f"there is no registry at {safe(str(path))}", hint=f"run: mlreg init {safe(str(path))}"
     )
+
+
+def _check_open(folder: Path) -> None:
+    # What is closed to this user must not be taken for missing, nor another found in its place.
+    if folder.name == FOLDER and os.path.isdir(folder) and not os.access(folder, os.X_OK):
+        raise StoreReadOnly(
+            f"the registry {safe(str(folder))} cannot be read: permission denied",
+            hint=f"ask its owner to run: chmod -R go+rX {safe(str(folder))}",
+        )
 
 
 def _is_registry(folder: Path) -> bool:

@@ -29,6 +29,7 @@ MAX_TEXT_LENGTH = 10_000
 MAX_VERSION_NUMBER = 2**63 - 1
 
 _MODEL_ID = re.compile(r"model-[0-9a-f]{12}")
+_PREFIX = re.compile(r"model-[0-9a-f]{4,11}")
 _MODELS_URI = re.compile(r"models:/+([^/@]+)(?:[/@](.+))?")
 _LENIENT = re.compile(r"v?(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*))?(?:\.(0|[1-9][0-9]*))?([-+].+)?")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}")
@@ -98,6 +99,11 @@ def is_version(selector: str) -> bool:
 def is_id(text: str) -> bool:
     """Whether a reference is the id of a version."""
     return _MODEL_ID.fullmatch(text) is not None
+
+
+def is_id_prefix(text: str) -> bool:
+    """Whether a reference may be the beginning of an id; a model may have such a name, too."""
+    return _PREFIX.fullmatch(text) is not None
 
 
 def check_name(text: str, what: str = "a model") -> str:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 
 from mlreg import clock, config
 from mlreg.artifacts.objects import ObjectStore
-from mlreg.errors import AlreadyExists, InvalidInput, StoreError
+from mlreg.errors import (
+    AlreadyExists,
+    ArtifactUntrusted,
+    InvalidInput,
+    StoreError,
+    StoreReadOnly,
+)
 from mlreg.files import disk_errors
 from mlreg.names import safe
 from mlreg.services.context import Context, system_user
@@ -59,9 +65,10 @@ class Registry:
         actor: str | None = None,
         runner: Runner | Place | None = None,
         clock: clock.Clock = clock.now,
+        refusal: StoreReadOnly | None = None,
     ) -> None:
         self.folder = folder
-        self.settings = config.load_settings(folder)
+        self.settings = config.load_settings(folder, reading=refusal is not None)
         objects = ObjectStore(
             folder / config.OBJECTS, allow_shared=self.settings.flag("allow_shared")
         )
@@ -71,6 +78,7 @@ class Registry:
                 folder / config.DATABASE,
                 timeout=self.settings.number("busy_timeout"),
                 durability=self.settings.text("durability"),
+                refusal=refusal,
             ),
             objects=objects,
             settings=self.settings,
@@ -224,6 +232,26 @@ def open_registry(
         StoreError: It is damaged, busy, or of a newer mlreg.
     """
     return Registry(config.find_registry(path), actor=actor, runner=runner)
+
+
+def open_to_read(path: Path | None, *, actor: str | None) -> Registry:
+    """Open a registry for a command that only reads: one that was named may be anybody's.
+
+    Of somebody else's nothing is run and nothing changed, the files beside the database included.
+    One that was merely come upon is refused: whoever works in a folder did not choose it.
+
+    Raises:
+        ArtifactUntrusted: Other users could change it, and nobody named it.
+    """
+    folder = config.find_registry(path)
+    try:
+        return Registry(folder, actor=actor)
+    except ArtifactUntrusted as error:
+        if folder != config.named_registry(path):
+            raise ArtifactUntrusted(
+                error.message, hint=f"{error.hint}; to read it: --registry {safe(str(folder))}"
+            ) from None
+        return Registry(folder, actor=actor, refusal=StoreReadOnly(error.message, hint=error.hint))
 
 
 def open_with_worker(path: Path | None, *, actor: str | None) -> Registry:

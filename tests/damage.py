@@ -149,7 +149,7 @@ DAMAGE = {
         "update versions set flavor = 'os'", "versions", "flavor is os", is_mended=True),
     "description": Damage(
         "update versions set description = 'best' where key = 2", "versions",
-        "m@2.0.0: description is best, the audit trail says empty", is_mended=True),
+        "m@2.0.0: description is best, the audit trail says empty"),
     "author of a version": Damage(
         "update versions set created_by = 'eve' where key = 2", "versions", "created_by is eve",
         is_mended=True),
@@ -158,15 +158,14 @@ DAMAGE = {
         "created_at is 9223372036854775807", is_mended=True),
     "metric": Damage(
         "update version_metrics set value = 0.99 where version = 1", "versions",
-        "m@1.0.0: metrics are", is_mended=True),
+        "m@1.0.0: metrics are"),
     "metric without end": Damage(
         "update version_metrics set value = 9e999 where version = 1", "versions",
-        '"accuracy": null', is_mended=True),
+        '"accuracy": null'),
     "metadata no JSON": Damage(
         "insert into version_metadata values (1, 'a', '{x')", "versions", "metadata are",
         is_mended=True),
-    "tag": Damage("insert into version_tags values (1, 'a')", "versions", "tags are",
-                  is_mended=True),
+    "tag": Damage("insert into version_tags values (1, 'a')", "versions", "tags are"),
     "archived": Damage(
         "update versions set archived_at = 5 where key = 1", "versions",
         "it is archived, the audit trail says that it is not archived"),

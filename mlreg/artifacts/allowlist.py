@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Literal
 
-from mlreg.artifacts.refusals import HINT
+from mlreg.artifacts.refusals import trusting
 from mlreg.errors import ArtifactUnloadable, ArtifactUntrusted
 from mlreg.names import safe
 
@@ -63,7 +63,7 @@ def admit(module: str, name: str) -> tuple[object, Use]:
     if use is None:
         raise ArtifactUntrusted(
             f"the artifact needs {safe(f'{module}.{name}')}, which is not on the allow-list",
-            hint=HINT,
+            hint=trusting(module),
         )
     try:
         return getattr(_import(modern(module)), name), use

@@ -26,7 +26,7 @@ from mlreg.artifacts import attributes, soundness, states, structures
 from mlreg.artifacts.allowlist import Use, admit, modern
 from mlreg.artifacts.compression import unpack
 from mlreg.artifacts.flavors.outcomes import describe, from_user
-from mlreg.artifacts.refusals import HINT, name_of, refuse
+from mlreg.artifacts.refusals import HINT, lacking, name_of, refuse
 from mlreg.errors import ArtifactError, ArtifactUnloadable, ArtifactUntrusted
 
 # What is larger is not read in the caller's process unless it is trusted.
@@ -71,7 +71,9 @@ def _guarded(read: Callable[[], Any]) -> Any:
     except BaseException as error:
         if from_user(error):
             raise
-        raise ArtifactUnloadable(f"the artifact cannot be loaded: {describe(error)}") from error
+        raise ArtifactUnloadable(
+            f"the artifact cannot be loaded: {describe(error)}", hint=lacking(error)
+        ) from error
 
 
 def load_restricted(data: bytes) -> Any:

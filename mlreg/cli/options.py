@@ -31,6 +31,7 @@ POWER = option("--power P", "Chance to find the change if it is real.", amount, 
 CORRECT = option("--correct/--incorrect", "Whether the answer was right.", show_default=False)
 VALUE = option("--value NAME=F", "A number, such as a rating; repeatable.")
 REQUEST_ID = option("--request-id --key ID", "Your own id of the request, such as ORDER-17.")
+PRE = option("--pre NAME", "A prerelease, such as rc: 2.0.0-rc.1.")
 YES = flag("--yes -y", "Do not ask.")
 ACTOR = option("--actor NAME", "Who does it; else the setting, else the user.")
 REASON = option(

@@ -57,6 +57,12 @@ class Session(NamedTuple):
         """Whether a person reads the result, rather than a program."""
         return not self.json and self.field is None
 
+    def open_to_read(self) -> Registry:
+        """Open the registry for what changes nothing and runs no model."""
+        from mlreg.registry import open_to_read
+
+        return open_to_read(self.registry, actor=None)
+
     def open(self, *, actor: str | None = None, worker: bool = False) -> Registry:
         """Open the registry; with a worker for what runs models."""
         from mlreg.registry import open_registry, open_with_worker

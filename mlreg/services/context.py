@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlreg.clock import Clock
 from mlreg.config import Settings
 from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly
-from mlreg.names import Reference, check_text, is_version, parse_reference
+from mlreg.names import Reference, check_text, is_id_prefix, is_version, parse_reference
 from mlreg.store.engines.forking import lazy
 from mlreg.store.store import Store, Transaction
 
@@ -94,6 +94,8 @@ class Context:
         """The version that a reference names; one that is a version alone is of the only model."""
         found = parse_reference(ref) if isinstance(ref, str) else ref
         name = found.name or ""
+        if found.selector is None and is_id_prefix(name) and not tx.models.find(name):
+            return tx.versions.beginning(name)
         if found.selector is None and is_version(name) and not tx.models.find(name):
             found = Reference(self.model(tx, None).name, name, None)
         return tx.versions.get(found)

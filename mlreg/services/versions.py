@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ from mlreg.services.version_details import Details, check_details, confirm, tell
 from mlreg.store.versions import StoredArtifact
 
 if TYPE_CHECKING:
+    from semver import Version as SemVer
+
     from mlreg.artifacts.objects import Stored
     from mlreg.entities.reports import ModelOverview, NextVersions
     from mlreg.metrics import Better
@@ -56,6 +58,7 @@ class Versions:
         artifact: object = None,
         *,
         bump: Bump | None = None,
+        pre: str | None = None,
         accuracy: float | None = None,
         metrics: Mapping[str, float] | None = None,
         metadata: Mapping[str, object] | None = None,
@@ -74,6 +77,7 @@ class Versions:
             artifact: A path to a joblib or pickle file, a fitted estimator, or None for metadata
                 alone.
             bump: Count up from the highest release instead of naming a version.
+            pre: With `bump`, the next prerelease of that number: `rc` makes 2.0.0-rc.1.
             accuracy: Short for `metrics={"accuracy": …}`.
             metrics: Scores measured offline, by name.
             metadata: Anything else worth keeping; `cost_per_request` is the cost of a prediction.
@@ -95,11 +99,12 @@ class Versions:
         details = check_details(scores, metadata or {}, tags, description)
         if input is not None and input not in INPUT_KINDS:
             raise InvalidInput(f"input must be one of {', '.join(INPUT_KINDS)}, not {safe(input)}")
+        give = partial(give_number, reference=reference, bump=bump, pre=pre)
         with self._context.store.read() as tx:
-            give_number(tx, reference, bump)
+            give(tx)
         stored = self._take_in(artifact, trust=trust, check=check, kind=input)
         try:
-            return self._insert(reference, bump, stored, details, parent, change)
+            return self._insert(reference, give, stored, details, parent, change)
         except BaseException:
             self._drop_unused(stored)
             raise
@@ -138,15 +143,15 @@ class Versions:
             self._drop_unused(stored)
             raise
 
-    def next(self, name: str) -> NextVersions:
-        """The next major, minor and patch version of a model."""
+    def next(self, name: str, *, pre: str | None = None) -> NextVersions:
+        """The next major, minor and patch version of a model; with `pre` a prerelease of each."""
         from mlreg.entities.reports import NextVersions
 
         with self._context.store.read() as tx:
             model = tx.models.get(name)
             base = highest(tx, model)
             latest = None if base is None else str(base)
-            steps = {part: str(bumped(tx, model, base, part)) for part in BUMPS}
+            steps = {part: str(bumped(tx, model, base, part, pre)) for part in BUMPS}
         return NextVersions(model=model.name, latest=latest, **steps)
 
     def list(
@@ -196,6 +201,34 @@ class Versions:
 
         direct(self._context, name, value_better, change)
         return self.overview(name)
+
+    def describe(
+        self,
+        ref: str,
+        *,
+        description: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Iterable[str] = (),
+        untag: Iterable[str] = (),
+        change: Change = _NO_CHANGE,
+    ) -> Version:
+        """Change what is said about a version; what is not named stays as it is.
+
+        Raises:
+            InvalidInput: A value is wrong.
+            NotFound: It does not have a tag that is to be taken away.
+        """
+        from mlreg.services.version_edits import describe
+
+        return describe(
+            self._context,
+            ref,
+            description=description,
+            metrics=metrics or {},
+            tags=tags,
+            untag=untag,
+            change=change,
+        )
 
     def alias(
         self, ref: str, alias: str, *, delete: bool = False, change: Change = _NO_CHANGE
@@ -264,7 +297,7 @@ class Versions:
     def _insert(
         self,
         reference: Reference,
-        bump: Bump | None,
+        give: Callable[[Transaction], SemVer],
         stored: StoredArtifact | None,
         details: Details,
         parent: str | None,
@@ -272,7 +305,7 @@ class Versions:
     ) -> Version:
         at, actor = self._context.clock(), self._context.actor_of(change)
         with self._context.store.write() as tx:
-            version = give_number(tx, reference, bump)
+            version = give(tx)
             model = tx.models.ensure(str(reference.name), at=at)
             if stored:
                 self._check_object(stored)

@@ -51,6 +51,7 @@ INSERT = """
 """
 INSERT_ARM = "insert into experiment_arms values (:experiment, :place, :version)"
 INSERT_PHASE = "insert into experiment_phases values (:experiment, :model, :revision)"
+DELETE = "delete from experiments where key = :experiment and state = 'draft'"
 START = """
     update experiments set state = 'running', design = :design, fingerprint = :fingerprint,
         started_at = :at, revision_before = :before, predictions_from = :predictions,
@@ -206,6 +207,10 @@ class Experiments:
         """Close an experiment."""
         values = {"experiment": experiment.key, "at": at, "verdict": verdict, "winner": winner}
         self._connection.execute(END, values | {"state": state})
+
+    def delete(self, experiment: int) -> None:
+        """Remove a draft."""
+        self._connection.execute(DELETE, {"experiment": experiment})
 
     def design_text(self, experiment: int) -> str:
         """The stored form of a design, which the fingerprint covers."""

@@ -118,6 +118,7 @@ class Store:
         durability: How soon what is logged must survive a power cut: `each` row before it is
             answered, within a `second`, or when the operating system likes (`os`).
         create: Make a new database.
+        refusal: Why nothing may be written to it; it is then only read.
 
     Raises:
         RegistryNotFound: There is no file.
@@ -131,10 +132,11 @@ class Store:
         timeout: float,
         durability: str = "second",
         create: bool = False,
+        refusal: StoreReadOnly | None = None,
     ) -> None:
         self.path = path
         self.syncs_each = durability == "each"
-        self.database = Database(path, timeout=timeout, create=create)
+        self.database = Database(path, timeout=timeout, create=create, refusal=refusal)
         look = self.database.guard.look
         self._sync = LogSync(path, look) if durability == "second" else None
         self._local = threading.local()

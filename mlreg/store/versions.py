@@ -11,7 +11,7 @@ from mlreg.clock import from_micros
 from mlreg.entities.predictions import Scalar
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Seal, Signature, Status, Version
-from mlreg.errors import NotFound
+from mlreg.errors import InvalidInput, NotFound
 from mlreg.jsonable import canonical, restore
 from mlreg.names import LATEST, Reference, check_selector, is_version, parse_version, safe
 from mlreg.store.engines import Connection
@@ -38,6 +38,7 @@ SELECT = """
     where v.deleted_at is null
 """
 BY_ID = SELECT + " and v.model_id = :model_id"
+BEGINNING = SELECT + " and substr(v.model_id, 1, length(:prefix)) = :prefix order by v.key"
 BY_KEY = SELECT + " and v.key = :key"
 BY_VERSION = SELECT + " and v.model = :model and v.version = :version"
 POINTED_AT = "select version from aliases where model = :model and alias = :alias"
@@ -68,6 +69,9 @@ ATTACH = """
         signature = :signature, trusted = :trusted
     where key = :key and digest is null
 """
+DESCRIBE = "update versions set description = :description where key = :key"
+DROP_METRIC = "delete from version_metrics where version = ? and name = ?"
+DROP_TAG = "delete from version_tags where version = ? and tag = ?"
 ARCHIVE = "update versions set archived_at = :at where key = :key"
 DELETE = "update versions set deleted_at = :at where key = :key"
 DELETE_ALIASES = "delete from aliases where version = :key"
@@ -129,6 +133,23 @@ class Versions:
                 raise NotFound(f"there is no version with the id {ref.model_id}")
             return found
         return self.select(self._models.get(ref.name), ref.selector)
+
+    def beginning(self, prefix: str) -> Version:
+        """The one version whose id begins so.
+
+        Raises:
+            NotFound: None does.
+            InvalidInput: Several do.
+        """
+        found = self._many(BEGINNING, prefix=prefix)
+        if not found:
+            raise NotFound(f"there is no version with an id that begins with {prefix}")
+        if len(found) > 1:
+            said = ", ".join(f"{version.model_id} ({version.ref})" for version in found[:5])
+            raise InvalidInput(
+                f"{len(found)} ids begin with {prefix}", hint=f"write one of: {said}"
+            )
+        return found[0]
 
     def select(self, model: ModelRow, selector: str | None) -> Version:
         """The version of a model by number, alias or `latest` (also without a selector)."""
@@ -227,6 +248,16 @@ class Versions:
             [(key, name, canonical(value)) for name, value in metadata.items()],
         )
         many("insert into version_tags (version, tag) values (?, ?)", [(key, t) for t in tags])
+
+    def describe(self, key: int, description: str) -> None:
+        """Give a version another description."""
+        self._connection.execute(DESCRIBE, {"key": key, "description": description})
+
+    def drop_details(self, key: int, *, metrics: Iterable[str], tags: Iterable[str]) -> None:
+        """Take away metrics and tags, as far as there are any of these names."""
+        many = self._connection.executemany
+        many(DROP_METRIC, [(key, name) for name in metrics])
+        many(DROP_TAG, [(key, tag) for tag in tags])
 
     def attach(self, key: int, artifact: StoredArtifact) -> bool:
         """Give a version its artifact; False if it has one already."""

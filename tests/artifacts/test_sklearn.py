@@ -9,9 +9,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import FixedThresholdClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -55,6 +55,19 @@ def test_the_label_is_the_most_probable_one(text_pipeline: Any) -> None:
     wanted = text_pipeline.predict_proba(texts).max(axis=1)
     assert [answer.confidence for answer in answers] == pytest.approx(wanted)
     assert ask(text_pipeline, texts[0]) == [answers[0]]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [LinearRegression(), make_pipeline(StandardScaler(), Ridge()), KNeighborsRegressor(2)],
+    ids=lambda found: type(found).__name__,
+)
+def test_a_regressor_with_several_outputs_is_refused_when_it_is_looked_at(estimator: Any) -> None:
+    with pytest.raises(ArtifactUnloadable, match="gives several outputs for one input"):
+        module.signature(loaded(estimator.fit(TABLE, TABLE)))
+    assert module.signature(loaded(estimator.fit(TABLE, [1.0, 2.0] * 5))).output == "number"
+    one = module.signature(loaded(estimator.fit(TABLE, [[1.0], [2.0]] * 5)))
+    assert one.output == "number"
 
 
 def test_a_regression_has_no_confidence(number_pipeline: Any) -> None:

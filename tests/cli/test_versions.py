@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlreg.registry import Registry
 from tests.cli.conftest import Run
 
 
@@ -139,3 +140,39 @@ def test_a_wrong_detail_is_refused(mlreg: Run, wrong: tuple[str, str]) -> None:
 def test_a_metric_given_twice_is_refused(mlreg: Run) -> None:
     refused = mlreg("register", "m@1.0.0", "--metric", "f1=1", "--metric", "f1=2")
     assert (refused.code, refused.err.splitlines()[0]) == (2, "error: f1 was given twice")
+
+
+def test_what_gives_labels_that_nobody_knows_gives_a_label(mlreg: Run, registry: Registry):
+    from sklearn.cluster import KMeans
+
+    groups = KMeans(2, n_init=1).fit([[0.0], [1.0], [9.0]])
+    registry.versions.register("groups@1.0.0", groups)
+    assert "a label, by KMeans" in mlreg("show", "groups@1.0.0").out
+
+
+def test_a_version_is_edited_by_its_reference_and_a_model_by_its_name(mlreg: Run):
+    assert mlreg("register", "m@1.0.0", "--tag", "draft").code == 0
+    said = mlreg(
+        "edit", "m@1.0.0", "--description", "on March", "--tag", "nightly", "--untag", "draft",
+        "--metric", "auc=0.93", "--json",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    found = said.json
+    assert (found["description"], found["tags"]) == ("on March", ["nightly"])
+    assert found["metrics"] == {"auc": 0.93}
+    assert mlreg("edit", "-m", "m", "--value-better", "clicks=up").code == 0
+    refused = mlreg("edit", "m@1.0.0", "--value-better", "clicks=up", "--tag", "x")
+    assert refused.code == 2
+    assert mlreg("edit", "m@1.0.0").code == 2
+    assert mlreg("next", "m", "--pre", "rc", "--field", "minor").out == "1.1.0-rc.1\n"
+    registered = mlreg("register", "m", "--bump", "minor", "--pre", "rc", "--field", "version")
+    assert registered.out == "1.1.0-rc.1\n"
+    assert mlreg("show", found["model_id"][:13], "--field", "version").out == "1.0.0\n"
+
+
+def test_a_draft_of_a_test_is_deleted(serving: Run):
+    words = ("--control", "sentiment@1.0.0", "--treatment", "sentiment@2.0.0", "--mde", "0.1")
+    assert serving("abtest", "create", "tone", *words).code == 0
+    assert serving("abtest", "delete", "tone", "--dry-run").out == "tone would be deleted\n"
+    assert serving("abtest", "delete", "tone").out == "tone is deleted\n"
+    assert serving("abtest", "delete", "tone").code == 3

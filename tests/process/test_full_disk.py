@@ -24,13 +24,15 @@ from tests.support import DATABASE, raw
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 MLREG = [sys.executable, "-P", "-m", "mlreg"]
-CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 READS = [
     ["list"],
     ["show", "sentiment@1.0.0"],
     ["history", "sentiment"],
     ["audit"],
     ["log"],
+    ["show", "1"],
+    ["sql", "select count(*) from predictions"],
     ["perf", "sentiment"],
     ["compare", "sentiment@1.0.0", "sentiment@2.0.0"],
     ["route", "sentiment"],
@@ -87,7 +89,8 @@ class Place:
             if largest is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
             if obeys:
-                LIBC.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+                for leave in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+                    LIBC.prctl(PR_CAPBSET_DROP, leave, 0, 0, 0)
 
         done = subprocess.run(
             [*MLREG, *words, "--json", "--registry", str(self.folder)],
@@ -299,3 +302,66 @@ def test_an_older_registry_that_cannot_be_written_says_what_it_lacks(protected: 
     said = protected.run(["list"], obeys=True)
     assert said.code == 6
     assert "must be brought to" in said.err
+
+
+STRICT = ("route", "rollback", "doctor")  # they change what they show, or mend it
+
+
+@pytest.fixture
+def shared(template: Path, tmp_path: Path) -> Place:
+    """The registry in a folder that other users can write to."""
+    folder = tmp_path / "shared"
+    shutil.copytree(template, folder)
+    (folder / ".mlreg").chmod(0o777)
+    return Place(folder)
+
+
+def test_what_is_somebody_elses_can_be_read_by_name_and_is_left_as_it_is(shared: Place):
+    before = sorted((p, p.stat().st_mtime_ns) for p in shared.folder.rglob("*"))
+    for words in READS:
+        said = shared.run(words)
+        if words[0] in STRICT:
+            assert said.code == 5, f"{words}: {said}"
+        else:
+            assert can_be_read(said), f"{words}: {said.err}"
+    for words in [*WRITES, *STEERING, ["config", "timeout", "5"]]:
+        said = shared.run(words)
+        assert (said.code, said.out) == (5, ""), f"{words}: {said}"
+        assert "other users could change the registry" in said.err
+    assert sorted((p, p.stat().st_mtime_ns) for p in shared.folder.rglob("*")) == before
+
+
+def test_what_is_somebody_elses_and_was_not_named_is_refused(shared: Place):
+    said = subprocess.run(
+        [*MLREG, "list"],
+        cwd=shared.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (5, "")
+    assert f"to read it: --registry {shared.folder / '.mlreg'}" in said.stderr
+
+
+def test_what_others_are_writing_is_read_as_of_now(shared: Place):
+    folder = shared.folder / ".mlreg"
+    folder.chmod(0o755)
+    with mlreg.open(folder) as registry:
+        registry.predictions.predict("great", model="sentiment")
+        folder.chmod(0o777)
+        said = shared.run(["log"])
+        assert (said.code, said.err) == (0, "")
+        assert len(json.loads(said.out)["predictions"]) == 11
+
+
+def test_a_registry_that_is_closed_to_a_user_is_not_called_missing(shared: Place):
+    folder = shared.folder / ".mlreg"
+    for path, mode in ((folder / DATABASE, 0o000), (folder, 0o600)):
+        was = path.stat().st_mode
+        path.chmod(mode)
+        said = shared.run(["list"], obeys=True)
+        path.chmod(was)
+        assert said.code == 6
+        assert "cannot be read: permission denied" in said.err
+        assert "chmod -R go+rX" in said.err

@@ -172,3 +172,82 @@ def audit(folder: Path) -> list[dict[str, object]]:
 
     done = mlreg("audit", "--json", folder=folder)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+CODE = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Same(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X
+"""
+TRAINING = """
+import joblib
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+{}
+model = make_pipeline(Same(), LogisticRegression())
+joblib.dump(model.fit([[0.0], [1.0]] * 9, ["no", "yes"] * 9), "{}.joblib")
+"""
+
+
+def train(folder: Path, code: str, name: str) -> None:
+    words = [sys.executable, "-c", TRAINING.format(code, name)]
+    subprocess.run(words, cwd=folder, check=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_code_of_ones_own_is_found_where_pythonpath_says_and_the_error_says_how(tmp_path: Path):
+    init_registry(tmp_path).close()
+    (tmp_path / "owncode.py").write_text(CODE)
+    train(tmp_path, "from owncode import Same", "own")
+    register = ("register", "own@1.0.0", "own.joblib", "--trust")
+    for variables in ({}, {"PYTHONPATH": "."}):  # where one stands is no place to import from
+        refused = mlreg(*register, folder=tmp_path, **variables)
+        assert refused.returncode == 5
+        assert "No module named 'owncode'" in refused.stderr
+        assert "install owncode where mlreg is installed" in refused.stderr
+        assert 'run: export PYTHONPATH="$PWD"' in refused.stderr
+    there = {"PYTHONPATH": str(tmp_path)}
+    registered = mlreg(*register, folder=tmp_path, **there)
+    assert registered.returncode == 0, registered.stderr
+    assert mlreg("activate", "own@1.0.0", folder=tmp_path).returncode == 0
+    answered = mlreg("predict", "[1]", "--field", "prediction", folder=tmp_path, **there)
+    assert (answered.returncode, answered.stdout) == (0, "yes\n"), answered.stderr
+
+
+@pytest.mark.slow
+def test_a_class_that_was_defined_in_the_script_is_to_be_moved_into_a_module(tmp_path: Path):
+    init_registry(tmp_path).close()
+    train(tmp_path, CODE, "main")
+    refused = mlreg("register", "main@1.0.0", "main.joblib", "--trust", folder=tmp_path)
+    assert refused.returncode == 5
+    assert "move it out of the script into a file" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")],
+)
+def test_boosted_trees_of_other_libraries_answer_with_trust(
+    tmp_path: Path, library: str, name: str
+):
+    import joblib
+
+    found = pytest.importorskip(library)
+    init_registry(tmp_path).close()
+    model = getattr(found, name)(n_estimators=3).fit([[0.0], [1.0]] * 30, [0, 1] * 30)
+    joblib.dump(model, tmp_path / "model.joblib")
+    refused = mlreg("register", "trees@1.0.0", "model.joblib", folder=tmp_path)
+    assert refused.returncode == 5
+    assert f"{library} works with trust: register --trust" in refused.stderr
+    registered = mlreg("register", "trees@1.0.0", "model.joblib", "--trust", folder=tmp_path)
+    assert registered.returncode == 0, registered.stderr
+    assert mlreg("activate", "trees@1.0.0", folder=tmp_path).returncode == 0
+    answered = mlreg("predict", "[1]", "--field", "prediction", folder=tmp_path)
+    assert (answered.returncode, answered.stdout) == (0, "1\n"), answered.stderr

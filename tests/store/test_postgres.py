@@ -146,7 +146,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
         fold_and_read(seeded, key)
         store.close()
         damaged = build(tmp_path_factory.mktemp("damaged"))
-        for name in ("no summaries", "alias to nowhere", "trust", "metric", "tag"):
+        for name in ("no summaries", "alias to nowhere", "trust", "arms gone"):
             DAMAGE[name].do(damaged)
         with Registry(damaged, actor="tester", clock=Clock(START + 10**9)) as registry:
             registry.health.repair()

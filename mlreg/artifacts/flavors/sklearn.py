@@ -73,8 +73,44 @@ def load(data: bytes, *, trusted: bool, proved: bool = False) -> Model:
 
 
 def signature(model: Model) -> Signature:
-    """What the model takes and gives."""
+    """What the model takes and gives.
+
+    Raises:
+        ArtifactUnloadable: It gives several numbers for one input.
+    """
+    if model.signature.output == "number" and _width(model) > 1:
+        raise _several_outputs(model.estimator)
     return model.signature
+
+
+def _width(model: Model) -> int:
+    """How many numbers a regressor gives for one input: it is asked, since few say so."""
+    try:
+        fed = FEEDS[model.feed](model.signature, [_sample(model.signature)])
+        shape = np.shape(model.estimator.predict(fed))
+    except MemoryError:
+        raise
+    except BaseException as error:
+        if outcomes.from_user(error):
+            raise
+        return 1  # what it says to a real input is told when one comes
+    return int(shape[1]) if len(shape) == 2 else 1
+
+
+def _sample(taken: Signature) -> Input:
+    if taken.input == "text":
+        return "text"
+    if taken.input == "vector":
+        return [0.0] * (taken.length or 1)
+    words = zip(taken.fields, taken.types, strict=True)
+    return {field: "text" if kind == "text" else 0.0 for field, kind in words}
+
+
+def _several_outputs(estimator: Any) -> ArtifactUnloadable:
+    return ArtifactUnloadable(
+        f"the {describe(estimator)} in the artifact gives several outputs for one input",
+        hint="register one model for each output",
+    )
 
 
 def notes(model: Model) -> tuple[str, ...]:
@@ -195,10 +231,7 @@ def _check_model(estimator: Any) -> None:
             hint="call fit before you store it",
         )
     if type(attribute(estimator, "classes_")) is list:
-        raise ArtifactUnloadable(
-            f"the {describe(estimator)} in the artifact gives several outputs for one input",
-            hint="register one model for each output",
-        )
+        raise _several_outputs(estimator)
 
 
 def _is_fitted(estimator: Any) -> bool:

@@ -21,6 +21,6 @@ def audit(
     $ mlreg audit --model sentiment --since 7d
     $ mlreg audit --json > audit.jsonl
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         events = registry.audit.events(model=model, since=moment(since))
         session.emit_all(events, EventList(events=events))

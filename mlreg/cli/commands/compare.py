@@ -16,5 +16,5 @@ def compare(
 
     $ mlreg compare sentiment@1.0.0 sentiment@2.0.0
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         session.emit(registry.performance.compare(left, right))

@@ -33,7 +33,7 @@ def config(
     $ mlreg config timeout --unset
     $ mlreg config log_inputs none --user
     """
-    from mlreg.config import find_registry, find_setting, load_settings
+    from mlreg.config import find_registry, find_setting, load_settings, named_registry
 
     if (unset and value is not None) or (unset and key is None):
         raise InvalidInput(
@@ -46,7 +46,8 @@ def config(
         find_setting(key)
     if key is not None and is_change:
         _write(folder, key, value, change)
-    entries = load_settings(folder).entries()
+    is_named = folder is not None and folder == named_registry(session.registry)
+    entries = load_settings(folder, reading=is_named).entries()
     if key is None:
         session.emit(SettingList(settings=entries))
     else:

@@ -18,7 +18,7 @@ def history(
 
     $ mlreg history sentiment --limit 5
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         # The model's own spelling, and its name where none was given.
         model = registry.traffic.current(name).model
         revisions = registry.traffic.history(model, limit=limit)

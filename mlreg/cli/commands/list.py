@@ -19,5 +19,5 @@ def list_(
     $ mlreg list
     $ mlreg list sentiment --status active --json
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         session.emit(VersionList(models=registry.versions.list(name, status=status, tag=tag)))

@@ -35,7 +35,7 @@ def log(
     $ mlreg log -n 3 --json
     $ mlreg log --follow
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         rows = registry.predictions.log(
             model=model, version=version, errors=errors, since=moment(since), limit=limit
         )

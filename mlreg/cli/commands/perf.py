@@ -41,7 +41,7 @@ def perf(
     $ mlreg perf sentiment --fail-if "accuracy < baseline - 2pt over 7d min 100"
     """
     window = moment(since), moment(until)
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         report = registry.performance.report(
             name, since=window[0], until=window[1], baseline=baseline, by=breakdown(by)
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.cli.kit.parameters import argument, flag, option
 from mlreg.cli.kit.values import json_or_text, number, pairs
-from mlreg.cli.options import AuthorOptions
+from mlreg.cli.options import PRE, AuthorOptions
 from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.entities.versions import InputKind
 from mlreg.services.numbering import Bump
@@ -29,6 +29,7 @@ def register(
     ref: str = argument("NAME[@VERSION]", "The model and the version, such as sentiment@1.0.0."),
     artifact: Path | None = ARTIFACT,
     bump: Bump | None = option("--bump", "Count up from the highest version instead."),
+    pre: str | None = PRE,
     accuracy: float | None = option("--accuracy F", "0 to 1, offline.", number),
     metric: list[str] | None = option("--metric NAME=F", "An offline metric; can be repeated."),
     meta: list[str] | None = option("--meta KEY=VALUE", "JSON or text; can be repeated."),
@@ -47,6 +48,7 @@ def register(
 
     $ mlreg register sentiment@1.0.0 model.joblib --accuracy 0.91 --tag nightly
     $ mlreg register sentiment model.joblib --bump minor --parent 1.0.0
+    $ mlreg register sentiment model.joblib --bump minor --pre rc
     """
     metrics, metadata = pairs(metric, number), pairs(meta, json_or_text)
     with session.open(worker=artifact is not None and not no_check) as registry:
@@ -54,6 +56,7 @@ def register(
             ref,
             artifact,
             bump=bump,
+            pre=pre,
             accuracy=accuracy,
             metrics=metrics,
             metadata=metadata,

@@ -23,7 +23,7 @@ def show(
     $ mlreg show sentiment
     $ mlreg show 1234
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         if ref is None or (version is None and model is None and registry.versions.has_model(ref)):
             session.emit(registry.versions.overview(ref or model))
         elif ref.isascii() and ref.isdecimal() and model is None and version is None:

@@ -49,7 +49,7 @@ def sql(
     for_programs = csv or not session.is_for_people
     most = limit or (None if for_programs else _FOR_PEOPLE)
     seconds = parse_duration(timeout).total_seconds()
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         if query is None:
             found = registry.tables()
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, count, joined, number, percent, size, traffic, when
@@ -105,10 +105,15 @@ def _takes(signature: Signature | None) -> str:
 def _gives(signature: Signature | None) -> str:
     if signature is None:
         return NOTHING
-    classes = joined([str(label) for label in signature.classes[:10]])
-    more = " …" if len(signature.classes) > 10 else ""
-    kind = "a number" if signature.output == "number" else f"one of {classes}{more}"
+    kind = "a number" if signature.output == "number" else _labels(signature.classes)
     return f"{kind}, by {signature.estimator}" if signature.estimator else kind
+
+
+def _labels(classes: Sequence[object]) -> str:
+    if not classes:  # a clusterer's, or those of an artifact that nobody has looked into
+        return "a label"
+    more = " …" if len(classes) > 10 else ""
+    return f"one of {joined([str(label) for label in classes[:10]])}{more}"
 
 
 def model_overview(model: ModelOverview) -> Iterable[Block]:

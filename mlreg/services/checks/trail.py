@@ -88,7 +88,7 @@ def _follow(sealed: Sealed, event: Event, model_key: int | None) -> None:
         _forget(sealed, model_key, before)
     elif event.action == "alias":
         _point(sealed, model_key, after)
-    elif event.action == "edit":
+    elif "value_better" in after:
         sealed.directions[model_key] = after["value_better"]
     elif "model_id" in after:
         known = sealed.versions.get(after["model_id"])
@@ -98,6 +98,8 @@ def _follow(sealed: Sealed, event: Event, model_key: int | None) -> None:
         sealed.revisions[model_key, after["revision"]] = after
     elif "test_id" in after:
         _continue(sealed, event, after)
+    elif event.action == "abtest delete":
+        sealed.experiments.pop(before["test_id"], None)
 
 
 def _forget(sealed: Sealed, model_key: int, before: State) -> None:

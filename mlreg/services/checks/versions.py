@@ -50,7 +50,6 @@ _TURNS = 2**53
 
 _ALWAYS = (
     Column("version"),
-    Column("description"),
     Column("created_at", read=as_time, write=stored_time),
     Column("created_by"),
 )
@@ -61,7 +60,8 @@ _ARTIFACT = (
     Column("signature", read=as_json, write=stored_json),
     Column("trusted", read=bool, write=int),
 )
-_PARENT = Column("parent")
+# An event that is gone may have changed it.
+_UNSURE = (Column("parent"), Column("description"))
 _NAME = Column("name")
 
 
@@ -126,7 +126,7 @@ def _compare(
     # Whoever has no artifact may be given one by an event that is gone.
     has_artifact = is_sound and state.get("digest") is not None
     columns = {**dict.fromkeys(_ALWAYS, is_sound), **dict.fromkeys(_ARTIFACT, has_artifact)}
-    columns[_PARENT] = False
+    columns |= dict.fromkeys(_UNSURE, False)
     compare_row(found, subject, "versions", where, row, state, columns)
     if row["model"] != told.model_key:
         found.add(f"{subject}: it is filed under another model")
@@ -170,20 +170,20 @@ def _check_precedence(found: Problems, subject: str, row: Row, number: str) -> N
 def _check_details(
     connection: Connection, found: Problems, subject: str, row: Row, sealed: Sealed
 ) -> None:
-    """Metrics, metadata and tags, which never change."""
+    """Metrics, metadata and tags; of these only the metadata never changes."""
     told = sealed.versions.get(row["model_id"])
     for name, stored in _details(connection, row["key"]):
         state = told.state.get(name) if told else None
         if state is None or state == stored:
             continue
         mend = None
-        if sealed.is_sound:
+        if sealed.is_sound and name == "metadata":
             mend = Mend(
                 subject=subject,
                 text=f"{subject}: {name} are {shown(state)} again",
                 before={name: stored},
                 after={name: state},
-                apply=partial(_put_details, row["key"], name, state),
+                apply=partial(_put_metadata, row["key"], state),
             )
         found.add(
             f"{subject}: {name} are {shown(stored)}, the audit trail says {shown(state)}",
@@ -199,16 +199,11 @@ def _details(connection: Connection, key: int) -> Iterator[tuple[str, JsonValue]
     yield "tags", [tag for (tag,) in execute(TAGS, own)]
 
 
-def _put_details(key: int, name: str, state: State, tx: Transaction) -> None:
-    table = f"version_{name}"
-    delete(tx.connection, table, {"version": key})
-    if name == "tags":
-        for tag in state:
-            insert(tx.connection, table, {"version": key, "tag": tag})
-    else:
-        for own, value in state.items():
-            stored = canonical(value) if name == "metadata" else value
-            insert(tx.connection, table, {"version": key, "name": own, "value": stored})
+def _put_metadata(key: int, state: State, tx: Transaction) -> None:
+    delete(tx.connection, "version_metadata", {"version": key})
+    for name, value in state.items():
+        row = {"version": key, "name": name, "value": canonical(value)}
+        insert(tx.connection, "version_metadata", row)
 
 
 def aliases(exam: Examination, found: Problems) -> str:

@@ -126,6 +126,22 @@ def stop(act: Act, test_id: str) -> Experiment:
     return stopped
 
 
+def delete(act: Act, test_id: str) -> Experiment:
+    """Take back a draft; what has started stays, with what it found."""
+    experiment = act.tx.experiments.get(test_id)
+    if experiment.state != "draft":
+        running = experiment.state == "running"
+        raise Conflict(
+            f"the experiment {safe(test_id)} is {experiment.state}: only a draft can be deleted",
+            hint=f"end it: mlreg abtest stop {safe(test_id)}" if running else "",
+        )
+    if not act.change.dry_run:
+        act.tx.experiments.delete(experiment.key)
+        gone = {"status": "deleted"}
+        tell(act, "abtest delete", experiment, before=experiment, after=gone)
+    return replace(experiment, dry_run=act.change.dry_run)
+
+
 def let_go(act: Act, test_id: str, after: Revision) -> None:
     """End an experiment whose traffic a rollback has taken: that must always be possible."""
     experiment = act.tx.experiments.get(test_id)

@@ -61,6 +61,15 @@ class Experiments:
         with self._context.acting(change) as act:
             return lifecycle.stop(act, test_id)
 
+    def delete(self, test_id: str, *, change: Change = _NO_CHANGE) -> Experiment:
+        """Take back a draft; its name is free again.
+
+        Raises:
+            Conflict: It has been started.
+        """
+        with self._context.acting(change) as act:
+            return lifecycle.delete(act, test_id)
+
     def get(self, test_id: str) -> Experiment:
         """One experiment.
 

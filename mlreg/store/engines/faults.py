@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mlreg.errors import (
@@ -13,6 +14,7 @@ from mlreg.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from mlreg.names import safe
 from mlreg.store.engines import forking
 from mlreg.store.engines.driver import sqlite3
 from mlreg.store.engines.reserve import Reserve
@@ -45,6 +47,11 @@ def explained(error: sqlite3.Error, path: Path, *, timeout: float, reserve: Rese
         what = "the disk is full" if is_full else "a disk I/O error"
         return StoreFull(f"{where} could not be written: {what}", hint="free some space")
     if code in READ_ONLY:
+        if not os.access(path, os.R_OK):
+            return StoreReadOnly(
+                f"{where} cannot be read: permission denied",
+                hint=f"ask its owner to run: chmod -R go+rX {safe(str(path.parent))}",
+            )
         return StoreReadOnly(
             f"{where} cannot be opened for writing ({error})",
             hint="the folder itself must be writable: WAL keeps two files beside it",

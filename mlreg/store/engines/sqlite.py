@@ -40,6 +40,7 @@ APPLICATION_ID = 0x6D6C7267  # "mlrg"
 _RETRY_SECONDS = (50e-6, 500e-6)
 _REFUSED_SECONDS = 1.0  # after which a read looks whether the registry can be written again
 _AS_IT_LIES = "mode=ro&immutable=1"
+_LOOKING_ON = "mode=ro&readonly_shm=1"  # with those who write, and without a trace
 _T = TypeVar("_T")
 
 
@@ -50,11 +51,20 @@ class Database:
         path: The file; it must exist unless `create`.
         timeout: Seconds to wait for other writers before `StoreBusy`.
         create: Make a new, empty database with the application id.
+        refusal: Why nothing may be written to it; it is then only read.
     """
 
-    def __init__(self, path: Path, *, timeout: float, create: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        timeout: float,
+        create: bool = False,
+        refusal: MlregError | None = None,
+    ) -> None:
         self.path = path
         self._timeout = timeout
+        self._refusal = refusal
         self.guard = Guard(path)
         self.reserve = Reserve(path.parent)
         self._local = threading.local()
@@ -120,25 +130,34 @@ class Database:
             self._check_file()
             if not self.is_open:
                 rivals.check_free(self.path)
-        refusal = None
+        refusal, mode = self._refusal, self._mode(create=create)
         try:
-            connection = self._open("mode=rwc" if create else "mode=rw", create=create)
+            connection = self._open(mode, create=create)
         except sqlite3.OperationalError as error:
             if create or primary_code(error) not in FULL + READ_ONLY:
                 raise
-            refusal = self.translation(error)
+            refusal, mode = refusal or self.translation(error), _AS_IT_LIES
             # Without room or leave to make the files beside it, the database itself can be read.
-            connection = self._open(_AS_IT_LIES)
+            connection = self._open(mode)
+        if mode == _AS_IT_LIES:
             self._tell_of_rest()
         self._local.connection = connection
         self._local.durable = True
         self._local.number = next(self._numbers)
         self._local.refusal = refusal
+        self._local.aside = "mode=ro" if refusal is None else mode
         self._local.since = time.monotonic()
         self._local.lease = Lease(connection, self._opened, self.guard)
         if refusal is None:
             self.guard.watch(connection)
         return connection
+
+    def _mode(self, *, create: bool) -> str:
+        if self._refusal is None:
+            return "mode=rwc" if create else "mode=rw"
+        # Else SQLite would make the files beside it where it can.
+        beside = (f"{self.path}-wal", f"{self.path}-shm")
+        return _LOOKING_ON if all(map(os.path.exists, beside)) else _AS_IT_LIES
 
     def _open(self, mode: str, *, create: bool = False) -> SqliteConnection:
         connection = sqlite3.connect(
@@ -281,9 +300,8 @@ class Database:
         """A connection for this block alone, which can only read; set up as one likes."""
         with self._translated(), forking.seat():
             self.connection()  # what it checks holds for this one, too
-            mode = "mode=ro" if self._local.refusal is None else _AS_IT_LIES
             connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?{mode}",
+                f"{self.path.absolute().as_uri()}?{self._local.aside}",
                 uri=True,
                 timeout=self._timeout,
                 isolation_level=None,

@@ -19,6 +19,7 @@ _TABLE = (
     (_PLAN, "power", "Say how many units a test needs, or what they can find."),
     (_PLAN, "srm", "Check that arms got the share of units they were meant to get."),
     (_PLAN, "create", "Write down the design of a test."),
+    (_PLAN, "delete", "Delete the draft of a test."),
     (_RUN, "start", "Freeze the design of a test and put its split in force."),
     (_RUN, "step", "Give the treatment of a canary more of the traffic."),
     (_RUN, "status", "Say how a test stands, without a look."),

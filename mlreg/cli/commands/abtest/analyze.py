@@ -17,7 +17,7 @@ def analyze(session: SessionOptions, test_id: str = TEST) -> None:
     $ mlreg abtest analyze tone
     $ mlreg abtest analyze tone --field verdict
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         analysis = registry.experiments.analyze(test_id)
         session.emit(analysis)
     if analysis.verdict == "invalid":

@@ -19,6 +19,6 @@ def list_(
     $ mlreg abtest list
     $ mlreg abtest list --status running --field experiments.test_id
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         found = registry.experiments.list(model=model, state=status)
         session.emit(ExperimentList(experiments=list(found)))

@@ -12,5 +12,5 @@ def show(session: SessionOptions, test_id: str = TEST) -> None:
     $ mlreg abtest show tone
     $ mlreg abtest show tone --field design.alpha
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         session.emit(registry.experiments.get(test_id))

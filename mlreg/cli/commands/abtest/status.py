@@ -18,5 +18,5 @@ def status(
     $ mlreg abtest status
     $ mlreg abtest status tone --field experiments.status
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         session.emit(StandingList(experiments=list(registry.experiments.status(test_id))))

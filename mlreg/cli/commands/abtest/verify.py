@@ -14,7 +14,7 @@ def verify(session: SessionOptions, test_id: str = TEST) -> None:
 
     $ mlreg abtest verify tone
     """
-    with session.open() as registry:
+    with session.open_to_read() as registry:
         verification = registry.experiments.verify(test_id)
         session.emit(verification)
     wrong = sum(check.agrees is False for check in verification.checks)
