@@ -23,7 +23,9 @@ def emit_change(session: Session, registry: Registry, change: Callable[[], Revis
         return
     past = registry.traffic.history(after.model, limit=2)
     before = next((revision for revision in past if revision.number < after.number), None)
-    session.emit(RevisionChange(before=before, after=after, is_new=after.created_at >= started))
+    is_new = after.created_at >= started
+    beside = registry.audit.events(model=after.model, since=after.created_at) if is_new else []
+    session.emit(RevisionChange(before=before, after=after, is_new=is_new, beside=beside))
 
 
 def show_split(session: Session, registry: Registry, model: str, *, dry_run: bool) -> None:
@@ -31,4 +33,5 @@ def show_split(session: Session, registry: Registry, model: str, *, dry_run: boo
     if session.is_for_people and not dry_run:
         after, *past = registry.traffic.history(model, limit=2)
         session.emit(Sentence(text=""))
-        session.emit(RevisionChange(before=past[0] if past else None, after=after, is_new=True))
+        before = past[0] if past else None
+        session.emit(RevisionChange(before=before, after=after, is_new=True, beside=[]))

@@ -81,7 +81,7 @@ def _append(act: Act, now: Revision, after: Revision) -> None:
 
 
 def _crown(act: Act, after: Revision) -> None:
-    """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
+    """Let `champion` follow a promotion, and a rollback to a version that had it before."""
     holder = act.tx.versions.find_alias(after.model_key, CHAMPION)
     if holder is None and after.cause == "rollback":
         return
@@ -89,10 +89,13 @@ def _crown(act: Act, after: Revision) -> None:
     own = holder and after.arm_of(holder.key)
     if own and own.weight == first.weight:
         return
+    ref = f"{after.model}@{first.version}"
+    if after.cause == "rollback" and not act.tx.events.has_worn(after.model_key, ref, CHAMPION):
+        return
     act.tx.versions.set_alias(after.model_key, CHAMPION, first.version_key)
     act.tx.events.append(
         action="alias",
-        object=f"{after.model}@{first.version}",
+        object=ref,
         actor=act.actor,
         at=act.at,
         model_key=after.model_key,

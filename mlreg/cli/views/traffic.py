@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, traffic, when
+from mlreg.entities.audit import Event
 from mlreg.entities.documents import RevisionChange, RevisionList, RollbackList
 from mlreg.entities.traffic import Arm, Choice, Revision
 
@@ -52,12 +53,41 @@ def revision_change(change: RevisionChange) -> Iterable[Block]:
         Column("version"),
         Column("before", right=True),
         Column(""),
-        Column("now", right=True),
+        Column("would be" if after.dry_run else "now", right=True),
     ]
     if rows:
         yield Table(columns, rows)
     if not after.live:
         yield Line(f"nothing serves {after.model} any more", "yellow")
+    yield from map(Line, _consequences(change["beside"]))
+    if after.cause == "rollback" and before:
+        yield from map(Line, _left(before, after))
+
+
+def _consequences(events: Iterable[Event]) -> Iterable[str]:
+    """What a change of traffic did beside it."""
+    for event in events:
+        before, after = event.before or {}, event.after or {}
+        if event.action == "abtest stop":
+            yield f"the test {event.object} is stopped"
+        elif event.action == "alias":
+            was = f", it was {before['version']}" if before.get("version") else ""
+            yield f"the alias {after.get('alias')} is {after.get('version')} now{was}"
+
+
+def _left(before: Revision, after: Revision) -> Iterable[str]:
+    """What a rollback did not take back: the versions that go on with less of the traffic."""
+    less = [
+        arm
+        for arm in after.live
+        if (old := before.arm_of(arm.version_key)) and old.weight > arm.weight
+    ]
+    for arm in less:
+        yield f"{arm.version} still gets {traffic(arm.traffic_percent)}"
+    old = [arm for arm in after.live if arm not in less]
+    if less and old:
+        most = max(old, key=lambda arm: arm.weight).version
+        yield f"everything back to the old one: mlreg rollback {after.model} --to {most}"
 
 
 def _described(revision: Revision) -> str:
