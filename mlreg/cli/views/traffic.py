@@ -84,9 +84,9 @@ def _left(before: Revision, after: Revision) -> Iterable[str]:
     ]
     for arm in less:
         yield f"{arm.version} still gets {traffic(arm.traffic_percent)}"
-    old = [arm for arm in after.live if arm not in less]
-    if less and old:
-        most = max(old, key=lambda arm: arm.weight).version
+    others = [arm for arm in after.live if arm not in less]
+    if less and others:
+        most = max(others, key=lambda arm: arm.weight).version
         yield f"everything back to the old one: mlreg rollback {after.model} --to {most}"
 
 

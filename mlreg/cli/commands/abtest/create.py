@@ -7,11 +7,10 @@ from typing import Annotated
 
 from mlreg.cli.kit.parameters import Bundle, option
 from mlreg.cli.kit.values import amount, pairs, percent, whole_number, words
-from mlreg.cli.options import ACTOR, ALPHA, DRY_RUN, POWER, REASON, TEST
+from mlreg.cli.options import ALPHA, POWER, TEST, MannerOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
 from mlreg.entities.experiments import MIN_SAMPLES, Draft, Mode, TestStrategy
-from mlreg.entities.traffic import Change
 from mlreg.metrics import known_metrics
 
 _STRATEGY = option(
@@ -85,14 +84,9 @@ def read_draft(
     return Draft(**said)
 
 
-def read_manner(reason: str = REASON, actor: str | None = ACTOR, dry_run: bool = DRY_RUN) -> Change:
-    """How it is written down."""
-    return Change(reason=reason, actor=actor, dry_run=dry_run)
-
-
 def create(
     session: SessionOptions,
-    change: Annotated[Change, Bundle(read_manner)],
+    change: MannerOptions,
     draft: Annotated[Draft, Bundle(read_draft)],
     test_id: str = TEST,
 ) -> None:
