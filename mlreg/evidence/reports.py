@@ -8,6 +8,7 @@ from mlreg.entities.reports import Compared, MetricComparison, Verdict
 from mlreg.entities.traffic import WHOLE, Revision
 from mlreg.evidence.figures import Contrasted, contrast
 from mlreg.metrics import BY_NAME, VALUE, Directions, Metric, find
+from mlreg.names import counted
 from mlreg.stats.codes import LOW_COUNTS
 from mlreg.stats.results import Comparison
 from mlreg.stats.srm import THRESHOLD as SPLIT_ALARM
@@ -46,12 +47,14 @@ def conclude(
     comparisons: Sequence[MetricComparison],
     *,
     off_split: str | None = None,
+    is_window: bool = False,
 ) -> tuple[Verdict, str | None, str]:
     """The verdict, the version that the evidence favours, and one sentence with the numbers."""
     if off_split:
         return "invalid", None, off_split
     if baseline is None:
-        return "inconclusive", None, "There are no predictions yet."
+        when = "in this window" if is_window else "yet"
+        return "inconclusive", None, f"There are no predictions {when}."
     if len(tallies) == 1:
         return "inconclusive", None, f"Only {baseline} has predictions: nothing to compare."
     judged = _ripe(tallies, baseline)
@@ -69,7 +72,7 @@ def conclude(
         gains = [c for c in sound if _role(c) == "decides" and c.verdict == "better"]
         but = f", though {_sentence(gains[0])}" if gains else ""
         return "keep", baseline, f"Keep {baseline}: {_sentence(worse[0])}{but}."
-    return "inconclusive", None, _undecided(sound)
+    return "inconclusive", None, _undecided(sound, [tallies[version] for version in judged])
 
 
 def split_problem(revision: Revision, observed: Sequence[int], *, checks: int) -> str | None:
@@ -143,7 +146,7 @@ def _ripe(tallies: Mapping[str, Tally], baseline: str) -> set[str]:
 def _too_thin(tallies: Mapping[str, Tally]) -> str:
     version = min(tallies, key=lambda v: tallies[v].requests)
     return (
-        f"Too little evidence: {version} has {tallies[version].requests} predictions, "
+        f"Too little evidence: {version} has {counted(tallies[version].requests, 'prediction')}, "
         f"and a verdict needs {MIN_REQUESTS} of each version."
     )
 
@@ -169,10 +172,17 @@ def _price(candidate: str, comparisons: Sequence[MetricComparison]) -> str:
     return "".join(f"; but its {_sentence(c)}" for c in told)
 
 
-def _undecided(comparisons: Sequence[MetricComparison]) -> str:
+def _undecided(comparisons: Sequence[MetricComparison], tallies: Sequence[Tally]) -> str:
     deciding = [c for c in comparisons if _role(c) == "decides" and c.metric != "error_rate"] or [
         c for c in comparisons if c.metric == "error_rate" and c.difference
     ]
+    if not deciding and all(tally.judged >= MIN_REQUESTS for tally in tallies):
+        labels = sum(tally.judged for tally in tallies)
+        wrong = labels - sum(tally.correct for tally in tallies)
+        return (
+            "Too little evidence: no version failed more than another, and accuracy cannot tell "
+            f"them apart by {wrong:,} wrong answers among {labels:,} labels."
+        )
     if not deciding:
         return (
             "Too little evidence: no version failed more than another, and accuracy needs "

@@ -95,6 +95,7 @@ class Performance:
             base.version if base else None,
             comparisons,
             off_split=_off_split(routed, {version.key for version in versions}),
+            is_window=since is not None or until is not None,
         )
         everyone = broken_down.segments
         return PerformanceReport(

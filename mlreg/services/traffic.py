@@ -128,7 +128,8 @@ class Traffic:
             if not others and now.arm_of(version.key) and not allow_empty:
                 raise Conflict(
                     f"{version.ref} is the last live version: nothing would serve {now.model}",
-                    hint="activate another version, or give --yes to stop serving",
+                    hint=f"activate another version; to stop serving: mlreg deactivate "
+                    f"{version.ref} --yes",
                 )
             return replace(now, arms=(*sharing(others, WHOLE), *_shadows(now, version)))
 

@@ -20,7 +20,8 @@ _STRATEGY = option(
 )
 _METRIC = option(
     "--metric M",
-    f"What decides: {', '.join(known_metrics())} or value:NAME.",
+    "What decides: success_rate is the share of requests answered without an error, accuracy that "
+    f"of the labels that were right. There is {', '.join(known_metrics())} or value:NAME.",
     default="success_rate",
 )
 _MIN_SAMPLES = option(
@@ -30,7 +31,9 @@ _MIN_SAMPLES = option(
     default=MIN_SAMPLES,
 )
 _MIN_RUN = option(
-    "--min-run TIME", "How long it runs before a verdict; the days of a week differ.", default="3d"
+    "--min-run TIME",
+    "How long it runs before a verdict: the days of a week differ; 0: none.",
+    default="3d",
 )
 
 
@@ -92,9 +95,11 @@ def create(
 ) -> None:
     """Write down the design of a test; nothing changes for users before start.
 
-    The metric of --metric decides alone; guardrails can forbid a winner.
+    The metric of --metric decides alone; guardrails can forbid a winner. Left out, it is how often
+    a version answers at all, which says nothing of how good the answers are.
 
-    $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 --split 20
+    $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
+--metric accuracy
     $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
 --metric accuracy --mde 0.02 --baseline 0.9 --max-duration 14d --guardrail 'p95_latency_ms <= +10%'
     """
