@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlreg.entities.experiments import Outcome as Outcome
     from mlreg.entities.predictions import Feedback as Feedback
     from mlreg.entities.traffic import Change as Change
+    from mlreg.errors import MlregError as Error
     from mlreg.errors import MlregError as MlregError
     from mlreg.registry import Registry as Registry
     from mlreg.registry import init_registry as init
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Change": ("mlreg.entities.traffic", "Change"),
     "Draft": ("mlreg.entities.experiments", "Draft"),
+    "Error": ("mlreg.errors", "MlregError"),
     "Feedback": ("mlreg.entities.predictions", "Feedback"),
     "MlregError": ("mlreg.errors", "MlregError"),
     "Outcome": ("mlreg.entities.experiments", "Outcome"),
@@ -35,6 +37,7 @@ _PUBLIC = {
 __all__ = [
     "Change",
     "Draft",
+    "Error",
     "Feedback",
     "MlregError",
     "Outcome",

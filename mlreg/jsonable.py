@@ -43,7 +43,7 @@ def jsonable(value: object) -> JsonValue:
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if is_dataclass(value):
-        return {name: jsonable(getattr(value, name)) for name in _names(value.__class__)}
+        return {name: jsonable(getattr(value, name)) for name in names_of(value.__class__)}
     if hasattr(value, "_asdict"):  # a named tuple is a record too
         return {name: jsonable(item) for name, item in value._asdict().items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -52,8 +52,11 @@ def jsonable(value: object) -> JsonValue:
 
 
 @cache
-def _names(record: type) -> tuple[str, ...]:
-    named: tuple[str, ...] | None = getattr(record, "__json__", None)
+def names_of(record: type) -> tuple[str, ...]:
+    """The names that the fields of a record, or of a named tuple, have in JSON."""
+    named: tuple[str, ...] | None = getattr(record, "__json__", None) or getattr(
+        record, "_fields", None
+    )
     return named or tuple(field.name for field in fields(record))
 
 

@@ -173,6 +173,11 @@ def check_key(text: object, what: str) -> str:
     return text
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: `1 input`, `2,000 inputs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def check_text(text: object, what: str, *, longest: int = MAX_TEXT_LENGTH) -> str:
     """Free text such as a description or a reason: valid Unicode of bounded length."""
     if not isinstance(text, str):

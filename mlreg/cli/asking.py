@@ -10,6 +10,11 @@ from mlreg.errors import InvalidInput
 from mlreg.names import safe
 
 
+def can_ask() -> bool:
+    """Whether there is somebody at a terminal to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def confirm(doing: str, *, yes: bool) -> None:
     """Go on only if the user agrees: by `--yes`, or by answering on a terminal.
 
@@ -22,7 +27,7 @@ def confirm(doing: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise InvalidInput(
             f"{doing} needs a yes, and there is no terminal to ask on", hint="give --yes"
         )

@@ -91,6 +91,11 @@ def read_change(
     return Change(reason=reason, actor=actor, dry_run=dry_run, expect_revision=expect_revision)
 
 
+def read_manner(reason: str = REASON, actor: str | None = ACTOR, dry_run: bool = DRY_RUN) -> Change:
+    """What the options of a change amount to that waits for nobody."""
+    return Change(reason=reason, actor=actor, dry_run=dry_run)
+
+
 def read_authorship(reason: str = REASON, actor: str | None = ACTOR) -> Change:
     """What the options of any other change amount to."""
     return Change(reason=reason, actor=actor)
@@ -99,4 +104,5 @@ def read_authorship(reason: str = REASON, actor: str | None = ACTOR) -> Change:
 RefOptions = Annotated[str, Bundle(read_ref)]
 NameOptions = Annotated[str | None, Bundle(read_name)]
 ChangeOptions = Annotated[Change, Bundle(read_change)]
+MannerOptions = Annotated[Change, Bundle(read_manner)]
 AuthorOptions = Annotated[Change, Bundle(read_authorship)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from mlreg.cli.stdout import ENDLESS
 from mlreg.errors import InvalidInput
@@ -43,11 +44,19 @@ def _flat(values: list[JsonValue]) -> list[JsonValue]:
 
 
 def _step(value: JsonValue, name: str, done: list[str]) -> JsonValue:
+    if value is None:  # what is not there has all its fields, and they are not there either
+        return None
     if isinstance(value, dict) and name in value:
         return value[name]
+    raise unknown_field(name, done, value if isinstance(value, dict) else ())
+
+
+def unknown_field(name: str, done: list[str], known: Iterable[str]) -> InvalidInput:
+    """The error for a field that is not there, below those that were."""
     where = f" in {safe('.'.join(done))}" if done else ""
-    known = f"the fields are: {', '.join(value)}" if isinstance(value, dict) else ""
-    raise InvalidInput(f"there is no field {safe(name)}{where}", hint=known)
+    listed = ", ".join(known)
+    hint = f"the fields are: {listed}" if listed else ""
+    return InvalidInput(f"there is no field {safe(name)}{where}", hint=hint)
 
 
 def _raw(value: JsonValue) -> str:

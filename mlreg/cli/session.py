@@ -119,8 +119,22 @@ def read_session(
     traceback: bool = flag("--traceback", "", hidden=True),  # noqa: ARG001  # read from the line itself
 ) -> Session:
     """What the options that every command has amount to."""
+    if field is not None:
+        from mlreg.cli.fields import check
+
+        check(_name(ctx), ctx.params, field)
     said = ctx.find_root().obj
     return Session(registry or (said.registry if said else None), json, field)
+
+
+def _name(ctx: typer.Context) -> str:
+    """The command's name, with that of its group before it."""
+    words: list[str] = []
+    step: Any = ctx
+    while step.parent is not None:
+        words.insert(0, step.info_name)
+        step = step.parent
+    return " ".join(words)
 
 
 SessionOptions = Annotated[Session, Bundle(read_session)]

@@ -29,7 +29,8 @@ class RevisionList(Document):
 
 
 class RevisionChange(Document):
-    """For people: the revision `before`, the one `after`, and whether that `is_new`."""
+    """For people: the revision `before`, the one `after`, whether that `is_new`, and the events
+    `beside` it."""
 
 
 class RollbackList(Document):

@@ -49,7 +49,8 @@ class Draft:
         mde: Smallest difference to find, in the metric's unit; `20%` is a part of the baseline.
         min_effect: Smallest improvement worth shipping, written alike.
         min_samples: Units that each arm needs, at least 100.
-        min_run: Such as `12h`: how long it runs before its first verdict; None: three days.
+        min_run: Such as `12h`: how long it runs before its first verdict; `0`: no time at
+            all; None: three days.
         max_duration: Such as `14d`; then the last look is due.
         label_window: Such as `24h`: the age at which a label is due, so that arms are compared
             by the labels of predictions that are as old; None counts all.

@@ -19,6 +19,7 @@ from mlreg.metrics import (
     find,
     label_of,
 )
+from mlreg.names import counted
 from mlreg.stats.codes import BY_USER, DEGENERATE, LOW_COUNTS, SMALL_USERS
 from mlreg.stats.codes import COVERAGE as UNEVEN
 from mlreg.stats.results import Comparison
@@ -57,12 +58,14 @@ def conclude(
     together: Mapping[str, Together],
     *,
     off_split: str | None = None,
+    is_window: bool = False,
 ) -> tuple[Verdict, str | None, str]:
     """The verdict, the version that the evidence favours, and one sentence with the numbers."""
     if off_split:
         return "invalid", None, off_split
     if baseline is None:
-        return "inconclusive", None, "There are no predictions yet."
+        when = "in this window" if is_window else "yet"
+        return "inconclusive", None, f"There are no predictions {when}."
     if len(tallies) == 1:
         return "inconclusive", None, f"Only {baseline} has predictions: nothing to compare."
     if not together:
@@ -209,8 +212,9 @@ def _too_thin(baseline: str, together: Mapping[str, Together]) -> str:
     candidate = max(together, key=lambda version: _fewest(together[version]))
     base, other = together[candidate].arms
     version = baseline if base.requests < other.requests else candidate
+    fewest = min(base.requests, other.requests)
     return (
-        f"Too little evidence: {version} has {min(base.requests, other.requests)} predictions, "
+        f"Too little evidence: {version} has {counted(fewest, 'prediction')}, "
         f"and a verdict needs {MIN_REQUESTS} of each version."
     )
 
@@ -238,7 +242,8 @@ def _why_not(
                     f"of {c.candidate} and {_value(found[0], 'share')} of those of {c.baseline} "
                     f"({format_p(found[2])}), so {label_of(c.metric)} is not comparable."
                 )
-    return _undecided(sound)
+    arms = [arm for candidate in sorted(judged) for arm in together[candidate].arms]
+    return _undecided(sound, arms)
 
 
 def _wins(comparison: MetricComparison, everything: Sequence[MetricComparison]) -> bool:
@@ -262,10 +267,17 @@ def _price(candidate: str, comparisons: Sequence[MetricComparison]) -> str:
     return "".join(f"; but its {_sentence(c)}" for c in told)
 
 
-def _undecided(comparisons: Sequence[MetricComparison]) -> str:
+def _undecided(comparisons: Sequence[MetricComparison], tallies: Sequence[Tally]) -> str:
     deciding = [c for c in comparisons if _role(c) == "decides" and c.metric != "error_rate"] or [
         c for c in comparisons if c.metric == "error_rate" and c.difference
     ]
+    if not deciding and all(tally.judged >= MIN_REQUESTS for tally in tallies):
+        labels = sum(tally.judged for tally in tallies)
+        wrong = labels - sum(tally.correct for tally in tallies)
+        return (
+            "Too little evidence: no version failed more than another, and accuracy cannot tell "
+            f"them apart by {wrong:,} wrong answers among {labels:,} labels."
+        )
     if not deciding:
         return (
             "Too little evidence: no version failed more than another, and accuracy needs "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +57,14 @@ class _Span(NamedTuple):
     last: int = 0
 
 
+class OfRevision(NamedTuple):
+    """What conditions came to for the revision of a model that is in force."""
+
+    model: str
+    revision: int
+    findings: tuple[Finding, ...]
+
+
 Tallies = dict[tuple[int, str | None], Tally]
 """By version, and by the value of the segment key; None where it is not by segment."""
 
@@ -96,22 +105,60 @@ class Conditions:
             NotFound: There is no such model or version.
             InvalidInput: A condition cannot be read, or not be told at once or by segment.
         """
-        now = self._context.clock()
         conditions = [parse(text, refused=_AT_ONCE) for text in texts]
         for condition in conditions if by else ():
             if isinstance(condition.over, int) or condition.reference == "previous":
                 raise InvalidInput(f"{safe(str(condition))} cannot be told by segment")
         if are_forbidden:
             conditions = [condition.negated() for condition in conditions]
+        by = check_key(by, "segment") if by else None
+        with self._view(name, since, until, by=by) as view:
+            return _all_findings(view, conditions, baseline)
+
+    def of_revision(
+        self,
+        name: str | None,
+        forbidden: Sequence[str],
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        baseline: str | None = None,
+    ) -> OfRevision:
+        """What must not hold, held against what the revision in force has done and nothing else.
+
+        What was answered before it speaks of another state of the traffic, in whatever window.
+
+        Args:
+            name: The model; None where there is only one.
+            forbidden: What must not hold, such as `error_rate > 5% over 1h`.
+            since: Start of the window, as for `findings`.
+            until: Its end; None: now.
+            baseline: The version that `baseline` stands for, as for `findings`.
+        """
+        conditions = [parse(text, refused=_AT_ONCE).negated() for text in forbidden]
+        with self._view(name, since, until, is_bound=True) as view:
+            found = _all_findings(view, conditions, baseline)
+            return OfRevision(view.model.name, view.revision.number, found)
+
+    @contextmanager
+    def _view(
+        self,
+        name: str | None,
+        since: Moment | None,
+        until: Moment | None,
+        *,
+        by: str | None = None,
+        is_bound: bool = False,
+    ) -> Iterator[_View]:
+        """A snapshot of a model; bound to it, all windows show its revision in force alone."""
+        now = self._context.clock()
         window = window_of(since, until, now=now)
         with self._context.folded() as tx:
             model = self._context.model(tx, name)
             revision = tx.traffic.current(model)
-            revisions = None if since is not None else frozenset({revision.number})
-            by = check_key(by, "segment") if by else None
-            view = _View(tx, model, revision, _Span(window, revisions), now, by)
-            base = view.baseline(baseline)
-            return tuple(found for c in conditions for found in _findings(view, c, base))
+            is_usual = since is None or is_bound
+            span = _Span(window, frozenset({revision.number}) if is_usual else None)
+            yield _View(tx, model, revision, span, now, by, is_bound=is_bound)
 
     def enforce(self, findings: Sequence[Finding]) -> None:
         """Raise what a gate ends with.
@@ -145,7 +192,10 @@ class _View:
         usual: _Span,
         now: int,
         by: str | None,
+        *,
+        is_bound: bool = False,
     ) -> None:
+        self._bound = usual.revisions if is_bound else None
         self.tx, self.model, self.revision, self.by = tx, model, revision, by
         self.versions = tx.versions.of_model(model.key)
         self.active = [v for v in self.versions if revision.arm_of(v.key)]
@@ -164,13 +214,13 @@ class _View:
         if over is None:
             return self._usual
         if isinstance(over, int):
-            return _Span(Window(0, until), last=over)
-        return _Span(Window(min(until, self._now) - _micros(over), until))
+            return _Span(Window(0, until), self._bound, last=over)
+        return _Span(Window(min(until, self._now) - _micros(over), until), self._bound)
 
     def times(self, span: _Span) -> Window:
         """When these predictions were made."""
-        since = to_micros(self.revision.created_at) if span.revisions else span.window.since
-        return Window(since, min(span.window.until, self._now))
+        began = to_micros(self.revision.created_at) if span.revisions else 0
+        return Window(max(began, span.window.since), min(span.window.until, self._now))
 
     def tallies(self, keys: set[int], span: _Span) -> Tallies:
         """What these versions did in live traffic."""
@@ -225,6 +275,13 @@ def _served(revision: Revision) -> set[int]:
 
 def _micros(length: timedelta) -> int:
     return length // timedelta(microseconds=1)
+
+
+def _all_findings(
+    view: _View, conditions: Sequence[Condition], baseline: str | None
+) -> tuple[Finding, ...]:
+    base = view.baseline(baseline)
+    return tuple(found for c in conditions for found in _findings(view, c, base))
 
 
 def _findings(view: _View, condition: Condition, base: Version | None) -> Iterator[Finding]:

@@ -84,7 +84,14 @@ class Performance:
         against = base.version if base else None
         comparisons = compare(together, against, directions) if against else []
         problem = off_split(found, {version.key for version in versions})
-        verdict, best, sentence = conclude(live, against, comparisons, together, off_split=problem)
+        verdict, best, sentence = conclude(
+            live,
+            against,
+            comparisons,
+            together,
+            off_split=problem,
+            is_window=since is not None or until is not None,
+        )
         everyone = broken_down.segments
         return PerformanceReport(
             model=model.name,

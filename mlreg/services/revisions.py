@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
-from mlreg.entities.traffic import CHAMPION, CROWNING, Cause, Revision
+from mlreg.entities.traffic import CHAMPION, CROWNING, Cause, Change, Revision
 from mlreg.errors import RevisionMoved
+from mlreg.jsonable import JsonValue, jsonable
 from mlreg.names import check_text
 from mlreg.services.context import Act
 
 if TYPE_CHECKING:
+    from mlreg.entities.conditions import Finding
     from mlreg.store.models import ModelRow
 
 
@@ -22,15 +25,32 @@ def in_force(act: Act, model: ModelRow) -> Revision:
         RevisionMoved: It is not the one that the change expects.
     """
     now = act.tx.traffic.current(model)
-    if act.change.expect_revision not in (None, now.number):
-        raise RevisionMoved(
-            f"{now.model} is at revision {now.number}, not {act.change.expect_revision}",
-            hint=f"see who moved it: mlreg history {now.model}",
-        )
+    check_expected(now, act.change)
     return now
 
 
-def put(act: Act, now: Revision, wanted: Revision, cause: Cause, *, why: str = "") -> Revision:
+def check_expected(now: Revision, change: Change) -> None:
+    """Refuse a change that expects another revision.
+
+    Raises:
+        RevisionMoved: It does.
+    """
+    if change.expect_revision not in (None, now.number):
+        raise RevisionMoved(
+            f"{now.model} is at revision {now.number}, not {change.expect_revision}",
+            hint=f"see who moved it: mlreg history {now.model}",
+        )
+
+
+def put(
+    act: Act,
+    now: Revision,
+    wanted: Revision,
+    cause: Cause,
+    *,
+    why: str = "",
+    findings: Sequence[Finding] = (),
+) -> Revision:
     """Put the arms, strategy and salt that are wanted in force, as the next revision.
 
     Nothing is written where they are in force already, or for a dry run. A promotion moves the
@@ -42,6 +62,7 @@ def put(act: Act, now: Revision, wanted: Revision, cause: Cause, *, why: str = "
         wanted: What is to follow it.
         cause: What made it.
         why: The reason where the change gives none.
+        findings: What a rollback rests on, where a gate makes it.
 
     Returns:
         The revision that is in force afterwards, or would be.
@@ -58,15 +79,15 @@ def put(act: Act, now: Revision, wanted: Revision, cause: Cause, *, why: str = "
     )
     is_new = not (now.same_traffic_as(after) and now.salt == after.salt)
     if is_new and not after.dry_run:
-        _append(act, now, after)
+        _append(act, now, after, {"findings": jsonable(findings)} if findings else {})
     if cause in CROWNING and not after.dry_run:
         _crown(act, after)
     return after if is_new else replace(now, dry_run=after.dry_run)
 
 
-def _append(act: Act, now: Revision, after: Revision) -> None:
-    evidence = {"from_revision": now.number} if after.cause == "rollback" else {}
-    act.tx.traffic.append(after, evidence)
+def _append(act: Act, now: Revision, after: Revision, found: dict[str, JsonValue]) -> None:
+    start = {"from_revision": now.number} if after.cause == "rollback" else {}
+    act.tx.traffic.append(after, {**start, **found})
     act.tx.events.append(
         action=after.cause,
         object=after.model,
@@ -76,12 +97,19 @@ def _append(act: Act, now: Revision, after: Revision) -> None:
         model=after.model,
         reason=after.reason,
         before=now if now.number else None,
-        after=after,
+        # What the evidence is, the audit trail has to seal as well.
+        after=_plain(after) | found if found else after,
     )
 
 
+def _plain(revision: Revision) -> dict[str, JsonValue]:
+    plain = jsonable(revision)
+    assert isinstance(plain, dict)  # for the type checker
+    return plain
+
+
 def _crown(act: Act, after: Revision) -> None:
-    """Let `champion` follow a promotion, and a rollback if somebody wears it already."""
+    """Let `champion` follow a promotion, and a rollback to a version that had it before."""
     holder = act.tx.versions.find_alias(after.model_key, CHAMPION)
     if holder is None and after.cause == "rollback":
         return
@@ -89,10 +117,13 @@ def _crown(act: Act, after: Revision) -> None:
     own = holder and after.arm_of(holder.key)
     if own and own.weight == first.weight:
         return
+    ref = f"{after.model}@{first.version}"
+    if after.cause == "rollback" and not act.tx.events.has_worn(after.model_key, ref, CHAMPION):
+        return
     act.tx.versions.set_alias(after.model_key, CHAMPION, first.version_key)
     act.tx.events.append(
         action="alias",
-        object=f"{after.model}@{first.version}",
+        object=ref,
         actor=act.actor,
         at=act.at,
         model_key=after.model_key,

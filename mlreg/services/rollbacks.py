@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlreg.entities.traffic import WHOLE, Arm, Revision, Rollback
-from mlreg.errors import ArtifactError, NotFound, NothingToRollBack
+from mlreg.errors import ArtifactError, CheckFailed, NotFound, NothingToRollBack
 
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import ObjectStore
+    from mlreg.entities.conditions import Finding
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -21,11 +23,17 @@ class RollbackTargets:
     """
 
     def __init__(
-        self, objects: ObjectStore, *, to_version: str | None, to_revision: int | None
+        self,
+        objects: ObjectStore,
+        *,
+        to_version: str | None,
+        to_revision: int | None,
+        findings: Sequence[Finding] = (),
     ) -> None:
         self._objects = objects
         self._to_version = to_version
         self._to_revision = to_revision
+        self._broken = {found.model_id for found in findings}
         self._verified: dict[str, str | None] = {}
 
     def choose(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
@@ -72,10 +80,16 @@ class RollbackTargets:
 
     def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
         problems = []
+        barred, convicted = set(self._broken), self._convicted(tx, model, now)
         for past in tx.traffic.history(model):
+            # Who puts a version in force again after a gate has taken it out vouches for it.
+            barred |= convicted.get(past.number, set())
             if past.number >= now.number or past.is_trial:
                 continue
             if not past.live or past.same_traffic_as(now):
+                continue
+            if any(arm.model_id in barred for arm in past.live):
+                problems.append("a gate speaks against those that there are")
                 continue
             problem = self._first_problem(tx, past)
             if problem is None:
@@ -86,6 +100,28 @@ class RollbackTargets:
             + (f": {problems[0]}" if problems else ""),
             hint=f"see: mlreg history {model.name}",
         )
+
+    def _convicted(
+        self, tx: Transaction, model: ModelRow, now: Revision
+    ) -> dict[int, set[str | None]]:
+        """What gates have taken out, by the revision of the rollback; only a gate asks.
+
+        Raises:
+            CheckFailed: The present revision is a gate's own: it would go to and fro.
+        """
+        if not self._broken:
+            return {}
+        found = {
+            revision.number: {finding["model_id"] for finding in evidence["findings"]}
+            for revision, evidence in tx.traffic.rollbacks(model)
+            if "findings" in evidence
+        }
+        if now.number in found:
+            raise CheckFailed(
+                f"what a gate rolled {model.name} back to, revision {now.number}, fails as well",
+                hint=f"a gate rolls back once; decide by hand: mlreg history {model.name}",
+            )
+        return found
 
     def _first_problem(self, tx: Transaction, revision: Revision) -> str | None:
         return next((p for arm in revision.arms if (p := self._problem(tx, arm))), None)

@@ -23,6 +23,7 @@ def change_setting(folder: Path, name: str, raw: str | None, change: Change) -> 
     The file may hold a value that is wrong: this is how it is mended.
 
     Raises:
+        NotFound: There is no such model.
         InvalidInput: There is no such setting, it cannot be this, or the file cannot be read.
         ArtifactUntrusted: Other users could change the registry.
         StoreError: The file or the audit trail cannot be written.
@@ -34,6 +35,8 @@ def change_setting(folder: Path, name: str, raw: str | None, change: Change) -> 
     try:
         # The store's lock is the file's too: of two who write at once, the second sees the first.
         with store.write() as tx:
+            if name == "model" and raw:
+                tx.models.get(raw)  # it has to be there
             edit = edit_setting(folder, name, raw)
             if edit.before == edit.after:
                 return

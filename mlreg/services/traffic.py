@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,17 @@ from mlreg.errors import (
     Conflict,
     InvalidInput,
 )
-from mlreg.names import check_text, is_version, safe
+from mlreg.names import MAX_TEXT_LENGTH, check_text, is_version, safe
 from mlreg.routing import choose
 from mlreg.services.context import Act, Context
 from mlreg.services.holds import check_free
-from mlreg.services.revisions import in_force, put
+from mlreg.services.revisions import check_expected, in_force, put
 from mlreg.services.rollbacks import RollbackTargets, rollback_of
 from mlreg.services.routes import Routes
 from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
+    from mlreg.entities.conditions import Finding
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -127,7 +128,8 @@ class Traffic:
             if not others and now.arm_of(version.key) and not allow_empty:
                 raise Conflict(
                     f"{version.ref} is the last live version: nothing would serve {now.model}",
-                    hint="activate another version, or give --yes to stop serving",
+                    hint=f"activate another version; to stop serving: mlreg deactivate "
+                    f"{version.ref} --yes",
                 )
             return replace(now, arms=(*sharing(others, WHOLE), *_shadows(now, version)))
 
@@ -191,6 +193,7 @@ class Traffic:
         *,
         to_version: str | None = None,
         to_revision: int | None = None,
+        findings: Sequence[Finding] = (),
         change: Change = _NO_CHANGE,
     ) -> Revision:
         """Put an earlier state of the traffic in force again, as a new revision.
@@ -203,23 +206,32 @@ class Traffic:
             name: The model; None where there is only one.
             to_version: Give this version, which must have served before, all traffic.
             to_revision: Take the arms of this revision.
+            findings: Why, where a gate does it; kept as evidence. It happens once: not from a
+                revision that a gate's own rollback made, and not to a version that fails, or
+                that a gate has taken out since.
             change: Why, by whom, and on what condition.
 
         Raises:
             NothingToRollBack: No earlier revision can serve.
+            CheckFailed: A gate has rolled back already.
         """
         if to_version is not None and to_revision is not None:
             raise InvalidInput("give either --to or --to-revision, not both")
+        broken = [found for found in findings if found.state == "fail"]
+        if findings and not broken:
+            raise InvalidInput("no condition is broken: there is no reason to roll back")
         targets = RollbackTargets(
-            self._context.objects, to_version=to_version, to_revision=to_revision
+            self._context.objects, to_version=to_version, to_revision=to_revision, findings=broken
         )
 
         def earlier(tx: Transaction, now: Revision) -> Revision:
             return targets.choose(tx, self._context.model(tx, now.model), now)
 
         with self._context.store.read() as tx:  # verifies the artifacts before the write lock
-            earlier(tx, tx.traffic.current(self._model_of(tx, name)))
-        return self._change(name, "rollback", earlier, change=change)
+            now = tx.traffic.current(self._model_of(tx, name))
+            check_expected(now, change)
+            earlier(tx, now)
+        return self._change(name, "rollback", earlier, change=change, findings=broken)
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
         version = self._context.version(tx, ref)
@@ -247,6 +259,7 @@ class Traffic:
         *,
         change: Change,
         strategy: Strategy | None = None,
+        findings: Sequence[Finding] = (),
     ) -> Revision:
         """Work out the next revision and put it in force."""
         if strategy is not None and strategy not in STRATEGIES:
@@ -260,7 +273,8 @@ class Traffic:
                 check_free(tx, model)
             wanted = arms_after(tx, now)
             wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
-            after = put(act, now, wanted, cause)
+            why = "; ".join(found.sentence for found in findings)[:MAX_TEXT_LENGTH]
+            after = put(act, now, wanted, cause, why=why, findings=findings)
             if after.number > now.number and not change.dry_run:
                 _let_go(act, after)
             return after

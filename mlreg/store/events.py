@@ -48,6 +48,7 @@ UNRECORDED = """
     join versions v on v.model_id = left_over.model_id
     join models m on m.key = v.model
 """
+ALIASED = "select after from events where model = :model and action = 'alias' and object = :object"
 INSERT = """
     insert into events (seq, at, actor, action, object, model, reason, before, after, hash)
     values (:seq, :at, :actor, :action, :object, :model, :reason, :before, :after, :hash)
@@ -131,6 +132,11 @@ class Events:
         """Events in order, of one model or of all, from a time on."""
         values = {"model": model_key, "since": since}
         return [_from_row(row) for row in self._connection.execute(FILTERED, values)]
+
+    def has_worn(self, model_key: int, ref: str, alias: str) -> bool:
+        """Whether a version ever had an alias."""
+        rows = self._connection.execute(ALIASED, {"model": model_key, "object": ref})
+        return any((_loaded(text) or {}).get("alias") == alias for (text,) in rows)
 
     def first_broken(self) -> int | None:
         """The first event whose hash does not follow from its content and the one before."""

@@ -148,3 +148,54 @@ def test_what_is_better_of_a_value_is_kept_with_the_model(measured: Run) -> None
     assert measured("edit", "--value-better", "rating=none", "--json").json["value_better"] == {}
     assert measured("edit", "--value-better", "rating=odd").code == 2
     assert measured("edit").code == 2
+
+
+@pytest.fixture
+def failing(serving: Run, serving_registry: Registry) -> Run:
+    """1.0.0 serves, then 2.0.0 is promoted, all of whose 30 answers are wrong."""
+    serving_registry.traffic.promote("sentiment@1.0.0")
+    serving_registry.traffic.promote("sentiment@2.0.0")
+    for _ in range(30):
+        answer = serving_registry.predictions.predict("great product")
+        serving_registry.feedback.record(answer.prediction_id, correct=False)
+    return serving
+
+
+GATE = ("perf", "sentiment", "--fail-if", "accuracy < 50% min 20", "--then-rollback")
+
+
+def test_a_gate_that_fails_rolls_back_once(failing: Run) -> None:
+    tried = failing(*GATE, "--dry-run", "--json")
+    assert (tried.code, tried.json["findings"][0]["state"]) == (10, "fail")
+    assert "would be rolled back to 1.0.0 100 %, revision 5" in tried.err
+    done = failing(*GATE, "--actor", "cron")
+    assert done.code == 10
+    assert "rolled back to 1.0.0 100 %, revision 5" in done.err
+    assert "the alias champion is 1.0.0 now, it was 2.0.0" in done.out
+    # The next runs find a revision that has answered nothing yet.
+    assert [failing(*GATE, "--since", since).code for since in ("1h", "9d")] == [11, 11]
+    (made,) = failing("rollback", "--history", "--json").json["rollbacks"]
+    assert (made["automatic"], made["actor"], made["revision"]) == (True, "cron", 5)
+    assert made["evidence"]["findings"][0]["samples"] == 30
+    assert "accuracy is 0%" in made["reason"]
+    assert failing("doctor").code == 0
+
+
+def test_a_gate_acts_on_nothing_but_a_broken_condition(failing: Run) -> None:
+    for condition, code in (("accuracy < 50% min 900", 11), ("accuracy > 50%", 0), ("x > 1", 2)):
+        gate = ("perf", "sentiment", "--fail-if", condition, "--then-rollback")
+        assert failing(*gate).code == code
+    assert failing("route", "--field", "revision").out == "4\n"
+
+
+def test_a_gate_with_nothing_to_go_back_to_says_so(failing: Run) -> None:
+    failing("delete", "sentiment@1.0.0", "--yes")
+    refused = failing(*GATE)
+    assert refused.code == 4
+    assert "no earlier revision that can serve" in refused.err
+
+
+def test_what_goes_with_a_rollback_alone_is_refused_without_it(failing: Run) -> None:
+    assert failing("perf", "sentiment", "--then-rollback").code == 2
+    assert failing("perf", "sentiment", "--dry-run").code == 2
+    assert failing(*GATE, "--by", "segment:country").code == 2

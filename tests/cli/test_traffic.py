@@ -159,3 +159,36 @@ def test_audit_streams_one_event_a_line(serving: Run) -> None:
     assert len(serving("audit").out.splitlines()) == 1 + 5
     assert serving("audit", "--since", "yesterday").code == 2
     assert serving("audit", "--since", "2150-01-01").out == "no events in this time\n"
+
+
+def test_a_rollback_says_all_that_it_does(serving: Run) -> None:
+    serving("promote", "sentiment@1.0.0")
+    serving("route", "sentiment", "1.0.0=80", "2.0.0=20")
+    serving("promote", "sentiment@2.0.0")
+    said = serving("rollback", "sentiment").out
+    assert "the alias champion is 1.0.0 now, it was 2.0.0" in said
+    assert "2.0.0 still gets 20 %" in said
+    assert "everything back to the old one: mlreg rollback sentiment --to 1.0.0" in said
+    alone = serving("rollback", "sentiment", "--to", "1.0.0").out
+    assert "still gets" not in alone
+    assert "alias" not in alone
+
+
+def test_a_rollback_names_the_test_that_it_stops(serving: Run) -> None:
+    refs = ("--control", "sentiment@1.0.0", "--treatment", "sentiment@2.0.0")
+    serving("abtest", "create", "tone", *refs)
+    serving("abtest", "start", "tone")
+    assert "the test tone is stopped" in serving("rollback", "sentiment").out
+
+
+def test_a_rollback_moves_champion_only_to_a_version_that_had_it(serving: Run) -> None:
+    serving("activate", "sentiment@1.0.0")
+    serving("promote", "sentiment@2.0.0")
+    said = serving("rollback", "sentiment").out
+    assert "alias" not in said
+    assert serving("show", "sentiment@champion", "--field", "version").out == "2.0.0\n"
+
+
+def test_a_dry_run_says_would_be_and_not_now(serving: Run) -> None:
+    assert "would be" in serving("promote", "sentiment@2.0.0", "--dry-run").out.splitlines()[1]
+    assert " now" in serving("promote", "sentiment@2.0.0").out.splitlines()[1]

@@ -187,3 +187,41 @@ def test_a_terminal_is_asked_before_something_is_gone(shell: Shell, folder: Path
         assert shell("mlreg route --field arms.version").stdout == live
         os.close(theirs)
         os.close(ours)
+
+
+def answered(folder: Path, answer: bytes, *arguments: str) -> int:
+    """The exit code of a command that asks on a terminal, and is answered."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    done = subprocess.run(
+        [MLREG, *arguments], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, check=False
+    )
+    os.close(theirs)
+    os.close(ours)
+    return done.returncode
+
+
+def test_a_terminal_is_asked_before_a_split_is_ended(
+    shell: Shell, folder: Path, artifacts: dict[str, Path]
+) -> None:
+    shell(f"mlreg register sentiment@3.0.0 {artifacts['text']} --no-check")
+    shell(f"mlreg register sentiment@4.0.0 {artifacts['other_text']} --no-check")
+    shell("mlreg route sentiment 1.0.0=60 3.0.0=40")
+    plain = ("activate", "sentiment@4.0.0")
+    assert answered(folder, b"n\n", *plain) == 130
+    assert shell("mlreg route --field arms.version").stdout == b"1.0.0\n3.0.0\n"
+    assert answered(folder, b"y\n", *plain) == 0
+    assert shell("mlreg route --field arms.version").stdout == b"4.0.0\n"
+    shell("mlreg route sentiment 1.0.0=60 3.0.0=40")
+    assert answered(folder, b"n\n", *plain, "--yes") == 0
+    shell("mlreg route sentiment 1.0.0=60 3.0.0=40")
+    assert shell("mlreg activate sentiment@4.0.0 < /dev/null").returncode == 0  # does as told
+
+
+def test_who_registers_beside_a_version_that_serves_is_told_to_give_it_a_part(
+    folder: Path, artifacts: dict[str, Path]
+) -> None:
+    shown = in_terminal(
+        folder, "register", "sentiment@3.0.0", str(artifacts["text"]), "--no-check", columns=120
+    )
+    assert "next: mlreg activate sentiment@3.0.0 --traffic 10" in shown

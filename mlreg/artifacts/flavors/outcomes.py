@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlreg.artifacts.runner import Answer, Failure, Output
-from mlreg.names import safe
+from mlreg.names import counted, safe
 
 LONGEST_MESSAGE = 300
 LONGEST_LABEL = 10_000
@@ -62,8 +62,12 @@ def values(result: Any, count: int) -> list[Any] | Failure:
     except Exception:  # noqa: BLE001 - a foreign object's len can do anything
         return misshapen(f"the model returned {_kind(result)} and no list of outputs")
     if length != count:
-        return misshapen(f"the model returned {length} outputs for {count} inputs")
+        return misshapen(f"the model returned {_ratio(length, count)}")
     return list(result)
+
+
+def _ratio(outputs: int, inputs: int) -> str:
+    return f"{counted(outputs, 'output')} for {counted(inputs, 'input')}"
 
 
 def _array_values(result: np.ndarray[Any, Any], count: int) -> list[Any] | Failure:
@@ -74,7 +78,7 @@ def _array_values(result: np.ndarray[Any, Any], count: int) -> list[Any] | Failu
             f"the model returned an array of shape {result.shape} and not one output for each input"
         )
     if len(result) != count:
-        return misshapen(f"the model returned {len(result)} outputs for {count} inputs")
+        return misshapen(f"the model returned {_ratio(len(result), count)}")
     found: list[Any] = result.tolist()
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlreg.cli.commands.register import INPUT, NO_CHECK, TRUST
+from mlreg.cli.commands.register import INPUT, NO_CHECK, TRUST, suggest_next
 from mlreg.cli.kit.parameters import argument
 from mlreg.cli.options import REF, AuthorOptions
 from mlreg.cli.session import SessionOptions, path
@@ -29,4 +29,4 @@ def attach(
             ref, artifact, input=input, trust=trust, check=not no_check, change=change
         )
         session.emit(version)
-    session.suggest(f"mlreg activate {version.ref}")
+        suggest_next(session, registry, version)

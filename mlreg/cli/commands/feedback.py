@@ -11,7 +11,7 @@ from mlreg.cli.kit.values import Format, number, pairs, prediction_id
 from mlreg.cli.options import ACTOR, CORRECT, DRY_RUN, MODEL, REQUEST_ID, VALUE
 from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.errors import InvalidInput, NotFound
-from mlreg.names import safe
+from mlreg.names import counted, safe
 
 if TYPE_CHECKING:
     from mlreg.entities.predictions import FeedbackReceipt
@@ -105,7 +105,7 @@ def _record_file(
         session.emit(receipt)
     if receipt.unknown:
         raise NotFound(
-            f"{len(receipt.unknown):,} ids belong to no prediction; the rest is recorded",
+            f"{counted(len(receipt.unknown), 'id')} without a prediction; the rest is recorded",
             hint="see them with --json; ids are the ones that predict gave",
         )
 

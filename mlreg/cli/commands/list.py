@@ -6,6 +6,7 @@ from mlreg.cli.kit.parameters import argument, option
 from mlreg.cli.session import SessionOptions
 from mlreg.entities.documents import VersionList
 from mlreg.entities.versions import Status
+from mlreg.names import safe
 
 
 def list_(
@@ -20,4 +21,7 @@ def list_(
     $ mlreg list sentiment --status active --json
     """
     with session.open_to_read() as registry:
-        session.emit(VersionList(models=registry.versions.list(name, status=status, tag=tag)))
+        found = registry.versions.list(name, status=status, tag=tag)
+        asked = (status and f"are {status}", tag and f"have the tag {safe(tag)}")
+        none = "no versions " + " and ".join(filter(None, asked)) if any(asked) else None
+        session.emit(VersionList(models=found), said=None if found else none)

@@ -14,6 +14,7 @@ from mlreg.services.numbering import Bump
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version
+    from mlreg.registry import Registry
 
 ARTIFACT = argument(
     "[ARTIFACT]", "A joblib or pickle file; without one only metadata is kept.", path
@@ -69,13 +70,21 @@ def register(
             change=change,
         )
         session.emit(version)
-    tell(session, ref, version)
+        tell(session, registry, ref, version)
 
 
-def tell(session: Session, ref: str, version: Version) -> None:
+def tell(session: Session, registry: Registry, ref: str, version: Version) -> None:
     """Say how a lenient version was read, and what comes next."""
     selector = ref.rpartition("@")[2] if "@" in ref else version.version
     if selector != version.version and not ref.startswith("models:"):
         session.note(f"{selector} read as {version.version}")
-    verb = "activate" if version.digest else "attach"
-    session.suggest(f"mlreg {verb} {version.ref}{'' if version.digest else ' model.joblib'}")
+    suggest_next(session, registry, version)
+
+
+def suggest_next(session: Session, registry: Registry, version: Version) -> None:
+    """Say how a version gets to serve: where others do, with a part of the traffic."""
+    if version.digest is None:
+        session.suggest(f"mlreg attach {version.ref} model.joblib")
+    else:
+        share = " --traffic 10" if registry.traffic.current(version.name).live else ""
+        session.suggest(f"mlreg activate {version.ref}{share}")

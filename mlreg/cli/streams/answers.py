@@ -17,7 +17,7 @@ from mlreg.cli.streams.progress import Progress
 from mlreg.cli.streams.spreadsheets import cell
 from mlreg.errors import InvalidInput, PredictionFailed
 from mlreg.jsonable import dumps, jsonable
-from mlreg.names import safe
+from mlreg.names import counted, safe
 
 if TYPE_CHECKING:
     from mlreg.entities.predictions import Prediction
@@ -56,11 +56,11 @@ class Totals:
         """
         if self.failed:
             raise PredictionFailed(
-                f"{self.failed:,} predictions failed", hint="see: mlreg log --errors"
+                f"{counted(self.failed, 'prediction')} failed", hint="see: mlreg log --errors"
             )
         if self.unread:
             raise InvalidInput(
-                f"{self.unread:,} inputs could not be read",
+                f"{counted(self.unread, 'input')} could not be read",
                 hint="their lines of the output say why",
             )
 

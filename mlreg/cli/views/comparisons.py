@@ -22,11 +22,20 @@ def blocks(pair: VersionComparison) -> Iterable[Block]:
         yield Table(_columns(pair, "difference", first="offline"), rows)
     yield Line("")
     if pair.live is None:
-        yield Line("live: not both have answered yet")
+        yield Line(f"live: {_unlike(pair.left, pair.right)}")
     else:
         yield from performance.comparisons(pair.live.comparisons)
         yield Line("")
         yield Line(pair.live.recommendation, "bold")
+
+
+def _unlike(left: Version, right: Version) -> str:
+    """Why there is no live comparison."""
+    if left.model_id == right.model_id:
+        return "it is one and the same version"
+    if left.name != right.name:
+        return f"{left.name} and {right.name} are two models, which answer different requests"
+    return "not both have answered yet"
 
 
 def _columns(pair: VersionComparison, last: str, *, first: str = "") -> list[Column]:

@@ -12,6 +12,10 @@ from mlreg.entities.documents import ExperimentList, Recorded
 from mlreg.entities.experiments import Assignment, Design, Experiment, TestMetric
 from mlreg.metrics import BY_NAME
 
+_MEANINGS = {
+    "success_rate": "the share of requests answered without an error, right or wrong",
+    "accuracy": "the share of labels that were right",
+}
 _STATES = {"draft": "dim", "running": "green", "concluded": "bold", "stopped": "yellow"}
 
 
@@ -49,6 +53,7 @@ def _design(design: Design) -> list[tuple[str, Content]]:
         ("hypothesis", design.hypothesis),
         ("description", design.description),
         ("decides", described(design.metric)),
+        ("that is", _MEANINGS.get(design.metric.name, "")),
         ("beside it", joined([metric.name for metric in design.secondary])),
         ("guardrails", joined([guardrail.text for guardrail in design.guardrails])),
         ("strategy", f"{design.strategy}, by {design.unit}"),
@@ -58,7 +63,7 @@ def _design(design: Design) -> list[tuple[str, Content]]:
         ("worth shipping", _in_unit(design.metric, design.min_effect)),
         ("planned units", count(design.planned_units)),
         ("least units", f"{design.min_samples:,} in each arm"),
-        ("least time", format_duration(design.min_run_seconds)),
+        ("least time", _time(design.min_run_seconds)),
         ("ends after", _time(design.max_duration_seconds)),
         ("label age", _time(design.label_window_seconds)),
     ]

@@ -19,6 +19,17 @@ def traffic(points: float) -> str:
     return f"{points:g} %" if points == int(points) else f"{points:.2f} %"
 
 
+_PICKED = {
+    "only-arm": "the only one that serves",
+    "no-unit": "sticky, but at random as no user was named",
+}
+
+
+def picked(reason: str | None) -> str:
+    """How a version was picked, in a few words."""
+    return _PICKED.get(reason or "", reason or "")
+
+
 def weight(basis_points: int) -> str:
     """A weight as its percentage of the traffic."""
     return traffic(basis_points / 100)

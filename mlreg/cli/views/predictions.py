@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table, text_of
-from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, when
+from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, picked, when
 from mlreg.entities.documents import PredictionLog
 from mlreg.entities.predictions import (
     FeedbackEntry,
@@ -16,6 +16,7 @@ from mlreg.entities.predictions import (
     PredictionTrail,
     Scalar,
 )
+from mlreg.names import counted
 
 _INPUT = 60
 
@@ -25,7 +26,7 @@ def prediction(answer: Prediction) -> Iterable[Block]:
     yield Line(value(answer.prediction), "bold green")
     rows = [
         ("confidence", percent(answer.confidence)),
-        ("version", f"{answer.model}@{answer.model_version} ({answer.arm_reason})"),
+        ("version", f"{answer.model}@{answer.model_version} ({picked(answer.arm_reason)})"),
         ("prediction", str(answer.prediction_id)),
         ("took", measure(answer.latency_ms, "ms")),
     ]
@@ -71,7 +72,7 @@ def prediction_trail(found: PredictionTrail) -> Iterable[Block]:
     rows: list[tuple[str, Content]] = [
         ("answer", _answer(entry)),
         ("confidence", percent(entry.confidence)),
-        ("version", f"{_ref(entry)}, {entry.role}, by {entry.arm_reason}"),
+        ("version", f"{_ref(entry)}, {entry.role}, {picked(entry.arm_reason)}"),
         ("revision", str(entry.revision)),
         ("when (UTC)", when(entry.time)),
         ("took", measure(entry.latency_ms, "ms")),
@@ -156,5 +157,5 @@ def feedback_receipt(receipt: FeedbackReceipt) -> Iterable[Block]:
     if receipt.unknown:
         some = ", ".join(map(str, receipt.unknown[:10]))
         more = " …" if len(receipt.unknown) > 10 else ""
-        number = count(len(receipt.unknown))
-        yield Line(f"{number} ids that no prediction has: {some}{more}", "yellow")
+        number = counted(len(receipt.unknown), "id")
+        yield Line(f"{number} that no prediction has: {some}{more}", "yellow")

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, traffic, when
+from mlreg.entities.audit import Event
 from mlreg.entities.documents import RevisionChange, RevisionList, RollbackList
-from mlreg.entities.traffic import Arm, Choice, Revision
+from mlreg.entities.traffic import WHOLE, Arm, Choice, Revision
 
 _REASONS = {
     "only-arm": "it is the only version that serves",
     "sticky": "sticky: this user always gets it while this revision is in force",
+    "no-unit": "sticky, but no user was named: this is one draw, the next may differ",
     "random": "random: this is one draw, the next may differ",
     "round-robin": "round-robin: this is one turn, the next may differ",
 }
@@ -23,8 +25,12 @@ def split(revision: Revision) -> Iterable[Block]:
         yield Line(f"nothing serves {revision.model}; run: mlreg activate {revision.model}@VERSION")
         return
     yield Line(f"{revision.model}: revision {revision.number}, {_described(revision)}")
-    rows = [(f"{revision.model}@{arm.version}", _share(arm), arm.model_id) for arm in revision.arms]
+    rows = [
+        (f"{revision.model}@{arm.version}", _share(arm, revision), arm.model_id)
+        for arm in revision.arms
+    ]
     yield Table([Column("version"), Column("traffic", right=True), Column("id")], rows)
+    yield from _kept(revision)
 
 
 def revision_change(change: RevisionChange) -> Iterable[Block]:
@@ -42,9 +48,9 @@ def revision_change(change: RevisionChange) -> Iterable[Block]:
     rows = [
         (
             f"{after.model}@{arm.version}",
-            _share(old.get(key)),
+            _share(old.get(key), before),
             "→",
-            _changed(old.get(key), new.get(key)),
+            _changed(old.get(key), new.get(key), after),
         )
         for key, arm in (old | new).items()
     ]
@@ -52,12 +58,42 @@ def revision_change(change: RevisionChange) -> Iterable[Block]:
         Column("version"),
         Column("before", right=True),
         Column(""),
-        Column("now", right=True),
+        Column("would be" if after.dry_run else "now", right=True),
     ]
     if rows:
         yield Table(columns, rows)
+    yield from _kept(after)
     if not after.live:
         yield Line(f"nothing serves {after.model} any more", "yellow")
+    yield from map(Line, _consequences(change["beside"]))
+    if after.cause == "rollback" and before:
+        yield from map(Line, _left(before, after))
+
+
+def _consequences(events: Iterable[Event]) -> Iterable[str]:
+    """What a change of traffic did beside it."""
+    for event in events:
+        before, after = event.before or {}, event.after or {}
+        if event.action == "abtest stop":
+            yield f"the test {event.object} is stopped"
+        elif event.action == "alias":
+            was = f", it was {before['version']}" if before.get("version") else ""
+            yield f"the alias {after.get('alias')} is {after.get('version')} now{was}"
+
+
+def _left(before: Revision, after: Revision) -> Iterable[str]:
+    """What a rollback did not take back: the versions that go on with less of the traffic."""
+    less = [
+        arm
+        for arm in after.live
+        if (old := before.arm_of(arm.version_key)) and old.weight > arm.weight
+    ]
+    for arm in less:
+        yield f"{arm.version} still gets {traffic(arm.traffic_percent)}"
+    others = [arm for arm in after.live if arm not in less]
+    if less and others:
+        most = max(others, key=lambda arm: arm.weight).version
+        yield f"everything back to the old one: mlreg rollback {after.model} --to {most}"
 
 
 def _described(revision: Revision) -> str:
@@ -66,16 +102,26 @@ def _described(revision: Revision) -> str:
     )
 
 
-def _share(arm: Arm | None) -> str:
+def _share(arm: Arm | None, revision: Revision | None) -> str:
+    """The share of the requests that an arm answers: whoever is alone answers all."""
     if arm is None:
         return NOTHING
-    return "shadow" if arm.role == "shadow" else traffic(arm.traffic_percent)
+    if arm.role == "shadow":
+        return "shadow"
+    return traffic(100 if revision and revision.live == (arm,) else arm.traffic_percent)
 
 
-def _changed(old: Arm | None, new: Arm | None) -> Cell:
-    before, after = (old.weight if old else 0), (new.weight if new else 0)
-    style = "green" if after > before else "yellow" if after < before else ""
-    return Cell(_share(new), style)
+def _kept(revision: Revision) -> Iterable[Line]:
+    """The share that a version alone was given, which it has once another one joins."""
+    for arm in revision.live if len(revision.live) == 1 else ():
+        if arm.weight < WHOLE:
+            yield Line(f"{arm.version} keeps {traffic(arm.traffic_percent)} when another one joins")
+
+
+def _changed(old: Arm | None, new: Arm | None, after: Revision) -> Cell:
+    less, more = (old.weight if old else 0), (new.weight if new else 0)
+    style = "green" if more > less else "yellow" if more < less else ""
+    return Cell(_share(new, after), style)
 
 
 def revision_list(found: RevisionList) -> Iterable[Block]:
@@ -100,7 +146,7 @@ def revision_list(found: RevisionList) -> Iterable[Block]:
 
 
 def _split(revision: Revision) -> str:
-    shares = [f"{arm.version} {_share(arm)}" for arm in revision.arms]
+    shares = [f"{arm.version} {_share(arm, revision)}" for arm in revision.arms]
     strategy = "" if revision.strategy == "random" else f" {revision.strategy}"
     return (", ".join(shares) or "nothing") + strategy
 

@@ -85,7 +85,9 @@ def _compare(connection: Connection, found: Problems, row: Row, sealed: Sealed) 
 
 def _with_evidence(told: State) -> State:
     number = told["revision"]
-    evidence = {"from_revision": number - 1} if told["cause"] == "rollback" else {}
+    evidence: State = {"from_revision": number - 1} if told["cause"] == "rollback" else {}
+    if "findings" in told:
+        evidence = {**evidence, "findings": told["findings"]}
     return {**told, "evidence": canonical(evidence)}
 
 

@@ -110,7 +110,7 @@ def make_design(
         mde=mde,
         min_effect=min_effect,
         min_samples=max(MIN_UNITS, draft.min_samples),
-        min_run_seconds=_seconds(draft.min_run) or LEAST_RUN,
+        min_run_seconds=_least_run(draft.min_run),
         max_duration_seconds=_seconds(draft.max_duration),
         label_window_seconds=_seconds(draft.label_window) or 0.0,
         mode=mode,
@@ -207,6 +207,13 @@ def _amount(given: Amount | None, name: str, baseline: float | None) -> float | 
 
 def _seconds(duration: str | None) -> float | None:
     return parse_duration(duration).total_seconds() if duration else None
+
+
+def _least_run(text: str | None) -> float:
+    """How long a test runs before its first verdict: three days unless it is said, 0 for none."""
+    if text is not None and text.rstrip("smhdw") == "0":
+        return 0.0
+    return _seconds(text) or LEAST_RUN
 
 
 def _check_numbers(draft: Draft, mde: float | None, min_effect: float | None) -> None:

@@ -4,7 +4,8 @@ The verdict stays honest however often you look: what a look may say is fixed be
 starts, and kept with its inputs.
 
 $ mlreg abtest power --baseline 0.10 --mde 0.02 --daily 5000
-$ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 --split 20
+$ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
+--metric accuracy
 $ mlreg abtest start tone
 $ mlreg abtest analyze tone
 $ mlreg abtest conclude tone --promote-winner

@@ -7,11 +7,10 @@ from typing import Annotated
 
 from mlreg.cli.kit.parameters import Bundle, option
 from mlreg.cli.kit.values import amount, pairs, percent, whole_number, words
-from mlreg.cli.options import ACTOR, ALPHA, DRY_RUN, POWER, REASON, TEST
+from mlreg.cli.options import ALPHA, POWER, TEST, MannerOptions
 from mlreg.cli.session import SessionOptions
 from mlreg.clock import format_duration
 from mlreg.entities.experiments import MIN_SAMPLES, Draft, Mode, TestStrategy
-from mlreg.entities.traffic import Change
 from mlreg.metrics import known_metrics
 
 _STRATEGY = option(
@@ -21,7 +20,8 @@ _STRATEGY = option(
 )
 _METRIC = option(
     "--metric M",
-    f"What decides: {', '.join(known_metrics())} or value:NAME.",
+    "What decides: success_rate is the share of requests answered without an error, accuracy that "
+    f"of the labels that were right. There is {', '.join(known_metrics())} or value:NAME.",
     default="success_rate",
 )
 _MIN_SAMPLES = option(
@@ -31,7 +31,9 @@ _MIN_SAMPLES = option(
     default=MIN_SAMPLES,
 )
 _MIN_RUN = option(
-    "--min-run TIME", "How long it runs before a verdict; the days of a week differ.", default="3d"
+    "--min-run TIME",
+    "How long it runs before a verdict: the days of a week differ; 0: none.",
+    default="3d",
 )
 
 
@@ -85,22 +87,19 @@ def read_draft(
     return Draft(**said)
 
 
-def read_manner(reason: str = REASON, actor: str | None = ACTOR, dry_run: bool = DRY_RUN) -> Change:
-    """How it is written down."""
-    return Change(reason=reason, actor=actor, dry_run=dry_run)
-
-
 def create(
     session: SessionOptions,
-    change: Annotated[Change, Bundle(read_manner)],
+    change: MannerOptions,
     draft: Annotated[Draft, Bundle(read_draft)],
     test_id: str = TEST,
 ) -> None:
     """Write down the design of a test; nothing changes for users before start.
 
-    The metric of --metric decides alone; guardrails can forbid a winner.
+    The metric of --metric decides alone; guardrails can forbid a winner. Left out, it is how often
+    a version answers at all, which says nothing of how good the answers are.
 
-    $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 --split 20
+    $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
+--metric accuracy
     $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
 --metric accuracy --mde 0.02 --baseline 0.9 --max-duration 14d --guardrail 'p95_latency_ms <= +10%'
     """

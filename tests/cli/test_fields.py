@@ -1,0 +1,153 @@
+"""`--field`: refused before anything happens where the result cannot have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlreg.cli import app, fields
+from mlreg.cli.commands import abtest, trust
+from mlreg.registry import Registry
+from tests.cli.conftest import Run
+from tests.support import dump
+
+# Each verb as it would do something: the words behind it.
+CALLS: dict[str, tuple[str, ...]] = {
+    "init": ("new",),
+    "register": ("sentiment@3.0.0", "--accuracy", "0.9"),
+    "attach": ("sentiment@2.5.0", "model.joblib"),
+    "next": ("sentiment",),
+    "list": (),
+    "show": ("sentiment",),
+    "compare": ("sentiment@1.0.0", "sentiment@2.0.0"),
+    "edit": ("sentiment", "--value-better", "clicks=up"),
+    "alias": ("sentiment@1.0.0", "champion"),
+    "archive": ("sentiment@2.5.0",),
+    "delete": ("sentiment@2.5.0", "--yes"),
+    "activate": ("sentiment@2.0.0", "--traffic", "30"),
+    "deactivate": ("sentiment@2.0.0",),
+    "route": ("sentiment", "1.0.0=50", "2.0.0=50"),
+    "promote": ("sentiment@2.0.0",),
+    "rollback": ("sentiment",),
+    "history": (),
+    "predict": ("great",),
+    "feedback": ("1", "positive"),
+    "log": (),
+    "perf": (),
+    "audit": (),
+    "sql": (),
+    "config": ("timeout", "7"),
+    "doctor": ("--repair", "--yes"),
+    "selftest": ("--quick",),
+    "demo": ("demo",),
+    "trust accept": ("sentiment@2.0.0", "--yes"),
+    "trust key": (),
+    "trust list": (),
+    "trust revoke": ("sentiment@2.0.0",),
+    "abtest power": ("--baseline", "0.1", "--mde", "0.02"),
+    "abtest srm": ("50", "50"),
+    "abtest create": ("t", "--control", "sentiment@1.0.0", "--treatment", "sentiment@2.0.0"),
+    "abtest start": ("tone",),
+    "abtest step": ("tone",),
+    "abtest status": (),
+    "abtest stop": ("tone",),
+    "abtest analyze": ("tone",),
+    "abtest conclude": ("tone",),
+    "abtest verify": ("tone",),
+    "abtest show": ("tone",),
+    "abtest list": (),
+    "abtest assign": ("tone", "--user", "u"),
+    "abtest record": ("tone", "--user", "u", "--variant", "control", "--success"),
+}
+# What has no result of its own, and what has one that depends on the question.
+WITHOUT = {"help", "sql"}
+
+
+def verbs() -> Iterator[str]:
+    groups = {"abtest": abtest.group, "trust": trust.group}
+    for verb in app.VERBS:
+        if verb.is_group:
+            yield from (f"{verb.name} {inner.name}" for inner in groups[verb.name].info.cls.table)
+        elif verb.name not in WITHOUT:
+            yield verb.name
+
+
+@pytest.fixture
+def busy(serving: Run, serving_registry: Registry) -> Run:
+    """Where every verb has something to do."""
+    serving_registry.versions.register("sentiment@2.5.0")
+    serving_registry.predictions.predict("great")
+    serving("abtest", "create", "tone", *CALLS["abtest create"][1:])
+    return serving
+
+
+@pytest.mark.parametrize("verb", list(verbs()))
+def test_a_field_that_does_not_exist_is_refused_before_anything_happens(
+    busy: Run, tmp_path: Path, verb: str
+) -> None:
+    before, files = dump(tmp_path / ".mlreg"), sorted(tmp_path.rglob("*"))
+    refused = busy(*verb.split(), *CALLS[verb], "--field", "nosuch")
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no field nosuch" in refused.err
+    assert "the fields are: " in refused.err
+    assert dump(tmp_path / ".mlreg") == before
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("rollback --field rollbacks", False),
+        ("rollback --history --field rollbacks.from_version", True),
+        ("rollback --history --field revision", False),
+        ("activate sentiment@2.0.0 --field arms.versoin", False),
+        ("activate sentiment@2.0.0 --field arms.version.major", False),
+        ("route sentiment --user u --field arm_reason", True),
+        ("route sentiment --user u --field arms", False),
+        ("predict great --field input", False),
+        ("predict --file x.jsonl --segment-field column --keep --field input.column", True),
+        ("config timeout --field settings", False),
+        ("trust revoke sentiment@2.0.0 --field model.key", False),
+        ("register sentiment@3.0.0 --field metadata.owner", True),
+        ("abtest show tone --field design.nosuch", False),
+        ("abtest show tone --field design.guardrails.metric", True),
+    ],
+)
+def test_the_whole_path_is_checked_as_far_as_types_say(
+    busy: Run, tmp_path: Path, words: str, known: bool
+) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "great", "column": "a"}\n')
+    before = dump(tmp_path / ".mlreg")
+    found = busy(*words.split(), *(("--meta", "owner=me") if "metadata" in words else ()))
+    assert (found.code == 0) == known, found.err
+    if not known:
+        assert (found.code, dump(tmp_path / ".mlreg")) == (2, before)
+
+
+def paths(value: Any, above: str = "") -> Iterator[str]:
+    """The dotted paths of a document."""
+    if isinstance(value, list):
+        for item in value:
+            yield from paths(item, above)
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        path = f"{above}.{name}" if above else name
+        if "." not in name:
+            yield path
+            yield from paths(inner, path)
+
+
+@pytest.mark.parametrize("verb", sorted(set(CALLS) - {"demo", "selftest", "attach", "init"}))
+def test_every_field_that_is_printed_can_be_asked_for(busy: Run, verb: str) -> None:
+    if verb in ("rollback", "abtest start"):
+        busy("feedback", "1", "positive")
+    elif verb.startswith("abtest") and verb not in ("abtest create", "abtest show"):
+        busy("abtest", "start", "tone")
+    said = busy(*verb.split(), *CALLS[verb], "--json")
+    given = {"key": "timeout"} if verb == "config" else {"what": CALLS[verb][:1]}
+    assert said.code in (0, 4, 11), said.err
+    for record in said.records:
+        for path in paths(record):
+            fields.check(verb, given, path)
