@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import typer
 from mlreg.cli.kit.groups import SETTINGS, LazyGroup, Verb
 from mlreg.cli.kit.parameters import flag
 from mlreg.cli.session import REGISTRY, TRACEBACK, Globals
+
+COMPLETION = "_MLREG_COMPLETE"  # set by a shell that asks for words
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"
 _PREDICT, _LOOK_AFTER = "Predict and measure", "Look after"
@@ -22,7 +25,7 @@ VERBS = (
     Verb("list", "List versions with their status, traffic and requests.", _VERSIONS),
     Verb("show", "Show everything about a version, a model, or a prediction.", _VERSIONS),
     Verb("compare", "Compare two versions, metric by metric, offline and live.", _VERSIONS),
-    Verb("edit", "Change what is kept about a model.", _VERSIONS),
+    Verb("edit", "Change what is said about a version or a model.", _VERSIONS),
     Verb("alias", "Point an alias such as champion at a version.", _VERSIONS),
     Verb("archive", "Retire a version so that it can get no traffic.", _VERSIONS),
     Verb("delete", "Delete a version and its artifact; its predictions stay.", _VERSIONS),
@@ -63,7 +66,10 @@ class Verbs(LazyGroup):
     def run(self, args: list[str]) -> int:
         """Run with these arguments; returns the exit code after reporting any error."""
         try:
-            self._main_shell_completion({}, "mlreg")
+            if os.environ.get(COMPLETION):
+                from mlreg.cli.kit.completion import answer
+
+                answer(lambda: self._main_shell_completion({}, "mlreg"), os.environ)
             with self.make_context("mlreg", args) as ctx:
                 self.invoke(ctx)
         except BaseException as error:  # noqa: BLE001  # the one place where errors end

@@ -51,10 +51,12 @@ class Clustered(NamedTuple):
 
     Attributes:
         units: Users, and requests without one, of the version that has fewer.
+        weight: How many users who ask alike would be as sure as these.
         widening: By measure, how many times larger standard errors are than by request.
     """
 
     units: int
+    weight: float
     widening: Mapping[str, float]
 
     def of(self, measure: str) -> float:
@@ -102,21 +104,25 @@ def contrast_together(metric: Metric, side: Together, *, alpha: float) -> Contra
     return Contrasted(result, min(arm.n for arm in (averaged.control, averaged.treatment) if arm))
 
 
-def clustered(
-    sums: Mapping[str, Sequence[UserSum]], revisions: Sequence[int], baseline: int, candidate: int
-) -> Clustered:
+def clustered(sums: Mapping[str, Sequence[UserSum]], baseline: int, candidate: int) -> Clustered:
     """What the users of two versions do to the errors of each measure."""
-    units = {
-        version: len({(row.unit, None if row.unit is not None else place)
-                      for rows in sums.values() for place, row in enumerate(rows)
-                      if row.version == version and row.revision in revisions and row.k})
-        for version in (baseline, candidate)
-    }  # fmt: skip
-    widening = {
-        measure: _widening([r for r in rows if r.revision in revisions], baseline, candidate)
-        for measure, rows in sums.items()
-    }
-    return Clustered(min(units.values()), widening)
+    asked = [_asked(sums, version) for version in (baseline, candidate)]
+    widening = {measure: _widening(rows, baseline, candidate) for measure, rows in sums.items()}
+    # Where a few ask most, no more than these are behind it (Kish 1965).
+    weight = min((sum(k) ** 2 / sum(n * n for n in k) for k in asked if k), default=0.0)
+    return Clustered(min(map(len, asked)), weight, widening)
+
+
+def _asked(sums: Mapping[str, Sequence[UserSum]], version: int) -> list[float]:
+    """How much each unit of a version counts, in the measure that is known of most."""
+    found: list[float] = []
+    for rows in sums.values():
+        units: dict[object, float] = defaultdict(float)
+        for place, row in enumerate(rows):
+            if row.version == version and row.k:
+                units[place if row.unit is None else row.unit] += row.k
+        found = max(found, list(units.values()), key=sum)
+    return found
 
 
 def _widening(rows: Sequence[UserSum], baseline: int, candidate: int) -> float:
@@ -191,8 +197,8 @@ def _compared(
     if gap is None or control is None or treatment is None:
         return None
     se = gap.se if wide.null_se is None else wide.null_se
-    units = users.units if users else _MANY
-    tail, upper = reference(None if units >= _MANY else max(1, units - 1))
+    units = users.weight if users else _MANY
+    tail, upper = reference(None if units >= _MANY else max(1.0, units - 1))
     is_share, can_differ = wide.events is not None, se > 0
     limits = confidence_interval(gap.value, max(gap.se, se), upper, alpha) if can_differ else None
     return Comparison(

@@ -38,8 +38,8 @@ class Setting(NamedTuple):
     Attributes:
         users: How many make all the requests, each with a rate of its own; 0: no users.
         effect: By how much more of the newer version's answers are right.
-        labelled: The share of the newer version's wrong answers that get a label; of all others
-            `covered`.
+        covered: The share of answers that get a label.
+        labelled: Of these, the share that is left of the newer version's wrong ones.
         failing: The share of requests that fail.
     """
 
@@ -125,7 +125,7 @@ def _live(
         is_newer = answer.model_version == "2.0.0"
         rate = (stage.rate if user is None else easy[user]) + setting.effect * is_newer
         is_right = random.random() < rate
-        share = setting.labelled if is_newer and not is_right else setting.covered
+        share = setting.covered * (setting.labelled if is_newer and not is_right else 1.0)
         if answer.error is None and random.random() < share:
             said.append(Feedback(prediction_id=answer.prediction_id, correct=is_right))
     registry.feedback.record_many(said)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LIVE = ROLES.index("live")
 _MOST_REVISIONS = 200
-# Rows of the log that a report reads to count users: some 0.2 s. Summaries have no users.
+# Rows of the log that a report reads to count users, in less than a second: summaries have none.
 MOST_ROWS = 50_000
 
 
@@ -102,7 +102,7 @@ def _users(
     measures = [m.name for m in compared_metrics(*side.arms, None)]
     stretch = Stretch(first, last, window.since, window.until, numbers, versions)
     sums = tx.users.sums(stretch, [*measures, COVERAGE])
-    return clustered(sums, numbers, *versions)
+    return clustered(sums, *versions)
 
 
 def off_split(found: Sequence[Split], known: set[int]) -> str | None:

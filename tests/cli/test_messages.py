@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import mlreg as public
+from mlreg.entities.predictions import LoggedPrediction
 from mlreg.errors import MlregError
 from mlreg.registry import Registry
 from tests.cli.conftest import Run
+from tests.cli.test_terminal import rendered
 
 
 def test_two_versions_without_a_live_comparison_say_why(
@@ -132,3 +136,28 @@ def test_the_first_example_of_a_test_reaches_a_verdict(serving: Run) -> None:
     assert serving("abtest", "record", "tone", "-", input=sent).code == 0
     found = serving("abtest", "analyze", "tone", "--json").json
     assert found["recommendation"].startswith("Ship 2.0.0: accuracy 66.50 % → 100.00 %")
+
+
+def test_the_log_takes_a_model_as_every_verb_does(serving: Run, serving_registry: Registry) -> None:
+    serving_registry.predictions.predict("great")
+    assert len(serving("log", "sentiment", "--json").json["predictions"]) == 1
+    assert len(serving("log", "-m", "sentiment", "--json").json["predictions"]) == 1
+    assert serving("log", "other").code == 3
+
+
+def test_an_error_in_the_log_takes_one_line_of_a_terminal(monkeypatch, capsys) -> None:
+    from mlreg.cli.views.blocks import Cell, Table
+    from mlreg.cli.views.predictions import log_table
+
+    entry = LoggedPrediction(
+        **dict.fromkeys((field.name for field in fields(LoggedPrediction)), None)
+        | {"prediction_id": 1, "time": datetime(2026, 1, 2, tzinfo=UTC), "model": "m",
+           "model_version": "1.0.0", "error": "the model failed " * 20, "segment": {}}
+    )  # fmt: skip
+    table = log_table([entry])
+    assert isinstance(table, Table)
+    place = next(i for i, column in enumerate(table.columns) if column.title == "answer")
+    assert isinstance(table.rows[0][place], Cell)
+    lines = rendered(table, 60, monkeypatch, capsys)
+    assert len(lines) <= 3
+    assert "1.0.0" in lines[-1]

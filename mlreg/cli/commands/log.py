@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlreg.cli.kit.parameters import flag
 from mlreg.cli.kit.values import moment
-from mlreg.cli.options import LIMIT, MODEL, SINCE, VERSION
+from mlreg.cli.options import LIMIT, SINCE, VERSION, NameOptions
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.entities.documents import PredictionLog
 
@@ -20,7 +20,7 @@ _AT_ONCE = 1000
 
 def log(
     session: SessionOptions,
-    model: str | None = MODEL,
+    model: NameOptions,
     version: str | None = VERSION,
     since: str | None = SINCE,
     errors: bool = flag("--errors", "Only failed ones."),
@@ -32,7 +32,7 @@ def log(
     The newest ones, the oldest of them first. With --follow and --json it is one object a line.
 
     $ mlreg log --errors --since 24h
-    $ mlreg log -n 3 --json
+    $ mlreg log sentiment -n 3 --json
     $ mlreg log --follow
     """
     with session.open_to_read() as registry:

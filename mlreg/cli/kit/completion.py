@@ -2,8 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import redirect_stdout, suppress
+from io import StringIO
+
+_BREAK = "@"
+
+
+def answer(complete: Callable[[], object], environ: MutableMapping[str, str]) -> None:
+    """Let a shell be answered: what bash knows of a word already, to which an @ ends it, goes."""
+    from mlreg.cli.stdout import write
+
+    known = _join_words(environ)
+    said = StringIO()
+    try:
+        with redirect_stdout(said):
+            complete()
+    finally:
+        for line in said.getvalue().splitlines():
+            write(f"{line.removeprefix(known)}\n")
+
+
+def _join_words(environ: MutableMapping[str, str]) -> str:
+    """Put together what bash has taken apart; returns what it knows of the word at the cursor."""
+    words, at = environ.get("COMP_WORDS", "").split("\n"), environ.get("COMP_CWORD", "")
+    if _BREAK not in words or not at.isdecimal():
+        return ""
+    joined: list[str] = []
+    known, current = "", 0
+    for place, word in enumerate(words):
+        is_behind = place > 0 and _BREAK in (word, words[place - 1])
+        if is_behind:
+            joined[-1] += word
+        else:
+            joined.append(word)
+        if place == int(at):
+            current = len(joined) - 1
+            known = joined[-1].partition(_BREAK)[0] + _BREAK if is_behind else ""
+    environ["COMP_WORDS"], environ["COMP_CWORD"] = "\n".join(joined), str(current)
+    return known
 
 
 def complete_model(incomplete: str) -> list[str]:

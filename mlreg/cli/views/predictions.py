@@ -53,7 +53,7 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
         (Column("id", right=True), [str(e.prediction_id) for e in entries]),
         (Column("when (UTC)"), [when(e.time) for e in entries]),
         (Column("version"), [_ref(e) if len(names) > 1 else e.model_version for e in entries]),
-        (Column("answer", wraps=True), [_answer(e) for e in entries]),
+        (Column("answer", cut=True), [_answer(e) for e in entries]),
         (Column("conf.", right=True), [percent(e.confidence) for e in entries]),
         (Column("ms", right=True), [milliseconds(e.latency_ms) for e in entries]),
         (Column("truth"), [_truth(e) for e in entries]),
