@@ -13,9 +13,9 @@ from tests.cli.conftest import Run
 @pytest.fixture
 def measured(serving: Run, serving_registry: Registry) -> Run:
     """Run `mlreg` where both versions have answered and have labels."""
-    for place in range(20):
-        version = "1.0.0" if place % 2 else "2.0.0"
-        serving_registry.traffic.promote(f"sentiment@{version}")
+    halves = {"1.0.0": 50, "2.0.0": 50}
+    serving_registry.traffic.route("sentiment", halves, strategy="round-robin")
+    for _ in range(20):
         answer = serving_registry.predictions.predict("great", segment={"country": "de"})
         assert answer.prediction_id is not None
         serving_registry.feedback.record(answer.prediction_id, "positive", values={"rating": 4})
@@ -47,7 +47,7 @@ def test_a_condition_that_holds_ends_with_10_after_the_report(measured: Run) -> 
     failed = measured("perf", "--fail-if", "accuracy > 50%", "--json")
     assert (failed.code, failed.json["model"]) == (10, "sentiment")
     assert '"code": "check_failed"' in failed.err
-    assert [found["state"] for found in failed.json["findings"]] == ["fail"]
+    assert [found["state"] for found in failed.json["findings"]] == ["fail"] * 2
     assert failed.json["findings"][0]["condition"] == "accuracy <= 50%"
     assert measured("perf", "--fail-if", "accuracy < 50%").code == 0
     assert measured("perf", "--fail-if", "mood > 1").code == 2
@@ -78,7 +78,8 @@ def test_a_window_that_cannot_be_read_is_refused(measured: Run, since: str) -> N
 
 
 def test_an_empty_window_is_said_kindly(measured: Run) -> None:
-    measured("deactivate", "sentiment@1.0.0", "--yes")
+    for version in ("1.0.0", "2.0.0"):
+        measured("deactivate", f"sentiment@{version}", "--yes")
     assert "no predictions in this time" in measured("perf", "--until", "2020-01-01").out
 
 
