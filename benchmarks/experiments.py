@@ -173,7 +173,8 @@ def logging(plan: Plan) -> list[Line]:
 
     def in_chunks(registry: Registry) -> None:
         for first in range(0, len(entries), CHUNK):  # as `predict_many` does
-            registry.predictions._log_entries(entries[first : first + CHUNK])
+            chunk = entries[first : first + CHUNK]
+            registry.predictions._log_all([(entry, None) for entry in chunk])
 
     def record_many(registry: Registry) -> None:
         registry.external.record_many("t", outcomes)

@@ -31,7 +31,7 @@ from mlreg.services.answers import (
 from mlreg.services.context import Context
 from mlreg.services.log import LogReader
 from mlreg.services.privacy import Privacy
-from mlreg.services.requests import LONGEST, append_once, known_answer, token_of
+from mlreg.services.requests import LONGEST, Token, append_once, known_answer, token_of
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
@@ -204,7 +204,11 @@ class Predictions(LogReader):
                 seconds, is_call = batch.seconds / len(call), place == call[0][0]
                 entry = self._entry(assigned, outcome, seconds, is_call=is_call)
                 done[place] = entry, assigned, outcome
-        logged = self._log_all([done[place] for place in sorted(done)])
+        rows = [done[place] for place in sorted(done)]
+        logged = self._log_all(
+            # What failed may be asked again.
+            [(entry, None if isinstance(o, Failure) else a.token) for entry, a, o in rows]
+        )
         for place, item in enumerate(chunk.ready):
             if isinstance(item, str):
                 yield unread(item)
@@ -221,20 +225,17 @@ class Predictions(LogReader):
                     yield prediction_of(entry, assigned, known, outcome)
 
     def _log_all(
-        self, done: list[tuple[Entry, Assigned, Answer | Failure]]
+        self, entries: list[tuple[Entry, Token | None]]
     ) -> Iterator[int | Prediction | Conflict]:
-        """Log what was answered; of each its id, or what its request got before."""
-        if not done:
+        """Log rows; of each its id, or what its request got before."""
+        if not entries:
             return iter(())
+        logged: list[int | Prediction | Conflict]
         with self._context.store.write(durable=False) as tx:
-            if any(assigned.token for _, assigned, _ in done):
-                entries = [
-                    (entry, None if isinstance(outcome, Failure) else assigned.token)
-                    for entry, assigned, outcome in done
-                ]
+            if any(token for _, token in entries):
                 logged = append_once(tx, entries)
             else:
-                logged = [*tx.predictions.append_many([entry for entry, _, _ in done])]
+                logged = [*tx.predictions.append_many([entry for entry, _ in entries])]
         ids = [key for key in logged if isinstance(key, int)]
         if ids:
             self._fold_if_due(ids[-1], len(ids))

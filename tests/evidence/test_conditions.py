@@ -17,13 +17,13 @@ from mlreg.errors import InvalidInput
 from mlreg.evidence.conditions import (
     Condition,
     Measured,
-    Metric,
     evaluate,
     measure,
     of_catalogue,
     told,
 )
 from mlreg.evidence.grammar import parse
+from mlreg.metrics import Metric
 from mlreg.names import safe
 from mlreg.stats.results import Interval
 from mlreg.tallies import Moments, Tally

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,11 @@ from mlreg.metrics import BY_NAME
 from mlreg.tallies import Moments, Tally
 
 TRUTH = {"mae": 0.7978845608 * 1.5, "rmse": 1.5, "bias": 0.0}
-PARTS = {"mae": ("absolute", np.abs), "rmse": ("squared", np.square), "bias": ("signed", np.array)}
+PARTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "mae": ("absolute", np.abs),
+    "rmse": ("squared", np.square),
+    "bias": ("signed", np.array),
+}
 
 
 def tally_of(errors: np.ndarray, part: str) -> Tally:

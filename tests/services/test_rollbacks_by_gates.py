@@ -51,7 +51,8 @@ def test_a_gate_rolls_back_with_its_finding_as_evidence(broken: Registry, clock:
     assert "sentiment@2.0.0: error_rate is 40%, which is > 5%" in after.reason
     (made,) = broken.traffic.rollbacks("sentiment")
     assert (made.automatic, made.from_version, made.to_version) == (True, "2.0.0", "1.0.0")
-    (finding,) = made.evidence["findings"]
+    findings: Any = made.evidence["findings"]
+    (finding,) = findings
     assert (finding["value"], finding["samples"], finding["state"]) == (0.4, 50, "fail")
     assert broken.health.check().healthy
 
