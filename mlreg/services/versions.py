@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlreg.entities.traffic import Change
-from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Signature, Version
-from mlreg.errors import Conflict, InvalidInput, MlregError, MlregWarning, NotFound
+from mlreg.entities.versions import INPUT_KINDS, STATUSES, InputKind, Version
+from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.names import (
     Reference,
     check_alias,
@@ -23,14 +20,14 @@ from mlreg.names import (
 )
 from mlreg.services.context import Context
 from mlreg.services.holds import ending
+from mlreg.services.intake import check_object, discard, drop_unused, take_in
 from mlreg.services.numbering import BUMPS, Bump, bumped, give_number, highest
-from mlreg.services.version_details import Details, check_details, confirm, tell
+from mlreg.services.version_details import Details, check_details, tell
 from mlreg.store.versions import StoredArtifact
 
 if TYPE_CHECKING:
     from semver import Version as SemVer
 
-    from mlreg.artifacts.objects import Stored
     from mlreg.entities.reports import ModelOverview, NextVersions
     from mlreg.metrics import Better
     from mlreg.services.trust import Trust
@@ -102,11 +99,11 @@ class Versions:
         give = partial(give_number, reference=reference, bump=bump, pre=pre)
         with self._context.store.read() as tx:
             give(tx)
-        stored = self._take_in(artifact, trust=trust, check=check, kind=input)
+        stored = self._taken_in(artifact, trust=trust, check=check, kind=input)
         try:
             return self._insert(reference, give, stored, details, parent, change)
         except BaseException:
-            self._drop_unused(stored)
+            drop_unused(self._context, stored)
             raise
 
     def attach(
@@ -127,20 +124,20 @@ class Versions:
         """
         with self._context.store.read() as tx:
             _check_bare(self._context.version(tx, ref))
-        stored = self._take_in(artifact, trust=trust, check=check, kind=input)
+        stored = self._taken_in(artifact, trust=trust, check=check, kind=input)
         if stored is None:
             raise InvalidInput("attach needs an artifact", hint="mlreg attach REF ARTIFACT")
         try:
             with self._context.store.write() as tx:
                 before = self._context.version(tx, ref)
                 _check_bare(before)
-                self._check_object(stored)
+                check_object(self._context, stored)
                 tx.versions.attach(before.key, stored)
                 after = self._sealed(tx, before.key, change)
                 self._record(tx, "attach", after, change, before=before, after=after)
                 return after
         except BaseException:
-            self._drop_unused(stored)
+            drop_unused(self._context, stored)
             raise
 
     def next(self, name: str, *, pre: str | None = None) -> NextVersions:
@@ -291,7 +288,7 @@ class Versions:
             tx.versions.delete(version.key, self._context.clock())
             self._record(tx, "delete", version, change, before=version)
         if version.digest:
-            self._discard(version.digest)
+            discard(self._context, version.digest)
         return version
 
     def _insert(
@@ -308,7 +305,7 @@ class Versions:
             version = give(tx)
             model = tx.models.ensure(str(reference.name), at=at)
             if stored:
-                self._check_object(stored)
+                check_object(self._context, stored)
             key = tx.versions.insert(
                 model_key=model.key,
                 version=str(version),
@@ -334,55 +331,14 @@ class Versions:
         self._trust.give(tx, version, self._context.actor_of(change))
         return tx.versions.by_key(key)
 
-    def _take_in(
+    def _taken_in(
         self, artifact: object, *, trust: bool, check: bool, kind: InputKind | None
     ) -> StoredArtifact | None:
-        """Store an artifact's bytes and find out what they are."""
         if artifact is None:
             return None
-        if trust:
-            self._trust.prepare()
-        stored = self._store(artifact)
-        try:
-            flavor, signature = "sklearn", Signature(input=kind or "text")
-            if check:
-                flavor, signature, notes = self._context.runner.inspect(
-                    stored.digest, trusted=trust
-                )
-                signature = confirm(signature, kind)
-                for note in notes:
-                    warnings.warn(note, MlregWarning, stacklevel=4)
-        except BaseException:
-            if stored.created:
-                self._discard(stored.digest)
-            raise
-        return StoredArtifact(flavor, stored.digest, stored.size_bytes, signature, trust)
-
-    def _store(self, artifact: object) -> Stored:
-        if isinstance(artifact, str | Path):
-            limit = int(self._context.settings.number("max_artifact_mb")) << 20
-            return self._context.objects.put_file(Path(artifact), max_bytes=limit)
-        if isinstance(artifact, bytes):
-            return self._context.objects.put_bytes(artifact)
-        from mlreg.artifacts.pickling import dump
-
-        return self._context.objects.put_bytes(dump(artifact))
-
-    def _check_object(self, stored: StoredArtifact) -> None:
-        # Another process may have dropped the same bytes between our storing and this lock.
-        if not self._context.objects.exists(stored.digest):
-            raise Conflict("another process removed the same artifact just now", hint="try again")
-
-    def _drop_unused(self, stored: StoredArtifact | None) -> None:
-        if stored:
-            with suppress(MlregError):  # the error under way says more than a leftover object
-                self._discard(stored.digest)
-
-    def _discard(self, digest: str) -> None:
-        # Under the write lock, so that nobody can begin to use the object meanwhile.
-        with self._context.store.write() as tx:
-            if not tx.versions.is_object_used(digest):
-                self._context.objects.discard(digest)
+        return take_in(
+            self._context, artifact, trust=self._trust if trust else None, check=check, kind=kind
+        )
 
     def _record(
         self,

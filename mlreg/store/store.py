@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from mlreg.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly, StoreTooNew
 from mlreg.store.engines import Connection, Stamp
 from mlreg.store.engines.durability import LogSync
-from mlreg.store.engines.sqlite import Database, Writing
+from mlreg.store.engines.sqlite import Database
+from mlreg.store.engines.writing import Writing
 
 if TYPE_CHECKING:
     from mlreg.entities.queries import Parameters, Rows

@@ -58,6 +58,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "abtest conclude": ("tone",),
     "abtest verify": ("tone",),
     "abtest show": ("tone",),
+    "abtest delete": ("tone",),
     "abtest list": (),
     "abtest assign": ("tone", "--user", "u"),
     "abtest record": ("tone", "--user", "u", "--variant", "control", "--success"),

@@ -34,6 +34,7 @@ from mlreg.store.engines.faults import (
 from mlreg.store.engines.guard import Guard
 from mlreg.store.engines.lease import Lease
 from mlreg.store.engines.reserve import Reserve
+from mlreg.store.engines.writing import Writing
 
 APPLICATION_ID = 0x6D6C7267  # "mlrg"
 
@@ -359,45 +360,6 @@ class Database:
         if is_damage(error) and self._opened and getattr(self._local, "refusal", None) is None:
             self.guard.condemn(str(error))
         return explained(error, self.path, timeout=self._timeout, reserve=self.reserve)
-
-
-class Writing:
-    """One write: a context that a generator would make at several times the cost.
-
-    Args:
-        database: What is written to.
-        durable: As in `Database.write`.
-    """
-
-    __slots__ = ("_connection", "_database", "_durable", "_seat")
-
-    def __init__(self, database: Database, *, durable: bool) -> None:
-        self._database = database
-        self._durable = durable
-
-    def __enter__(self) -> SqliteConnection:
-        self._seat = forking.seat()
-        self._seat.acquire()
-        try:
-            self._connection = self._database.begin(durable=self._durable)
-        except BaseException as error:
-            self._seat.release()
-            if isinstance(error, sqlite3.Error):
-                raise self._database.translation(error) from error
-            raise
-        return self._connection
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        try:
-            self._database.end(self._connection, is_sound=error is None)
-        except sqlite3.Error as fault:
-            raise self._database.translation(fault) from fault
-        finally:
-            self._seat.release()
-        if isinstance(error, sqlite3.Error):
-            raise self._database.translation(error) from error
 
 
 def _deny(*_: object) -> int:
