@@ -47,6 +47,8 @@ class Models:
 
     def find(self, name: str) -> ModelRow | None:
         """The model of exactly this name, or None."""
+        if not name.isprintable():
+            return None  # no name is so, and no engine takes a lone surrogate
         row = self._connection.execute(BY_NAME, {"name": name}).fetchone()
         return ModelRow(*row) if row else None
 

@@ -93,12 +93,13 @@ def test_predictions_and_feedback_have_their_keys(serving: Run) -> None:
     answer = serving("predict", "great", "--json").json
     assert not missing(answer, PREDICTION)
     receipt = serving("feedback", answer["prediction_id"], "positive", "--json").json
-    assert set(receipt) == {"recorded", "unknown", "duplicates"}
+    assert set(receipt) == {"recorded", "unknown", "duplicates", "unusual_labels", "dry_run"}
 
 
 def test_reports_have_their_keys(serving: Run, serving_registry: Registry) -> None:
-    for version in ("1.0.0", "2.0.0"):
-        serving_registry.traffic.promote(f"sentiment@{version}")
+    halves = {"1.0.0": 50, "2.0.0": 50}
+    serving_registry.traffic.route("sentiment", halves, strategy="round-robin")
+    for _ in halves:
         serving_registry.predictions.predict("great")
     report = serving("perf", "--json").json
     assert not missing(

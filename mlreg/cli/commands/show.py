@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlreg.cli.kit.parameters import argument, option
+from mlreg.cli.kit.values import prediction_id
 from mlreg.cli.options import read_ref
 from mlreg.cli.session import SessionOptions
 
@@ -27,6 +28,6 @@ def show(
         if ref is None or (version is None and model is None and registry.versions.has_model(ref)):
             session.emit(registry.versions.overview(ref or model))
         elif ref.isascii() and ref.isdecimal() and model is None and version is None:
-            session.emit(registry.predictions.trail(int(ref)))
+            session.emit(registry.predictions.trail(prediction_id(ref)))
         else:
             session.emit(registry.versions.get(read_ref(ref, version, model)))
