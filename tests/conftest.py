@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from mlreg import user
@@ -18,6 +19,12 @@ from mlreg.registry import Registry, init_registry
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+# A machine that is busy with other things makes no test fail.
+hypothesis.settings.register_profile(
+    "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("steady")
 
 GOOD = ["great product", "love it", "really great, love it", "good value", "great quality"]
 BAD = ["terrible product", "hate it", "broke at once", "bad quality", "really terrible"]
