@@ -46,7 +46,7 @@ def test_of_settings_that_are_written_at_once_none_is_lost(
 ):
     init_registry(tmp_path).close()
     wanted = {
-        "model": "m",
+        "max_artifact_mb": "900",
         "actor": "ada",
         "timeout": "7.0",
         "load_timeout": "8.0",
