@@ -34,14 +34,14 @@ _WORDS = (
     (r"\)\s*(strict)?,?\s*(without rowid)?\s*$", ")"),
 )
 # What SQLite says behind the engine door, as a second engine would say it.
-_LISTS = r"select value from json_each\(:(names|ids)\)"
+_LISTS = r"select value from json_each\(:(names|ids|revisions|versions)\)"
 _SAME = (
     r"\(json_type\((\S+)\) = json_type\((\S+)\) and json_extract[^)]+\) is json_extract[^)]+\)\)"
 )
 _DOOR = (
     (_LISTS, r"select cast(json_array_elements_text(cast(:\1 as json)) as \1)"),
     (r"as names\)", "as text)"),
-    (r"as ids\)", "as bigint)"),
+    (r"as (ids|revisions|versions)\)", "as bigint)"),
     (r"json_valid\([\w.]+\)", "true"),  # a column of JSON takes nothing else
     (_SAME, r"(cast(\1 as jsonb) = cast(\2 as jsonb))"),
     (r"\bjson_type\(", "json_typeof("),
