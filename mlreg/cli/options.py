@@ -26,6 +26,7 @@ STRATEGY = option(
 )
 LIMIT = option("-n --limit N", "How many to show.", limit, default=20)
 SINCE = option("--since TIME", "From this on: 24h, 7d, 2026-11-20 or an ISO time in UTC.")
+UNTIL = option("--until TIME", "Up to this, written likewise.")
 ALPHA = option("--alpha A", "Chance of a winner that is none.", amount, default=0.05)
 POWER = option("--power P", "Chance to find the change if it is real.", amount, default=0.8)
 CORRECT = option("--correct/--incorrect", "Whether the answer was right.", show_default=False)

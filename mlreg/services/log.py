@@ -7,6 +7,7 @@ import json
 from mlreg.clock import Moment, from_micros, moment
 from mlreg.entities.predictions import FeedbackEntry, LoggedPrediction, PredictionTrail
 from mlreg.errors import InvalidInput, NotFound
+from mlreg.names import safe
 from mlreg.services.context import Context
 from mlreg.services.frames import log_frame
 
@@ -27,6 +28,23 @@ class LogReader:
             )
         return found
 
+    def of_request(self, request_id: str, *, model: str | None = None) -> LoggedPrediction:
+        """The row of the log that the caller's own id of a request led to.
+
+        Args:
+            request_id: What the caller gave when it asked.
+            model: Whose request that was; None for the only model.
+
+        Raises:
+            NotFound: No request of this id was answered.
+        """
+        with self._context.store.read() as tx:
+            row = self._context.model(tx, model)
+            known = tx.predictions.find_request(row.key, request_id)
+        if known is None:
+            raise NotFound(f"{row.name} has answered no request {safe(request_id)}")
+        return self.get(known[0])
+
     def log(
         self,
         *,
@@ -34,6 +52,8 @@ class LogReader:
         version: str | None = None,
         errors: bool = False,
         since: Moment | None = None,
+        until: Moment | None = None,
+        unit: str | None = None,
         limit: int = 20,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
@@ -44,11 +64,14 @@ class LogReader:
             version: Only rows of this version of it.
             errors: Only failures.
             since: An instant, how long ago (a timedelta), or microseconds since 1970; None: all.
+            until: Only rows before this time, given likewise.
+            unit: Only rows of this user or other key that sticky routing goes by.
             limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
         """
         if limit < 1:
             raise InvalidInput(f"the number of rows must be at least 1, not {limit}")
+        now = self._context.clock()
         with self._context.store.read() as tx:
             row = tx.models.get(model) if model else None
             if version:
@@ -58,7 +81,9 @@ class LogReader:
                 model_key=row and row.key,
                 version_key=found.key if version else None,
                 errors=errors,
-                since=None if since is None else moment(since, now=self._context.clock()),
+                since=None if since is None else moment(since, now=now),
+                until=None if until is None else moment(until, now=now),
+                unit=unit,
                 after=after,
             )
 

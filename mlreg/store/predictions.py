@@ -42,6 +42,8 @@ FILTER = """
         and (cast(:version as bigint) is null or p.version = :version)
         and (:errors = 0 or p.status <> 0)
         and (cast(:since as bigint) is null or p.at >= :since)
+        and (cast(:until as bigint) is null or p.at < :until)
+        and (cast(:unit as text) is null or p.unit = :unit)
 """
 NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
@@ -183,6 +185,8 @@ class Predictions:
         version_key: int | None = None,
         errors: bool = False,
         since: int | None = None,
+        until: int | None = None,
+        unit: str | None = None,
         after: int | None = None,
     ) -> list[LoggedPrediction]:
         """The last rows that match, the oldest of them first; with `after`, the next ones."""
@@ -191,6 +195,8 @@ class Predictions:
             "version": version_key,
             "errors": int(errors),
             "since": since,
+            "until": until,
+            "unit": unit,
             "after": after if after is not None else self.first_id(since) - 1 if since else 0,
             "limit": limit,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlreg.cli.changes import show_change
 from mlreg.cli.kit.parameters import flag, option
 from mlreg.cli.kit.values import breakdown, moment
-from mlreg.cli.options import SINCE, MannerOptions, NameOptions
+from mlreg.cli.options import SINCE, UNTIL, MannerOptions, NameOptions
 from mlreg.cli.session import Session, SessionOptions
 from mlreg.entities.traffic import Change
 from mlreg.errors import CheckFailed, InvalidInput
@@ -25,7 +25,7 @@ def perf(
     name: NameOptions,
     change: MannerOptions,
     since: str | None = SINCE,
-    until: str | None = option("--until TIME", "Up to this, written likewise."),
+    until: str | None = UNTIL,
     baseline: str | None = option(
         "--baseline VERSION",
         "Compare with this one; else the champion, else the oldest of the newest split.",
