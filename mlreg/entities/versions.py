@@ -66,6 +66,7 @@ class Version:
         model_id: The public id, `model-<12 hex>`.
         traffic_percent: Its live share of the traffic now, 0 to 100.
         trusted: Whether somebody let its artifact run any code; if that holds here, the seal says.
+        external: Whether a program of the user's runs it: it has no artifact, and can serve.
         request_count: Answered or failed predictions of the split; None where not asked for.
     """
 
@@ -91,6 +92,7 @@ class Version:
     created_by: str
     request_count: int | None = None
     seal: Seal | None = None
+    external: bool = False
 
     __json__: ClassVar[tuple[str, ...]] = (
         "model_id",
@@ -110,6 +112,7 @@ class Version:
         "size_bytes",
         "signature",
         "trusted",
+        "external",
         "request_count",
         "created_at",
         "created_by",

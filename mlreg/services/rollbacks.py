@@ -134,6 +134,8 @@ class RollbackTargets:
             return f"version {arm.version} has been deleted"
         if version.status == "archived":
             return f"{version.ref} is archived"
+        if version.external:
+            return None
         if version.digest is None:
             return f"{version.ref} has no artifact"
         if version.digest not in self._verified:

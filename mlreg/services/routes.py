@@ -17,11 +17,29 @@ from mlreg.store.store import Transaction
 
 
 class Served(NamedTuple):
-    """A version ready to be called, and what one call costs."""
+    """A version that answers, and what one call costs.
+
+    Attributes:
+        own: What a runner loads; None where a program of the user's runs the version.
+    """
 
     version: Version
-    loadable: Loadable
+    own: Loadable | None
     cost: float | None
+
+    @property
+    def loadable(self) -> Loadable:
+        """What a runner loads.
+
+        Raises:
+            Conflict: A program of the user's runs the version.
+        """
+        if self.own is None:
+            raise Conflict(
+                f"{self.version.ref} is run by a program of yours, which mlreg cannot ask",
+                hint=f"let it answer, then: mlreg record {self.version.name} --output ANSWER",
+            )
+        return self.own
 
 
 class Route(NamedTuple):
@@ -100,13 +118,19 @@ def nothing_serves(model: str) -> NoActiveVersion:
 
 
 def _served(version: Version) -> Served:
+    if version.external:
+        return Served(version, None, _cost(version))
     if version.digest is None or version.signature is None or version.flavor is None:
         raise Conflict(
             f"{version.ref} has no artifact, only metadata",
             hint=f"run: mlreg attach {version.ref} ARTIFACT",
         )
     loadable = Loadable(version.digest, version.flavor, version.trusted, version.signature)
+    return Served(version, loadable, _cost(version))
+
+
+def _cost(version: Version) -> float | None:
     cost = version.metadata.get("cost_per_request")
     if not isinstance(cost, int | float) or isinstance(cost, bool):
-        return Served(version, loadable, None)
-    return Served(version, loadable, float(cost))
+        return None
+    return float(cost)

@@ -239,6 +239,8 @@ class Traffic:
             raise Conflict(
                 f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
             )
+        if version.external:
+            return version
         if version.digest is None:
             raise Conflict(
                 f"{version.ref} has no artifact, only metadata",

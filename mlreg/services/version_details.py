@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 class Details(NamedTuple):
-    """What is said about a version besides its artifact, checked."""
+    """What is said about a version besides its artifact, checked.
+
+    Attributes:
+        external: A program of the user's runs it.
+    """
 
     metrics: dict[str, float]
     metadata: dict[str, object]
     tags: list[str]
     description: str
+    external: bool = False
 
 
 def check_details(

@@ -65,6 +65,7 @@ class Versions:
         input: InputKind | None = None,  # the word of the command line
         trust: bool = False,
         check: bool = True,
+        external: bool = False,
         change: Change = _NO_CHANGE,
     ) -> Version:
         """Add a version of a model; the first one makes the model.
@@ -84,6 +85,8 @@ class Versions:
             input: What the model takes, where it cannot be inferred.
             trust: Let the artifact run any code when it is loaded; sealed by this user's key.
             check: Load the artifact to prove that it is a model and to infer its signature.
+            external: A program of the user's runs it: it has no artifact, can serve, and its
+                answers come in by `predictions.record`.
             change: Why and by whom.
 
         Raises:
@@ -94,6 +97,9 @@ class Versions:
         reference = parse_reference(ref)
         scores = dict(metrics or {}) | ({} if accuracy is None else {"accuracy": accuracy})
         details = check_details(scores, metadata or {}, tags, description)
+        if external and artifact is not None:
+            raise InvalidInput(f"{safe(ref)} has an artifact, or a program of yours runs it")
+        details = details._replace(external=external)
         if input is not None and input not in INPUT_KINDS:
             raise InvalidInput(f"input must be one of {', '.join(INPUT_KINDS)}, not {safe(input)}")
         give = partial(give_number, reference=reference, bump=bump, pre=pre)
@@ -319,6 +325,8 @@ class Versions:
             tx.versions.insert_details(
                 key, metrics=details.metrics, metadata=details.metadata, tags=details.tags
             )
+            if details.external:
+                tx.versions.give_away(key)
             added = self._sealed(tx, key, change)
             self._record(tx, "register", added, change, after=added)
             return added
@@ -356,6 +364,11 @@ class Versions:
 
 
 def _check_bare(version: Version) -> None:
+    if version.external:
+        raise Conflict(
+            f"{version.ref} is run by a program of yours, so it takes no artifact",
+            hint=f"register a new version: mlreg register {version.name} ARTIFACT --bump patch",
+        )
     if version.digest:
         raise Conflict(
             f"{version.ref} has an artifact, and a version never changes",

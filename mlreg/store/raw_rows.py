@@ -15,7 +15,7 @@ Row = dict[str, Any]
 MODELS = "select key, name, name_key, salt, next_turn from models order by key"
 VERSIONS = """
     select v.key, v.model, m.name, v.model_id, v.version, v.precedence, v.description,
-        p.version as parent, v.flavor, v.digest, v.size_bytes, v.signature, v.trusted,
+        p.version as parent, v.flavor, v.digest, v.size_bytes, v.signature, v.trusted, v.external,
         v.created_at, v.created_by, v.archived_at, v.deleted_at
     from versions v left join models m on m.key = v.model left join versions p on p.key = v.parent
     order by v.key

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 6  # the number of migrations; a test compares
+SCHEMA_VERSION = 7  # the number of migrations; a test compares
 
 
 class Transaction:

@@ -28,7 +28,7 @@ SELECT = """
         ), exists (
             select 1 from experiment_arms t join experiments e on e.key = t.experiment
             where t.version = v.key and t.place > 0 and e.state = 'running'
-        ), s.key, s.signature, s.at, s.actor
+        ), s.key, s.signature, s.at, s.actor, v.external
     from versions v
     join models m on m.key = v.model
     left join seals s on s.version = v.key
@@ -69,6 +69,7 @@ ATTACH = """
         signature = :signature, trusted = :trusted
     where key = :key and digest is null
 """
+GIVE_AWAY = "update versions set external = 1 where key = :key"
 DESCRIBE = "update versions set description = :description where key = :key"
 DROP_METRIC = "delete from version_metrics where version = ? and name = ?"
 DROP_TAG = "delete from version_tags where version = ? and tag = ?"
@@ -249,6 +250,10 @@ class Versions:
         )
         many("insert into version_tags (version, tag) values (?, ?)", [(key, t) for t in tags])
 
+    def give_away(self, key: int) -> None:
+        """Let a version that was just added be one that a program of the user's runs."""
+        self._connection.execute(GIVE_AWAY, {"key": key})
+
     def describe(self, key: int, description: str) -> None:
         """Give a version another description."""
         self._connection.execute(DESCRIBE, {"key": key, "description": description})
@@ -360,6 +365,7 @@ class Versions:
                 created_at=from_micros(row[12]),
                 created_by=row[13],
                 seal=None if row[19] is None else Seal(*row[19:23]),
+                external=bool(row[23]),
             )
 
 

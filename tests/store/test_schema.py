@@ -24,6 +24,7 @@ APPLIED = {
     "m004_seals": "f10653fbf1045c13",
     "m005_holds": "e28f172721b34704",
     "m006_errors_and_classes": "892994ce85f36c04",
+    "m007_answers_given_elsewhere": "423111a201b62302",
 }
 
 

@@ -21,6 +21,7 @@ ARTIFACT = argument(
 )
 INPUT = option("--input", "What the model takes, where that cannot be inferred.")
 TRUST = flag("--trust", "Let the artifact run any code when it is loaded.")
+EXTERNAL = flag("--external", "A program of yours runs it; its answers come in by mlreg record.")
 NO_CHECK = flag("--no-check", "Do not load the artifact to see what it is.")
 
 
@@ -40,6 +41,7 @@ def register(
     input: InputKind | None = INPUT,
     trust: bool = TRUST,
     no_check: bool = NO_CHECK,
+    external: bool = EXTERNAL,
 ) -> None:
     """Add a version of a model.
 
@@ -50,6 +52,7 @@ def register(
     $ mlreg register sentiment@1.0.0 model.joblib --accuracy 0.91 --tag nightly
     $ mlreg register sentiment model.joblib --bump minor --parent 1.0.0
     $ mlreg register sentiment model.joblib --bump minor --pre rc
+    $ mlreg register chat@1.0.0 --external
     """
     metrics, metadata = pairs(metric, number), pairs(meta, json_or_text)
     with session.open(worker=artifact is not None and not no_check) as registry:
@@ -67,6 +70,7 @@ def register(
             input=input,
             trust=trust,
             check=not no_check,
+            external=external,
             change=change,
         )
         session.emit(version)
@@ -83,7 +87,7 @@ def tell(session: Session, registry: Registry, ref: str, version: Version) -> No
 
 def suggest_next(session: Session, registry: Registry, version: Version) -> None:
     """Say how a version gets to serve: where others do, with a part of the traffic."""
-    if version.digest is None:
+    if version.digest is None and not version.external:
         session.suggest(f"mlreg attach {version.ref} model.joblib")
     else:
         share = " --traffic 10" if registry.traffic.current(version.name).live else ""

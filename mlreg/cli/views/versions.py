@@ -84,6 +84,8 @@ def _plain(value: object) -> str:
 
 
 def _artifact(version: Version) -> list[tuple[str, Content]]:
+    if version.external:
+        return [("artifact", "none, a program of yours runs it")]
     if version.digest is None:
         return [("artifact", Cell("none, only metadata", "yellow"))]
     trusted = Cell("yes: it may run any code", "yellow") if version.trusted else "no"

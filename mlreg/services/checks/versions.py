@@ -52,6 +52,7 @@ _ALWAYS = (
     Column("version"),
     Column("created_at", read=as_time, write=stored_time),
     Column("created_by"),
+    Column("external", read=bool, write=int),
 )
 _ARTIFACT = (
     Column("flavor"),

@@ -62,6 +62,12 @@ def m006_errors_and_classes(db: UtilsDatabase) -> None:
     db.executescript(_sql("m006_errors_and_classes"))
 
 
+@migrations()
+def m007_answers_given_elsewhere(db: UtilsDatabase) -> None:
+    """Versions that a program of the user's runs, and thresholds held by those who answer."""
+    db.executescript(_sql("m007_answers_given_elsewhere"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:
