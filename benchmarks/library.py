@@ -133,8 +133,7 @@ def log_rows(plan: Plan) -> list[Line]:
 def append_rows(store: Store, count: int) -> None:
     """What `predict` does to log, `count` times."""
     for _ in range(count):
-        with store.write(durable=False) as tx:
-            last = tx.predictions.append(entry())
+        last = store.append_prediction(entry())
         if last % EVERY == 0:
             with store.write(durable=False) as tx:
                 tx.summaries.fold(limit=10 * EVERY)
