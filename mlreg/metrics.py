@@ -345,12 +345,17 @@ def measure_of(name: str) -> Metric:
     return metric
 
 
-def coverage_of(metric: TestMetric, design: Design) -> str | None:
+def coverage_of(metric: str, design: Design) -> str | None:
     """The measure of how many predictions a metric is known of; None if it is of all of them."""
-    needs = measure_of(metric.name).needs
+    needs = measure_of(metric).needs
     if needs == COVERAGE and design.label_window_seconds:
         return RIPE_COVERAGE
-    return needs + value_name(metric.name) if needs == VALUE_COVERAGE else needs or None
+    return needs + value_name(metric) if needs == VALUE_COVERAGE else needs or None
+
+
+def gate_of(name: str) -> str:
+    """The gate that a coverage has to pass."""
+    return coverage(name).gate or name
 
 
 def coverage(name: str) -> Coverage:
@@ -367,6 +372,6 @@ def sums_of(name: str) -> Summed:
 
 def measured(design: Design) -> list[str]:
     """The measures that a look needs."""
-    coverages = [coverage_of(metric, design) for metric in design.metrics]
+    coverages = [coverage_of(metric.name, design) for metric in design.metrics]
     names = [*(metric.name for metric in design.metrics), *filter(None, coverages)]
     return list(dict.fromkeys(names))

@@ -10,11 +10,12 @@ from mlreg.entities.experiments import Design
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
 from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
-from mlreg.evidence.verdict import RUN_TIME
+from mlreg.evidence.verdict import RUN_TIME, SRM
 from mlreg.metrics import (
     ANSWERED,
     RIPE_COVERAGE,
     coverage,
+    gate_of,
     measure_of,
     value_name,
 )
@@ -64,7 +65,7 @@ def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     seen = " / ".join(f"{count / total * 100:.1f}" for count in counts) if total else ""
     of_phase = f" in revision {phase.revision}" if len(observed.phases) > 1 else ""
     return Gate(
-        gate="srm",
+        gate=SRM,
         passed=p >= ALARM / len(observed.phases),
         effect="invalid",
         detail=f"{total:,} units were split {seen} %, and {meant} % were meant"
@@ -82,7 +83,7 @@ def _coverage(design: Design, arrived: Coverage) -> Gate:
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
     due = " whose label is due" if name == RIPE_COVERAGE else ""
     return Gate(
-        gate=coverage(name).gate or name,
+        gate=gate_of(name),
         passed=p >= ALARM / len(design.treatments) or is_small,
         effect=_effect(name, rates) if arrived.is_needed else "warn",
         detail=f"{coverage(name).arrives or value_name(name)} came for {rates[0]:.1%} and "

@@ -9,9 +9,10 @@ from functools import cached_property
 from mlreg.entities.analyses import Gate, MetricResult
 from mlreg.entities.experiments import Design
 from mlreg.entities.looks import PastLook, Ruling
+from mlreg.metrics import coverage_of, gate_of
 from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
 
-RUN_TIME = "run_time"
+RUN_TIME, SRM = "run_time", "srm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,12 @@ class Findings:
 
         return max(range(len(self.primaries)), key=rank)
 
+    def is_doubtful(self, metric: str) -> bool:
+        """Whether a gate that failed is about the units, or about what the metric is known of."""
+        needs = coverage_of(metric, self.design)
+        about = {SRM, gate_of(needs) if needs else None}
+        return any(gate.gate in about for gate in self.failed("invalid"))
+
     def failed(self, effect: str) -> list[Gate]:
         """The gates of an effect that failed."""
         return [gate for gate in self.gates if not gate.passed and gate.effect == effect]
@@ -87,14 +94,17 @@ class Findings:
 def verdict(findings: Findings) -> Ruling:
     """The verdict.
 
-    A fault comes first: its numbers mean nothing. Then harm, which needs no more evidence than
-    its alarm. Then what keeps the rest waiting; a winner last. After the final look its verdict
-    stands, unless a fault is found, a guardrail breaks, or its winner is worse by now.
+    Harm that no fault casts doubt on comes first: what harms may be what breaks the gates, as
+    failures do that never get a label. Then a fault: its numbers mean nothing. Then other harm,
+    which needs no more evidence than its alarm. Then what keeps the rest waiting; a winner last.
+    After the final look its verdict stands, unless a fault is found, a guardrail breaks, or its
+    winner is worse by now.
     """
     found = _standing(findings) or ruling(findings)
-    if found.verdict in ("rollback", "invalid"):
-        return _faulty(findings) or found
-    return _faulty(findings) or _too_soon(findings) or found
+    if found.verdict == "rollback":
+        return _harmful(findings, beyond_doubt=True) or _faulty(findings) or found
+    too_soon = None if found.verdict == "invalid" else _too_soon(findings)
+    return _faulty(findings) or too_soon or found
 
 
 def ruling(findings: Findings) -> Ruling:
@@ -127,17 +137,17 @@ def _faulty(findings: Findings) -> Ruling | None:
     return Ruling("invalid", None, f"Invalid: {broken[0].detail}.") if broken else None
 
 
-def _harm(findings: Findings, treatment: int) -> MetricResult | None:
+def _harm(findings: Findings, treatment: int, *, beyond_doubt: bool = False) -> MetricResult | None:
     """What shows a treatment to be harmful; None if nothing does."""
-    broken = [guard for guard in findings.guards(treatment) if guard.passed is False]
-    if broken:
-        return broken[0]
-    is_worse = findings.crossed[treatment] < 0 and not findings.has_reversed(treatment)
-    return findings.primaries[treatment] if is_worse else None
+    harms = [guard for guard in findings.guards(treatment) if guard.passed is False]
+    if findings.crossed[treatment] < 0 and not findings.has_reversed(treatment):
+        harms.append(findings.primaries[treatment])
+    shown = (harm for harm in harms if not (beyond_doubt and findings.is_doubtful(harm.metric)))
+    return next(shown, None)
 
 
-def _harmful(findings: Findings) -> Ruling | None:
-    harms = [_harm(findings, i) for i in range(len(findings.primaries))]
+def _harmful(findings: Findings, *, beyond_doubt: bool = False) -> Ruling | None:
+    harms = [_harm(findings, i, beyond_doubt=beyond_doubt) for i in range(len(findings.primaries))]
     worst = harms[findings.leading()]
     if not all(harms) or worst is None:
         return None

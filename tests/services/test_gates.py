@@ -112,6 +112,37 @@ def test_an_arm_that_loses_its_slow_answers_is_not_the_faster_one(
     assert look(tested, waiting((250, 250), lost)).verdict == said
 
 
+def failing(part: str, *failures: int) -> Rows:
+    """500 users of each arm, so many of whom get no answer and so no label."""
+    return [
+        {"unit": f"{part}-{variant}-{i}", "variant": variant}
+        | ({"error": "timeout"} if i < failed else {"output": 1, "correct": i % 5 != 0})
+        for variant, failed in zip(ARMS[2], failures, strict=True)
+        for i in range(500)
+    ]
+
+
+def test_failures_that_cost_labels_are_harm_and_no_fault(tested: Registry, clock: Clock):
+    begin(tested, clock, metric="accuracy", guardrails=["error_rate <= 0.05"])
+    for part in "abc":
+        found = look(tested, failing(part, 10, 60))
+        assert not coverage(found).passed
+        assert (found.verdict, found.winner) == ("rollback", None)
+        assert found.recommendation.startswith("Roll back: error_rate <= 0.05: broken")
+        clock.at += 24 * HOUR
+    assert tested.experiments.conclude("t").verdict == "rollback"
+
+
+def test_a_loss_is_no_harm_where_labels_are_lost(tested: Registry, clock: Clock):
+    begin(tested, clock, metric="accuracy")
+    rows = labelled("a", (500, 500), (400, 500))
+    for i, row in enumerate(rows[500:900]):
+        row["correct"] = i < 50
+    found = look(tested, rows)
+    assert found.primary.is_crossed
+    assert found.verdict == "invalid"
+
+
 @pytest.mark.parametrize(
     ("wishes", "effect"),
     [

@@ -390,7 +390,10 @@ def found_with(
     [
         (["srm", "min_units"], {"crossed": -1}, "invalid", "Invalid: the gate srm."),
         (["srm"], {"crossed": 1}, "invalid", "Invalid: the gate srm."),
-        (["label_coverage"], {"crossed": 0, "guard": False}, "invalid", "Invalid: the gate label"),
+        (["label_coverage"], {"crossed": 0, "guard": False}, "rollback", "Roll back: as seen."),
+        (["label_coverage"], {"crossed": -1}, "rollback", "Roll back: as seen."),
+        (["label_coverage"], {"crossed": 1}, "invalid", "Invalid: the gate label_coverage."),
+        (["srm"], {"crossed": 0, "guard": False}, "invalid", "Invalid: the gate srm."),
         (["srm"], {"crossed": 0, "is_final": True}, "invalid", "Invalid: "),
         (["run_time", "min_units"], {"crossed": -1}, "rollback", "Roll back: as seen."),
         (["run_time"], {"crossed": 1, "guard": False}, "rollback", "Roll back: as seen."),
