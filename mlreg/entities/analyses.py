@@ -71,7 +71,7 @@ class MetricResult:
         conditional_power: The chance that the test still ends with a win.
         mde_at_n: What the present size could find.
         margin: Of a guardrail, as it was written.
-        passed: Of a guardrail: True kept, False broken, None not known yet.
+        passed: Of a guardrail: True kept, False broken, None not shown.
         verdict: What the interval shows (`better_practical`, …, `inconclusive`).
         sentence: The result for people.
     """
@@ -274,11 +274,6 @@ class Analysis:
     engine_version: str
     revision: int | None = None
     dry_run: bool = False
-
-    @property
-    def is_faulty(self) -> bool:
-        """Whether a gate says that the numbers cannot be trusted, and not just not yet."""
-        return any(gate.effect == "invalid" for gate in self.failed_gates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from mlreg.entities.traffic import WHOLE
 State = Literal["draft", "running", "concluded", "stopped"]
 Mode = Literal["group-sequential", "always-valid", "fixed"]
 TestStrategy = Literal["random", "round-robin", "sticky", "canary"]
-Recommendation = Literal["ship", "rollback", "continue", "stop_futile", "invalid"]
+Recommendation = Literal["ship", "rollback", "continue", "stop_futile", "inconclusive", "invalid"]
+"""`inconclusive`: the test is over, and nothing that it has seen answers it."""
 MetricKind = Literal["share", "mean", "quantile"]
 Bound = Literal["relative", "absolute", "limit"]
 

@@ -138,11 +138,21 @@ def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
     if not needed:
         return None
     events = max((s.averaged.events or 0.0) for s in seen)
-    digits = 0 if events >= needed else 1
     rare = "answers beyond the quantile" if needed == MIN_BEYOND else "of the rarer outcome"
+    said = f"an arm can expect {events:,.{0 if events >= needed else 1}f} {rare}"
+    if alike := _all_alike(design, seen):
+        said = f"{design.metric.name} is {alike} in every arm, so nothing of the rarer outcome came"
     return Gate(
         gate="min_events",
         passed=events >= needed,
         effect="wait",
-        detail=f"an arm can expect {events:,.{digits}f} {rare}; a test needs {needed}",
+        detail=f"{said}; a test needs {needed}",
     )
+
+
+def _all_alike(design: Design, seen: Sequence[Seen]) -> str | None:
+    """The share that every arm has, if it is all or nothing."""
+    values = {arm.value for s in seen for arm in s.arms}
+    if design.metric.kind != "share" or values not in ({0.0}, {1.0}):
+        return None
+    return f"{values.pop():.0%}"

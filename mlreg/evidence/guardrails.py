@@ -12,7 +12,7 @@ from mlreg.entities.experiments import Design, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
 from mlreg.evidence.grammar import parse
 from mlreg.evidence.looks import Stage
-from mlreg.evidence.results import at_any_time, described
+from mlreg.evidence.results import at_any_time, described, show
 from mlreg.evidence.seen import Seen, Table
 from mlreg.names import safe
 from mlreg.stats import always_valid
@@ -37,7 +37,7 @@ _REFUSED = {
     "sure": "a guardrail is always kept by evidence that is sure",
     "for": "a guardrail that is seen to break stays broken",
 }
-_WORDS = {True: "kept", False: "broken", None: "not known yet"}
+_WORDS = {True: "kept", False: "broken", None: "not shown"}
 
 
 def parse_guardrail(text: str, metric_of: Callable[[str], TestMetric]) -> Guardrail:
@@ -116,8 +116,24 @@ def _guarded(
         shown,
         margin=guardrail.text,
         passed=kept,
-        sentence=f"{guardrail.text}: {_WORDS[kept]} ({shown.sentence})",
+        sentence=f"{guardrail.text}: {_WORDS[kept]} ({shown.sentence}{_limit(guardrail, seen)})",
     )
+
+
+def _limit(guardrail: Guardrail, seen: Seen) -> str:
+    """What the margin comes to beside the control's value, where it says no number itself."""
+    control = seen.arms[0].value
+    if control is None or guardrail.kind == "limit":
+        return ""
+    return f", limit {show(guardrail.metric, limit_beside(guardrail, control))}"
+
+
+def limit_beside(guardrail: Guardrail, control: float) -> float:
+    """The worst value of a treatment that keeps a margin beside a control."""
+    if guardrail.kind == "limit":
+        return guardrail.bound
+    part = guardrail.bound * control if guardrail.kind == "relative" else guardrail.bound
+    return control + part
 
 
 def _is_kept(

@@ -158,13 +158,13 @@ def _prospects(design: Design, seen: Seen, look: Look, metric: TestMetric) -> _P
 
 def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
     """Both arms, the difference and its interval."""
-    control, treatment = (_show(metric, arm.value) for arm in seen.arms)
-    gap = _show(metric, finite(seen.evidence.estimate), signed=True)
+    control, treatment = (show(metric, arm.value) for arm in seen.arms)
+    gap = show(metric, finite(seen.evidence.estimate), signed=True)
     text = f"{metric.name} {control} → {treatment}, difference {gap}"
     limits = _limits(interval)
     if limits is None:
-        return f"{text}, no interval yet"
-    low, high = (_show(metric, limit, signed=True) for limit in limits)
+        return f"{text}, too little data for an interval"
+    low, high = (show(metric, limit, signed=True) for limit in limits)
     return f"{text}, interval {low} to {high}"
 
 
@@ -174,7 +174,7 @@ def _limits(interval: Interval | None) -> tuple[float, float] | None:
     return interval.low, interval.high
 
 
-def _show(metric: TestMetric, value: float | None, *, signed: bool = False) -> str:
+def show(metric: TestMetric, value: float | None, *, signed: bool = False) -> str:
     """A value of a metric for people."""
     if value is None:
         return "unknown"

@@ -64,6 +64,10 @@ class Findings:
         variant = self.primaries[treatment].variant
         return [guard for guard in self.guardrails if guard.variant == variant]
 
+    def told(self, found: MetricResult) -> str:
+        """The sentence of a result, with its version where several are tried."""
+        return found.sentence if len(self.primaries) == 1 else f"{found.version}: {found.sentence}"
+
     def has_reversed(self, treatment: int) -> bool:
         """Whether a treatment that crossed is now wholly on the other side of zero."""
         interval = self.primaries[treatment].diff_ci
@@ -103,8 +107,7 @@ def verdict(findings: Findings) -> Ruling:
     found = _standing(findings) or ruling(findings)
     if found.verdict == "rollback":
         return _harmful(findings, beyond_doubt=True) or _faulty(findings) or found
-    too_soon = None if found.verdict == "invalid" else _too_soon(findings)
-    return _faulty(findings) or too_soon or found
+    return _faulty(findings) or _too_soon(findings) or found
 
 
 def ruling(findings: Findings) -> Ruling:
@@ -128,8 +131,10 @@ def _standing(findings: Findings) -> Ruling | None:
     ]
     if all(any(guard.passed is False for guard in findings.guards(i)) for i in concerned):
         return None
-    is_worse = ended.winner is not None and findings.has_reversed(concerned[0])
-    return None if is_worse else ended
+    if ended.winner is not None and findings.has_reversed(concerned[0]):
+        return None
+    # Engines before the third called a test that ended undecided invalid.
+    return ended._replace(verdict="inconclusive") if ended.verdict == "invalid" else ended
 
 
 def _faulty(findings: Findings) -> Ruling | None:
@@ -151,7 +156,7 @@ def _harmful(findings: Findings, *, beyond_doubt: bool = False) -> Ruling | None
     worst = harms[findings.leading()]
     if not all(harms) or worst is None:
         return None
-    return Ruling("rollback", None, f"Roll back: {worst.sentence}.")
+    return Ruling("rollback", None, f"Roll back: {findings.told(worst)}.")
 
 
 def _waiting(findings: Findings) -> Ruling | None:
@@ -159,13 +164,16 @@ def _waiting(findings: Findings) -> Ruling | None:
     waits = [gate for gate in findings.failed("wait") if gate.gate != RUN_TIME]
     if not waits:
         return None
-    so_far = "The test is over without a verdict" if findings.is_final else "No verdict yet"
-    return Ruling("invalid", None, f"{so_far}: {waits[0].detail}.")
+    if findings.is_final:
+        return Ruling("inconclusive", None, f"The test is over undecided: {waits[0].detail}.")
+    return Ruling("continue", None, f"No verdict yet: {waits[0].detail}.")
 
 
 def _too_soon(findings: Findings) -> Ruling | None:
-    found = [gate for gate in findings.failed("wait") if gate.gate == RUN_TIME]
-    return Ruling("invalid", None, f"No verdict yet: {found[0].detail}.") if found else None
+    waits = findings.failed("wait")
+    if all(gate.gate != RUN_TIME for gate in waits):
+        return None
+    return Ruling("continue", None, f"No verdict yet: {waits[0].detail}.")
 
 
 def _winning(findings: Findings) -> Ruling | None:
@@ -185,15 +193,16 @@ def _winning(findings: Findings) -> Ruling | None:
 
 
 def _ending(findings: Findings) -> Ruling | None:
+    has_gained = any(sign > 0 for sign in findings.crossed)
     if findings.is_final:
-        if any(sign > 0 for sign in findings.crossed):
-            reason = f"the test is over, and {_open_reason(findings)}"
-        else:
-            reason = "the test is over and has shown no improvement; that is no proof of equality"
-        return Ruling("stop_futile", None, f"Stop: {reason}.")
+        return _over(findings) if has_gained else Ruling(
+            "stop_futile",
+            None,
+            "Stop: the test is over and has shown no improvement; that is no proof of equality.",
+        )  # fmt: skip
     harmed = [_harm(findings, i) is not None for i in range(len(findings.primaries))]
     hopeless = [a or b for a, b in zip(harmed, findings.futile, strict=True)]
-    if all(hopeless) and not any(sign > 0 for sign in findings.crossed):
+    if all(hopeless) and not has_gained:
         reason = (
             "a gain worth having is unlikely to be found any more; that is no proof of equality"
         )
@@ -201,22 +210,40 @@ def _ending(findings: Findings) -> Ruling | None:
     return None
 
 
-def _open_reason(findings: Findings) -> str:
+def _over(findings: Findings) -> Ruling:
+    """The end of a test with a treatment that is better, and is not shipped."""
+    best = _closest(findings)
+    unknown = [guard for guard in findings.guards(best) if guard.passed is None]
+    broken = [guard for guard in findings.guards(best) if guard.passed is False]
+    if findings.has_reversed(best) or broken or (findings.ready[best] and not unknown):
+        return Ruling("stop_futile", None, f"Stop: the test is over, and {_open_reason(findings)}.")
+    return Ruling("inconclusive", None, f"The test is over undecided: {_open_reason(findings)}.")
+
+
+def _closest(findings: Findings) -> int:
+    """The treatment that is the closest to be shipped: what keeps a better one back says more."""
     best = findings.leading()
     ahead = [i for i, sign in enumerate(findings.crossed) if sign > 0]
-    if ahead and findings.crossed[best] <= 0:  # what keeps a better one back says more
+    if ahead and findings.crossed[best] <= 0:
         best = max(ahead, key=lambda i: findings.gains[i] or 0.0)
+    return best
+
+
+def _open_reason(findings: Findings) -> str:
+    best = _closest(findings)
     found = findings.primaries[best]
     if findings.has_reversed(best):
         was, now = ("better", "worse") if findings.crossed[best] > 0 else ("worse", "better")
         return f"{found.version} was {was} at an earlier look and is {now} by now: {found.sentence}"
     if findings.crossed[best] <= 0:
-        return f"{found.sentence}; the difference may be chance"
+        is_clear = found.diff_ci is not None and not found.diff_ci[0] <= 0 <= found.diff_ci[1]
+        state = "no look that counts has shown it" if is_clear else "the difference may be chance"
+        return f"{findings.told(found)}; {state}"
     if not findings.ready[best]:
         return f"{found.version} is better, but has too little data by now to be sure"
     unsure = [guard for guard in findings.guards(best) if not guard.passed]
     if unsure:
-        state = "is broken" if unsure[0].passed is False else "is not yet shown to hold"
+        state = "is broken" if unsure[0].passed is False else "is not shown to hold"
         return f"{found.version} is better, but the guardrail {unsure[0].margin} {state}"
     return f"{found.version} is better, but by less than the gain that is worth shipping"
 

@@ -182,7 +182,7 @@ def test_a_better_treatment_ships_only_after_three_days(tested: Registry, clock:
     clock.at += DAY
     feed(tested, 4000, {"control": 0.7, "treatment": 0.85})
     early = tested.experiments.analyze("t")
-    assert (early.verdict, early.statistical_significance) == ("invalid", True)
+    assert (early.verdict, early.statistical_significance) == ("continue", True)
     assert [gate.gate for gate in early.failed_gates] == ["run_time"]
     with pytest.raises(Inconclusive, match="cannot be concluded yet"):
         tested.experiments.conclude("t")
@@ -200,7 +200,7 @@ def test_forcing_a_conclusion_needs_a_reason(tested: Registry):
     with pytest.raises(InvalidInput, match="say why"):
         tested.experiments.conclude("t", force=True)
     done = tested.experiments.conclude("t", force=True, change=Change(reason="no budget left"))
-    assert (done.verdict, done.winner) == ("invalid", None)
+    assert (done.verdict, done.winner) == ("continue", None)
 
 
 def test_a_lost_half_of_an_arm_is_invalid_and_never_a_winner(tested: Registry, clock: Clock):
@@ -550,7 +550,7 @@ def test_little_data_is_no_verdict_and_the_gate_says_so(tested: Registry, count:
     tested.experiments.start("t")
     feed(tested, count, {"control": 1.0, "treatment": 1.0})
     found = tested.experiments.analyze("t")
-    assert (found.verdict, found.winner, found.looks) == ("invalid", None, ())
+    assert (found.verdict, found.winner, found.looks) == ("continue", None, ())
     assert [gate.gate for gate in found.failed_gates][:1] == ["min_units"]
     assert found.recommendation.startswith("No verdict yet: ")
 

@@ -119,9 +119,24 @@ def test_a_share_is_kept_broken_or_not_known(
     begin(tested, clock, [guardrail], metric="value:calm", mode="always-valid", mde=0.01)
     found = look(tested, failing(1000, *failed))
     assert found.guardrails[0].passed is state
-    word = {True: "kept", None: "not known yet", False: "broken"}[state]
+    word = {True: "kept", None: "not shown", False: "broken"}[state]
     assert found.guardrails[0].sentence.startswith(f"{guardrail}: {word} (")
     assert (found.verdict == "rollback") is (state is False)
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "end"),
+    [
+        ("error_rate <= +1%", " points, limit 2.02 %)"),
+        ("error_rate <= +0.01", " points, limit 3.00 %)"),
+        ("error_rate <= 0.05", " points)"),
+    ],
+)
+def test_the_sentence_of_a_guardrail_shows_its_limit(
+    tested: Registry, clock: Clock, guardrail: str, end: str
+):
+    begin(tested, clock, [guardrail], metric="value:calm", mode="always-valid", mde=0.01)
+    assert look(tested, failing(1000, 20, 20)).guardrails[0].sentence.endswith(end)
 
 
 # --- looks ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_deadline_before_the_third_day_is_due_on_the_third_day(
     begin(tested, clock, mode=mode, days=1, max_duration="1d")
     early = look(tested, answers("a", *last))
     assert not early.is_final
-    assert early.verdict == ("rollback" if last == WORSE else "invalid")
+    assert early.verdict == ("rollback" if last == WORSE else "continue")
     clock.at += 2 * DAY
     ended = look(tested, answers("b", *last))
     assert (ended.verdict, ended.winner, ended.is_final) == (said_then, winner, True)
@@ -107,7 +108,7 @@ def test_a_gain_of_the_first_hour_that_turns_into_a_loss_is_not_shipped(
     """All the information that was planned has come by then, yet the test goes on."""
     begin(tested, clock, mode=mode, days=1 / 24)
     first = look(tested, answers("a", (520, 1000), (640, 1000)))
-    assert (first.verdict, first.is_final) == ("invalid", False)
+    assert (first.verdict, first.is_final) == ("continue", False)
     for part in range(3):
         clock.at += DAY
         found = look(tested, answers(f"b{part}", (640, 1000), (400, 1000)))
@@ -138,11 +139,13 @@ def test_a_deadline_ends_a_test_that_nothing_could_be_tested_in(
     begin(tested, clock, mode=mode, max_duration="7d")
     for _ in range(5):
         found = look(tested)
-        assert (found.verdict, found.winner) == ("invalid", None)
-        assert found.recommendation.startswith("The test is over without a verdict: ")
+        assert (found.verdict, found.winner) == ("inconclusive", None)
+        assert found.recommendation.startswith("The test is over undecided: ")
         clock.at += DAY
-    with pytest.raises(Inconclusive, match="over without a verdict"):
-        tested.experiments.conclude("t")
+    with pytest.raises(Inconclusive, match="no winner to promote"):
+        tested.experiments.conclude("t", promote_winner=True)
+    assert tested.experiments.conclude("t").verdict == "inconclusive"
+    assert tested.experiments.verify("t").agrees
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -384,6 +387,29 @@ def found_with(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("count", [120, 400])
+def test_where_all_succeed_the_gate_says_so_in_words(tested: Registry, clock: Clock, count: int):
+    begin(tested, clock)
+    found = look(tested, answers("a", (count, count), (count, count)))
+    assert found.verdict == "continue"
+    assert "success_rate is 100% in every arm" in found.recommendation
+    assert "0.0 of the rarer" not in found.recommendation
+
+
+def test_among_several_treatments_the_sentence_names_the_version(tested: Registry, clock: Clock):
+    begin(tested, clock, 2)
+    found = look(tested, answers("a", (80, 160), (82, 160), (90, 160)))
+    assert (found.verdict, found.primary.version) == ("continue", "3.0.0")
+    assert found.recommendation.startswith("Go on: 3.0.0: success_rate 50.00 %")
+
+
+def test_nothing_is_called_chance_whose_interval_excludes_zero():
+    findings = found_with([], crossed=0)
+    clear = replace(findings.primaries[0], diff_ci=(0.0012, 0.0428))
+    found = verdict(replace(findings, primaries=(clear,)))
+    assert found.sentence == "Go on: as seen; no look that counts has shown it."
+
+
 @pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize(
     ("failed", "state", "expected", "sentence"),
@@ -398,16 +424,18 @@ def found_with(
         (["run_time", "min_units"], {"crossed": -1}, "rollback", "Roll back: as seen."),
         (["run_time"], {"crossed": 1, "guard": False}, "rollback", "Roll back: as seen."),
         ([], {"crossed": -1, "is_final": True, "is_futile": True}, "rollback", "Roll back: "),
-        (["min_units"], {"crossed": 1}, "invalid", "No verdict yet: the gate min_units."),
-        (["min_events"], {"crossed": 1}, "invalid", "No verdict yet: the gate min_events."),
-        (["run_time"], {"crossed": 1}, "invalid", "No verdict yet: the gate run_time."),
-        (["run_time"], {"crossed": 0, "is_futile": True}, "invalid", "No verdict yet: "),
-        (["run_time"], {"crossed": 1, "is_final": True}, "invalid", "No verdict yet: "),
-        (["min_units"], {"crossed": 1, "is_final": True}, "invalid", "The test is over without"),
+        (["min_units"], {"crossed": 1}, "continue", "No verdict yet: the gate min_units."),
+        (["min_events"], {"crossed": 1}, "continue", "No verdict yet: the gate min_events."),
+        (["run_time"], {"crossed": 1}, "continue", "No verdict yet: the gate run_time."),
+        (["run_time"], {"crossed": 0, "is_futile": True}, "continue", "No verdict yet: "),
+        (["run_time"], {"crossed": 1, "is_final": True}, "continue", "No verdict yet: "),
+        (["min_units"], {"crossed": 1, "is_final": True}, "inconclusive", "The test is over und"),
         (["full_week"], {"crossed": 1}, "ship", "Ship 2.0.0: as seen."),
         ([], {"crossed": 1, "is_final": True, "is_futile": True}, "ship", "Ship 2.0.0: "),
         ([], {"crossed": 1, "guard": None}, "continue", "Go on: 2.0.0 is better, but the guard"),
-        ([], {"crossed": 1, "guard": None, "is_final": True}, "stop_futile", "Stop: the test is"),
+        ([], {"crossed": 1, "guard": None, "is_final": True}, "inconclusive",
+         "The test is over undecided: 2.0.0 is better, but the guardrail a guardrail is not shown"),
+        ([], {"crossed": 1, "worth": False, "is_final": True}, "stop_futile", "Stop: the test is"),
         ([], {"crossed": 1, "worth": False}, "continue", "Go on: 2.0.0 is better, but by less"),
         ([], {"crossed": 1, "is_futile": True, "worth": False}, "continue", "Go on: "),
         ([], {"crossed": 1, "is_ready": False}, "continue", "Go on: "),
@@ -430,8 +458,8 @@ def test_the_first_rule_that_fits_is_the_verdict(
     [
         (WORSE, [], "rollback"),
         (((100, 160), (50, 160)), ["success_rate >= -0.01"], "rollback"),
-        (EQUAL, [], "invalid"),
-        (BETTER, [], "invalid"),
+        (EQUAL, [], "continue"),
+        (BETTER, [], "continue"),
     ],
 )
 def test_harm_is_not_made_to_wait_and_a_gain_is(
@@ -441,7 +469,7 @@ def test_harm_is_not_made_to_wait_and_a_gain_is(
     found = look(tested, answers("a", *arms))
     assert [gate.gate for gate in found.failed_gates] == ["run_time"]
     assert (found.verdict, found.winner) == (expected, None)
-    assert found.recommendation.startswith("No verdict yet") is (expected == "invalid")
+    assert found.recommendation.startswith("No verdict yet") is (expected == "continue")
     if expected == "rollback":
         assert tested.experiments.conclude("t").verdict == "rollback"
     else:

@@ -35,6 +35,7 @@ _RECOMMENDED = {
     "rollback": "bold red",
     "continue": "bold",
     "stop_futile": "bold yellow",
+    "inconclusive": "bold yellow",
     "invalid": "bold red",
 }
 # The words of `perf`, and more where an experiment can say more.

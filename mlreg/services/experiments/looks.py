@@ -210,7 +210,7 @@ def _winner(found: Analysis, judged: Judged, *, force: bool, is_promoted: bool) 
     """The version that won, if the experiment may end now."""
     test_id = safe(found.test_id)
     if found.verdict in ("continue", "invalid") and not force:
-        raise (CheckFailed if found.is_faulty else Inconclusive)(
+        raise (CheckFailed if found.verdict == "invalid" else Inconclusive)(
             f"{test_id} cannot be concluded yet: {found.recommendation}",
             hint="go on, run abtest stop, or --force with a --reason",
         )
