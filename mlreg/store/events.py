@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ FILTERED = (
     order by e.seq
 """
 )
+AFTER = SELECT + " where e.seq > :after order by e.seq limit :limit"
 LAST = "select seq, hash from events order by seq desc limit 1"
 # The chain shows what was changed in it, but not that its end was cut off: these rows do.
 UNRECORDED = """
@@ -127,6 +128,11 @@ class Events:
         """Revisions and versions that no event tells of."""
         query = UNRECORDED.replace(":is_json", self._connection.is_json("after"))
         return [name for (name,) in self._connection.execute(query)]
+
+    def after(self, seq: int, *, limit: int) -> Sequence[Event]:
+        """The events behind this number, in order."""
+        rows = self._connection.execute(AFTER, {"after": seq, "limit": limit})
+        return [_from_row(row) for row in rows]
 
     def list(self, *, model_key: int | None = None, since: int | None = None) -> list[Event]:
         """Events in order, of one model or of all, from a time on."""

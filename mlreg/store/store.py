@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlreg.store.events import Events
     from mlreg.store.experiments import Experiments
     from mlreg.store.feedback import FeedbackTrail
+    from mlreg.store.hooks import Hooks
     from mlreg.store.models import Models
     from mlreg.store.predictions import Entry, Predictions
     from mlreg.store.summaries import Summaries
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 7  # the number of migrations; a test compares
+SCHEMA_VERSION = 8  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -108,6 +109,13 @@ class Transaction:
         from mlreg.store.events import Events
 
         return Events(self.connection)
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """Hooks and their deliveries."""
+        from mlreg.store.hooks import Hooks
+
+        return Hooks(self.connection)
 
 
 class Store:

@@ -25,6 +25,7 @@ APPLIED = {
     "m005_holds": "e28f172721b34704",
     "m006_errors_and_classes": "892994ce85f36c04",
     "m007_answers_given_elsewhere": "423111a201b62302",
+    "m008_hooks": "e001fc24edcc9523",
 }
 
 

@@ -68,6 +68,12 @@ def m007_answers_given_elsewhere(db: UtilsDatabase) -> None:
     db.executescript(_sql("m007_answers_given_elsewhere"))
 
 
+@migrations()
+def m008_hooks(db: UtilsDatabase) -> None:
+    """Who is told of what happens, and how each delivery went."""
+    db.executescript(_sql("m008_hooks"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:
