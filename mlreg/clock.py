@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from mlreg.errors import InvalidInput
 
 SECOND = 1_000_000
-HOUR = 3600 * SECOND
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 Clock = Callable[[], int]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mlreg.artifacts.runner import Runner
     from mlreg.artifacts.runners import Place
+    from mlreg.entities.decisions import Turn
     from mlreg.entities.queries import Parameters, Rows
     from mlreg.services.audit import Audit
     from mlreg.services.conditions import Conditions
@@ -169,6 +170,20 @@ class Registry:
         from mlreg.services.health import Health
 
         return Health(self._context)
+
+    def tick(
+        self, *, model: str | None = None, dry_run: bool = False, foresees: bool = False
+    ) -> Turn:
+        """Let time make happen what is due: call it each minute, as `mlreg tick` from cron does.
+
+        Args:
+            model: For this model alone; None: for all.
+            dry_run: Say what would be done, and do nothing.
+            foresees: Do nothing, and also say what will happen if nothing changes.
+        """
+        from mlreg.services.tick import Tick
+
+        return Tick(self._context).run(model=model, dry_run=dry_run, foresees=foresees)
 
     def query(
         self,

@@ -16,6 +16,7 @@ COMPLETION = "_MLREG_COMPLETE"  # set by a shell that asks for words
 
 _VERSIONS, _TRAFFIC = "Versions", "Traffic"
 _PREDICT, _LOOK_AFTER = "Predict and measure", "Look after"
+_ACT = "Let it act"
 
 VERBS = (
     Verb("init", "Create a registry in a folder.", _VERSIONS),
@@ -40,6 +41,7 @@ VERBS = (
     Verb("log", "List logged predictions.", _PREDICT),
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
+    Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("trust", "See and decide which versions may run any code.", _LOOK_AFTER, is_group=True),
     Verb("sql", "Read the registry with a query of your own.", _LOOK_AFTER),

@@ -79,6 +79,7 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "feedback": "entities.predictions.FeedbackReceipt",
     "log": _of_log,
     "perf": "entities.reports.PerformanceReport",
+    "tick": "entities.decisions.Turn",
     "audit": "entities.audit.Event",
     "sql": None,
     "config": _of_config,

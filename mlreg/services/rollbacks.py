@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from mlreg.entities.traffic import WHOLE, Arm, Revision, Rollback
 from mlreg.errors import ArtifactError, CheckFailed, NotFound, NothingToRollBack
+from mlreg.names import MAX_TEXT_LENGTH
+from mlreg.services.revisions import in_force, put
 
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import ObjectStore
     from mlreg.entities.conditions import Finding
+    from mlreg.services.context import Act
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -149,6 +152,39 @@ class RollbackTargets:
         except ArtifactError as error:
             return error.message
         return None
+
+
+def roll_back(
+    act: Act, model: ModelRow, targets: RollbackTargets, findings: Sequence[Finding] = ()
+) -> Revision:
+    """Put an earlier state in force, whoever asks for it: a person, a gate or a threshold.
+
+    Args:
+        act: The change under way.
+        model: Of which model.
+        targets: Finds the state, and has verified its artifacts before the write began.
+        findings: Why, where no person does it; kept as evidence.
+
+    Raises:
+        NothingToRollBack: No earlier revision can serve.
+        CheckFailed: A gate has rolled back already.
+    """
+    now = in_force(act, model)
+    wanted = replace(targets.choose(act.tx, model, now), salt=model.salt)
+    why = "; ".join(found.sentence for found in findings)[:MAX_TEXT_LENGTH]
+    after = put(act, now, wanted, "rollback", why=why, findings=findings)
+    if after.number > now.number and not after.dry_run:
+        _let_go(act, after)
+    return after
+
+
+def _let_go(act: Act, after: Revision) -> None:
+    """End whoever held the traffic that a rollback has put in force."""
+    hold = act.tx.traffic.hold(after.model_key)
+    if hold is not None:
+        from mlreg.services.experiments import lifecycle
+
+        lifecycle.let_go(act, hold.id, after)
 
 
 def rollback_of(

@@ -23,12 +23,12 @@ from mlreg.errors import (
     Conflict,
     InvalidInput,
 )
-from mlreg.names import MAX_TEXT_LENGTH, check_text, is_version, safe
+from mlreg.names import check_text, is_version, safe
 from mlreg.routing import choose
-from mlreg.services.context import Act, Context
+from mlreg.services.context import Context
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import check_expected, in_force, put
-from mlreg.services.rollbacks import RollbackTargets, rollback_of
+from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of
 from mlreg.services.routes import Routes
 from mlreg.services.splits import arm_of, basis_points, sharing
 
@@ -223,15 +223,13 @@ class Traffic:
         targets = RollbackTargets(
             self._context.objects, to_version=to_version, to_revision=to_revision, findings=broken
         )
-
-        def earlier(tx: Transaction, now: Revision) -> Revision:
-            return targets.choose(tx, self._context.model(tx, now.model), now)
-
         with self._context.store.read() as tx:  # verifies the artifacts before the write lock
             now = tx.traffic.current(self._model_of(tx, name))
             check_expected(now, change)
-            earlier(tx, now)
-        return self._change(name, "rollback", earlier, change=change, findings=broken)
+            targets.choose(tx, self._context.model(tx, now.model), now)
+        check_text(change.reason, "reason")
+        with self._context.acting(change) as act:
+            return roll_back(act, self._model_of(act.tx, name), targets, broken)
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
         version = self._context.version(tx, ref)
@@ -261,7 +259,6 @@ class Traffic:
         *,
         change: Change,
         strategy: Strategy | None = None,
-        findings: Sequence[Finding] = (),
     ) -> Revision:
         """Work out the next revision and put it in force."""
         if strategy is not None and strategy not in STRATEGIES:
@@ -271,15 +268,10 @@ class Traffic:
         with self._context.acting(change) as act:
             tx, model = act.tx, self._model_of(act.tx, ref)
             now = in_force(act, model)
-            if cause != "rollback":
-                check_free(tx, model)
+            check_free(tx, model)
             wanted = arms_after(tx, now)
             wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
-            why = "; ".join(found.sentence for found in findings)[:MAX_TEXT_LENGTH]
-            after = put(act, now, wanted, cause, why=why, findings=findings)
-            if after.number > now.number and not change.dry_run:
-                _let_go(act, after)
-            return after
+            return put(act, now, wanted, cause)
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
         if ref is None or tx.models.find(ref):
@@ -287,15 +279,6 @@ class Traffic:
         if "@" in ref or ref.startswith(("model-", "models:")) or is_version(ref):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
-
-
-def _let_go(act: Act, after: Revision) -> None:
-    """End whoever held the traffic that a rollback has put in force."""
-    hold = act.tx.traffic.hold(after.model_key)
-    if hold is not None:
-        from mlreg.services.experiments import lifecycle
-
-        lifecycle.let_go(act, hold.id, after)
 
 
 def _shadows(now: Revision, leaving: Version) -> list[Arm]:

@@ -18,6 +18,7 @@ from mlreg.store.engines.writing import Writing
 
 if TYPE_CHECKING:
     from mlreg.entities.queries import Parameters, Rows
+    from mlreg.store.decisions import Decisions
     from mlreg.store.events import Events
     from mlreg.store.experiments import Experiments
     from mlreg.store.feedback import FeedbackTrail
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 8  # the number of migrations; a test compares
+SCHEMA_VERSION = 9  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -102,6 +103,13 @@ class Transaction:
         from mlreg.store.experiments import Experiments
 
         return Experiments(self.connection)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """Policies, decisions, and the lease of the tick."""
+        from mlreg.store.decisions import Decisions
+
+        return Decisions(self.connection)
 
     @cached_property
     def events(self) -> Events:

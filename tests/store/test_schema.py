@@ -26,6 +26,7 @@ APPLIED = {
     "m006_errors_and_classes": "892994ce85f36c04",
     "m007_answers_given_elsewhere": "423111a201b62302",
     "m008_hooks": "e001fc24edcc9523",
+    "m009_acting": "d87cda859d6c085f",
 }
 
 
@@ -210,3 +211,33 @@ def test_a_number_of_the_log_is_never_given_out_twice(seeded: Seeded):
     attempt(seeded, insert, insert, "delete from predictions", insert)
     with seeded.store.read() as tx:
         assert tx.predictions.last_id() == 3
+
+
+DECIDED = (
+    "insert into decisions (number, at, what, object, outcome, why, engine, actor) "
+    "values (1, 0, 'rollback', 'sentiment', 'done', '', '1', 'x')"
+)
+POLICY = (
+    "insert into policies (model, number, previous, document, actor, created_at) "
+    "values (1, {}, {}, '{{}}', 'x', 0)"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("update decisions set why = 'x'", "a decision cannot be changed"),
+        ("delete from decisions", "a decision cannot be deleted"),
+        (DECIDED.replace("insert", "insert or replace", 1), "a decision cannot be changed"),
+        ("update policies set actor = 'eve'", "a policy cannot be changed"),
+        ("delete from policies", "a policy cannot be deleted"),
+        (POLICY.format(1, "null"), "a policy cannot be changed"),
+        (POLICY.format(3, 2), "FOREIGN KEY"),
+        (POLICY.format(3, 1), "CHECK"),
+        ("insert into ticks (key) values (2)", "CHECK"),
+    ],
+)
+def test_what_was_decided_stays(seeded: Seeded, statement: str, reason: str):
+    attempt(seeded, DECIDED, POLICY.format(1, "null"))
+    with pytest.raises(sqlite3.DatabaseError, match=reason):
+        attempt(seeded, statement)

@@ -26,6 +26,7 @@ _VIEWS = {
     "FeedbackReceipt": "predictions.feedback_receipt",
     "PerformanceReport": "performance.blocks",
     "EventList": "audit.blocks",
+    "Turn": "decisions.turn",
     "TrustReport": "trust.trust_report",
     "TrustedVersion": "trust.trusted_version",
     "RowSet": "queries.blocks",

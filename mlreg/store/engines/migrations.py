@@ -74,6 +74,12 @@ def m008_hooks(db: UtilsDatabase) -> None:
     db.executescript(_sql("m008_hooks"))
 
 
+@migrations()
+def m009_acting(db: UtilsDatabase) -> None:
+    """Policies, decisions, alerts, and the lease of the tick."""
+    db.executescript(_sql("m009_acting"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

@@ -1,0 +1,63 @@
+"""What was decided without a person, and what will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlreg.cli.views.blocks import Block, Column, Line, Table
+from mlreg.cli.views.formats import NOTHING, when
+from mlreg.entities.decisions import Decision, Turn, Upcoming
+
+
+def turn(found: Turn) -> Iterable[Block]:
+    """What a tick did, or would do."""
+    if found.busy_with is not None:
+        yield Line(f"nothing done: another tick is under way ({found.busy_with})")
+        return
+    if found.decisions:
+        yield from decisions(found.decisions)
+    else:
+        yield Line("nothing is due")
+    if found.upcoming:
+        yield _upcoming(found.upcoming)
+
+
+def decisions(found: Sequence[Decision]) -> Iterable[Block]:
+    """Decisions, one a row; those that are only planned have no number."""
+    columns = [
+        Column("decision", right=True),
+        Column("when (UTC)"),
+        Column("model"),
+        Column("what"),
+        Column("why", wraps=True),
+    ]
+    rows = [
+        (
+            str(one.number or NOTHING),
+            when(one.time),
+            one.model or NOTHING,
+            one.what if one.outcome == "done" else f"{one.what} ({one.outcome})",
+            one.why,
+        )
+        for one in found
+    ]
+    yield Table(columns, rows)
+
+
+def _upcoming(found: Sequence[Upcoming]) -> Table:
+    columns = [
+        Column("from (UTC)"),
+        Column("model"),
+        Column("what"),
+        Column("on what it depends", wraps=True),
+    ]
+    rows = [
+        (
+            "any tick" if one.time is None else when(one.time),
+            one.model or NOTHING,
+            one.what,
+            one.why,
+        )
+        for one in found
+    ]
+    return Table(columns, rows, title="if nothing changes")
