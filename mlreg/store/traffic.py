@@ -31,6 +31,10 @@ TAKE = """
 """
 RELEASE = "delete from holds where model = :model"
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
+LAST_LIVE = """
+    select max(revision) from arms
+    where model = :model and version = :version and role = 'live'
+"""
 ARMS = """
     select a.version, v.model_id, v.version, a.weight, a.role from arms a
     join versions v on v.key = a.version
@@ -86,6 +90,12 @@ class Traffic:
         """The number of the revision in force; 0 if there is none."""
         row = self._connection.execute(NEWEST_NUMBER, {"model": model_key}).fetchone()
         return row[0] or 0
+
+    def last_live(self, model_key: int, version_key: int) -> int | None:
+        """The number of the newest revision in which a version answered; None if it never did."""
+        values = {"model": model_key, "version": version_key}
+        found: int | None = self._connection.execute(LAST_LIVE, values).fetchone()[0]
+        return found
 
     def current(self, model: ModelRow) -> Revision:
         """The revision in force; number 0 and no arms before the first."""
