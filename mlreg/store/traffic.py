@@ -41,6 +41,21 @@ ARMS = """
     where a.model = :model and a.revision = :revision
     order by v.precedence, v.key
 """
+SERVING_SINCE = """
+    select v.version, min(r.created_at) from revisions r
+    join (
+        select a.version, coalesce((
+            select max(b.number) from revisions b
+            where b.model = :model and not exists (
+                select 1 from arms c where c.model = b.model and c.revision = b.number
+                    and c.version = a.version and c.role = 'live'
+            )
+        ), 0) as absent
+        from arms a where a.model = :model and a.role = 'live'
+            and a.revision = (select max(number) from revisions where model = :model)
+    ) v on r.model = :model and r.number > v.absent
+    group by v.version
+"""
 INSERT_ARM = """
     insert into arms (model, revision, version, weight, role)
     values (:model, :revision, :version, :weight, :role)
@@ -114,6 +129,10 @@ class Traffic:
         """The revisions, the newest first."""
         rows = self._connection.execute(HISTORY, {"model": model.key, "limit": limit}).fetchall()
         return [self._revision(model, row) for row in rows]
+
+    def serving_since(self, model_key: int) -> dict[int, int]:
+        """Since when each version that serves now has done so without a break."""
+        return dict(self._connection.execute(SERVING_SINCE, {"model": model_key}).fetchall())
 
     def append(self, revision: Revision, evidence: Mapping[str, object]) -> None:
         """Put a revision in force."""
