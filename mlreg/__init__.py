@@ -10,6 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Draft as Draft
     from mlreg.entities.experiments import Outcome as Outcome
+    from mlreg.entities.hooks import Channel as Channel
+    from mlreg.entities.hooks import Program as Program
+    from mlreg.entities.hooks import Web as Web
     from mlreg.entities.predictions import Feedback as Feedback
     from mlreg.entities.traffic import Change as Change
     from mlreg.errors import MlregError as Error
@@ -24,25 +27,31 @@ __version__ = "0.1.0"
 # Public name: module and name there. Resolved on first use, to keep `import mlreg` light.
 _PUBLIC = {
     "Change": ("mlreg.entities.traffic", "Change"),
+    "Channel": ("mlreg.entities.hooks", "Channel"),
     "Draft": ("mlreg.entities.experiments", "Draft"),
     "Error": ("mlreg.errors", "MlregError"),
     "Feedback": ("mlreg.entities.predictions", "Feedback"),
     "MlregError": ("mlreg.errors", "MlregError"),
     "Outcome": ("mlreg.entities.experiments", "Outcome"),
+    "Program": ("mlreg.entities.hooks", "Program"),
     "Registry": ("mlreg.registry", "Registry"),
     "Request": ("mlreg.services.answers", "Request"),
+    "Web": ("mlreg.entities.hooks", "Web"),
     "init": ("mlreg.registry", "init_registry"),
     "open": ("mlreg.registry", "open_registry"),
 }
 __all__ = [
     "Change",
+    "Channel",
     "Draft",
     "Error",
     "Feedback",
     "MlregError",
     "Outcome",
+    "Program",
     "Registry",
     "Request",
+    "Web",
     "__version__",
     "init",
     "open",

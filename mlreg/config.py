@@ -132,6 +132,13 @@ SETTINGS: tuple[Setting, ...] = (
         say="none",
     ),
     Setting(
+        "allow_hosts",
+        "",
+        "hosts, addresses and networks that webhooks may reach though they are not public: "
+        "localhost, 10.0.0.0/8",
+        say="none",
+    ),
+    Setting(
         "hash_key",
         "",
         "secret of those who share hashed inputs; empty: one made from your own key",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mlreg.services.experiments.service import Experiments
     from mlreg.services.feedback import FeedbackService
     from mlreg.services.health import Health
+    from mlreg.services.hooks.service import Hooks
     from mlreg.services.performance import Performance
     from mlreg.services.predictions import Predictions
     from mlreg.services.routes import Routes
@@ -163,6 +164,13 @@ class Registry:
         from mlreg.services.audit import Audit
 
         return Audit(self._context)
+
+    @lazy
+    def hooks(self) -> Hooks:
+        """Have programs, addresses and people told of what happens."""
+        from mlreg.services.hooks.service import Hooks
+
+        return Hooks(self._context)
 
     @lazy
     def health(self) -> Health:

@@ -22,6 +22,7 @@ _VERSION, _REVISION = "entities.versions.Version", "entities.traffic.Revision"
 _LOGGED, _EXPERIMENT = "entities.predictions.LoggedPrediction", "entities.experiments.Experiment"
 _TRUSTED, _SETTING = "entities.trust.TrustedVersion", "config.ConfigEntry"
 _OVERVIEW, _ANALYSIS = "entities.reports.ModelOverview", "entities.analyses.Analysis"
+_HOOK = "entities.hooks.Hook"
 _KEY: Shape = {"key": str}
 
 
@@ -82,11 +83,16 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "tick": "entities.decisions.Turn",
     "audit": "entities.audit.Event",
     "sql": None,
-    "record": "entities.predictions.AnswerReceipt",
     "config": _of_config,
     "doctor": "entities.audit.Diagnosis",
     "selftest": "entities.selftests.SelfTest",
     "demo": "cli.commands.demo.DemoReport",
+    "hook add": _HOOK,
+    "hook remove": _HOOK,
+    "hook test": "entities.hooks.HookTest",
+    "hook deliver": "entities.hooks.DeliveryReport",
+    "hook list": {"hooks": _HOOK},
+    "hook deliveries": {"deliveries": "entities.hooks.Delivery"},
     "trust accept": _of_accept,
     "trust key": _KEY,
     "trust list": "entities.trust.TrustReport",

@@ -16,6 +16,7 @@ REF = argument(
     complete="ref",
 )
 TEST = argument("ID", "The experiment.", complete="experiment")
+HOOK = argument("HOOK", "The hook, such as hook-1.", complete="hook")
 NAME = argument("[NAME]", "The model; may be left out where there is only one.", complete="model")
 MODEL = option(
     "--model -m NAME", "The model; may be left out where there is only one.", complete="model"

@@ -7,6 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+# What events tell of. A hook can ask for these, and for nothing that can never be.
+ACTIONS = (
+    "init", "register", "attach", "edit", "alias", "archive", "restore", "delete", "accept",
+    "revoke", "activate", "deactivate", "route", "promote", "rollback", "abtest", "abtest create",
+    "abtest start", "abtest step", "abtest stop", "abtest delete", "abtest look",
+    "abtest conclusion", "abtest conclude", "config", "repair", "hook.add", "hook.remove",
+    "hook.redeliver", "hook.dead",
+)  # fmt: skip
+
+
+def type_of(action: str) -> str:
+    """The type that an event has for those who are told of it: its action, with dots."""
+    return action.replace(" ", ".")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

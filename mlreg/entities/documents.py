@@ -57,6 +57,14 @@ class SettingList(Document):
     """`settings` with their origins."""
 
 
+class HookList(Document):
+    """`hooks`, the oldest first."""
+
+
+class DeliveryList(Document):
+    """`deliveries` of hooks, the newest event first."""
+
+
 class ExperimentList(Document):
     """`experiments`, the newest first."""
 

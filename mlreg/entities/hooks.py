@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from mlreg.entities.trust import HOLDS, Standing
 
+
+class Program(NamedTuple):
+    """A target: a program and its arguments, which gets the event as JSON on its stdin."""
+
+    argv: Sequence[str]
+
+
+class Web(NamedTuple):
+    """A target: an http or https address, or `env:NAME` for what that variable holds.
+
+    Attributes:
+        secret_env: The variable that holds the secret which requests are signed by.
+    """
+
+    url: str
+    secret_env: str | None = None
+
+
+class Channel(NamedTuple):
+    """A target: the address of a channel as Apprise has it, or `env:NAME`."""
+
+    address: str
+
+
+Target = Program | Web | Channel
 HookKind = Literal["exec", "url", "notify"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 

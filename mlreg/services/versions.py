@@ -173,11 +173,9 @@ class Versions:
         ]
 
     def get(self, ref: str) -> Version:
-        """One version with its request count; a bare name stands for its latest."""
+        """One version; a bare name stands for its latest."""
         with self._context.store.read() as tx:
-            found = self._context.version(tx, ref)
-            counts = tx.summaries.request_counts()
-        return replace(found, request_count=counts.get(found.key, 0))
+            return self._context.version(tx, ref)
 
     def has_model(self, name: str) -> bool:
         """Whether there is a model of this name."""

@@ -28,10 +28,11 @@ INSERT = """
 DELETE_DELIVERIES = "delete from deliveries where hook = :key"
 DELETE = "delete from hooks where key = :key"
 COUNTS = "select hook, state, count(*) from deliveries group by hook, state"
-LAST_EVENT = "select coalesce(max(seq), 0) from events"
+ACTIONS = "select distinct action from events"
 MOVE = "update hooks set seen = :to where key = :key and seen < :to"
 QUEUE = """
-    insert into deliveries (hook, event, next_at) values (:key, :event, :at)
+    insert into deliveries (hook, event, next_at)
+    select key, cast(:event as bigint), cast(:at as bigint) from hooks where key = :key
     on conflict (hook, event) do nothing
 """
 # A lease or a wait that ends later than any lasts was written by a clock that was wrong.
@@ -157,9 +158,9 @@ class Hooks:
         """How many deliveries there are, by hook and state."""
         return {(hook, state): count for hook, state, count in self._connection.execute(COUNTS)}
 
-    def last_event(self) -> int:
-        """The number of the newest event."""
-        return int(self._connection.execute(LAST_EVENT).fetchone()[0])
+    def actions(self) -> list[str]:
+        """What events tell of that there have been."""
+        return [action for (action,) in self._connection.execute(ACTIONS)]
 
     def move(self, key: int, to: int, events: Sequence[int], *, at: int) -> None:
         """Move a cursor, and note which of the events on the way the hook is to be told of."""

@@ -78,6 +78,24 @@ def complete_experiment(incomplete: str) -> list[str]:
     return []
 
 
+def complete_hook(incomplete: str) -> list[str]:
+    """Names of hooks."""
+    with suppress(Exception):
+        from mlreg.registry import open_registry
+
+        with open_registry() as registry:
+            names = [hook.name for hook in registry.hooks.list()]
+            return [name for name in names if name.startswith(incomplete)]
+    return []
+
+
+def complete_event(incomplete: str) -> list[str]:
+    """Types of events."""
+    from mlreg.entities.audit import ACTIONS, type_of
+
+    return [type_of(action) for action in ACTIONS if type_of(action).startswith(incomplete)]
+
+
 def _names() -> list[str]:
     return list(dict.fromkeys(name for name, *_ in _versions()))
 

@@ -61,7 +61,16 @@ class Helpful:
 
 
 class HelpfulCommand(Helpful, TyperCommand):
-    """A single command."""
+    """A single command. An option whose value is written `ARGV...` takes all that follows it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; what is a program's own is left as it stands."""
+        greedy = {name for p in self.params if p.metavar == "ARGV..." for name in p.opts}
+        place = next((n for n, word in enumerate(args) if word in greedy), None)
+        if place is not None and args[place + 1 :]:
+            name, *rest = args[place:]
+            args = [*args[:place], *(part for word in rest for part in (name, word))]
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(Helpful, TyperGroup):

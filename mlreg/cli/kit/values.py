@@ -12,7 +12,7 @@ from mlreg.names import safe
 
 T = TypeVar("T")
 
-Format = Literal["text", "jsonl", "csv", "tsv", "parquet"]
+Format = Literal["text", "jsonl", "csv", "tsv"]
 
 STDIN = "-"
 
@@ -88,6 +88,13 @@ def moment(text: str | None) -> int | None:
     from mlreg import clock
 
     return clock.parse_moment(text, now=clock.now())
+
+
+def seconds(text: str) -> float:
+    """A duration such as `5s`, in seconds."""
+    from mlreg.clock import parse_duration
+
+    return parse_duration(text).total_seconds()
 
 
 def prediction_id(text: str) -> int:

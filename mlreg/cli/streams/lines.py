@@ -22,7 +22,6 @@ _SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
-    ".parquet": "parquet",
 }
 
 
@@ -74,7 +73,7 @@ def source(path: Path, wanted: Format | None) -> Source:
     if found is None:
         raise InvalidInput(
             f"the format of {safe(str(path))} is unclear from its name",
-            hint="say it with --format text, jsonl, csv, tsv or parquet",
+            hint="say it with --format text, jsonl, csv or tsv",
         )
     return Source(path, found)
 

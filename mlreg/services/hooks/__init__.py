@@ -1,0 +1,1 @@
+"""Hooks: cursors over the audit trail, which tell others what happened."""
