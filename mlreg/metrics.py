@@ -23,6 +23,7 @@ COVERAGE = "label_coverage"
 RIPE_COVERAGE = "ripe_label_coverage"
 COST_COVERAGE = "cost_coverage"
 ANSWERED = "success_rate"
+REQUESTS, FAILURES_IN_A_ROW = "requests", "failures_in_a_row"
 
 Better = Literal["up", "down"]
 Directions = Mapping[str, Better]
@@ -78,8 +79,9 @@ class Metric(NamedTuple):
 
     Attributes:
         name: With the class or value that it is about, if it is about one: `f1:spam`.
-        kind: `share` of predictions, `mean` over them, a `quantile` of them, or a `score`.
-        unit: `share` (0 to 1), `ms`, `cost`, `label` (as the labels are) or `value`.
+        kind: `share` of predictions, `mean` over them, a `quantile` of them, a `score`, or a
+            `count`, which conditions alone ask for.
+        unit: `share` (0 to 1), `ms`, `cost`, `label` (as the labels are), `value` or `count`.
         better: Which direction is an improvement: `zero` is toward zero. None: neither is.
         read: What a tally says of it, given its key.
         sums: How experiments sum it; None where they cannot.
@@ -97,8 +99,8 @@ class Metric(NamedTuple):
 
     name: str
     label: str
-    kind: Literal["share", "mean", "quantile", "score"]
-    unit: Literal["share", "ms", "cost", "label", "value"]
+    kind: Literal["share", "mean", "quantile", "score", "count"]
+    unit: Literal["share", "ms", "cost", "label", "value", "count"]
     better: Literal["up", "down", "zero"] | None
     read: Callable[[Tally, str], Reading]
     sums: Summed | None = None
@@ -221,6 +223,15 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
 )  # fmt: skip
 BY_NAME = {m.name: m for m in CATALOGUE if m.about in ("", "class?")}
+# What conditions count, and no report compares.
+COUNTS = {
+    # Of the model as a whole: a version with little traffic may well have had none.
+    REQUESTS: Metric(REQUESTS, "requests", "count", "count", None, lambda t, _: float(t.requests)),
+    # Read from the end of the log: no sum knows what came last.
+    FAILURES_IN_A_ROW: Metric(
+        FAILURES_IN_A_ROW, "failures in a row", "count", "count", "down", lambda _, __: None
+    ),
+}
 _KEYED = {m.name: m for m in CATALOGUE if m.about}
 
 
@@ -259,8 +270,8 @@ def find(name: str, directions: Directions | None = None) -> Metric | None:
     Raises:
         InvalidInput: What follows the colon can be no feedback value, or no direction.
     """
-    if name in BY_NAME:
-        return BY_NAME[name]
+    if name in BY_NAME or name in COUNTS:
+        return BY_NAME.get(name) or COUNTS[name]
     head, _, key = name.partition(":")
     metric = _KEYED.get(head)
     if metric is None or not key:
@@ -310,7 +321,7 @@ def parse_metric(
             f"there is no metric {safe(text)}",
             hint=f"there is {', '.join(known_metrics())}, and value:NAME for a feedback value",
         )
-    if metric.sums is None or metric.kind == "score":
+    if metric.sums is None or metric.kind == "score" or metric.kind == "count":
         raise InvalidInput(
             f"an experiment cannot be decided by {safe(text)}",
             hint=f"perf reports it; experiments take {', '.join(known_metrics())} and value:NAME",

@@ -37,6 +37,7 @@ VERBS = (
     Verb("rollback", "Put an earlier state of the traffic in force again.", _TRAFFIC),
     Verb("history", "List the revisions of a model's traffic.", _TRAFFIC),
     Verb("predict", "Answer from the version that the traffic chooses, and log it.", _PREDICT),
+    Verb("record", "Log an answer that a program of your own gave.", _PREDICT),
     Verb("feedback", "Record what the right answer was.", _PREDICT),
     Verb("log", "List logged predictions.", _PREDICT),
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),

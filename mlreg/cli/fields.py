@@ -83,6 +83,7 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "tick": "entities.decisions.Turn",
     "audit": "entities.audit.Event",
     "sql": None,
+    "record": "entities.predictions.AnswerReceipt",
     "config": _of_config,
     "doctor": "entities.audit.Diagnosis",
     "selftest": "entities.selftests.SelfTest",

@@ -150,6 +150,24 @@ class Guardrail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """What a guardrail asks of the size.
+
+    Attributes:
+        text: The guardrail as it was written.
+        level: The control's value when the size was planned; None if it was not known.
+        limit: The worst value of a treatment that keeps it beside such a control.
+        units: Of all arms, to show by itself that a treatment which is like the control keeps it;
+            None where that is not known, or where the control itself lies beyond the limit.
+    """
+
+    text: str
+    level: float | None
+    limit: float | None
+    units: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """What is decided before the first unit; frozen and fingerprinted at the start.
 
@@ -168,6 +186,9 @@ class Design:
         planned_information: 1 / se² of the difference with which the test is complete; None
             without an `mde`.
         final_boundary: Critical |z| of the last of the planned looks; None where none is planned.
+        driver: The metric or the guardrail that asks for the most units; empty without a size.
+        oversize: How many times the units that the metric alone would ask for.
+        margins: What each guardrail asks for.
         tuning_units: Where the always-valid boundary is tightest, in units of both arms.
         slots: Looks at most, in the modes with a planned size.
     """
@@ -193,6 +214,9 @@ class Design:
     planned_units: int | None = None
     planned_information: float | None = None
     final_boundary: float | None = None
+    driver: str = ""
+    oversize: float = 1.0
+    margins: tuple[Margin, ...] = ()
     tuning_units: int = 10_000
     slots: int = SLOTS
     hypothesis: str = ""

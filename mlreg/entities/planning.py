@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mlreg.entities.experiments import Margin
+
 Mode = Literal["fixed", "group-sequential", "always-valid"]
 
 
@@ -47,6 +49,10 @@ class Plan:
         ratio: Units of a treatment for each unit of the control.
         design_effect: By how much the variance of clustered units exceeds that of single ones.
         units_per_day: New units a day, over all arms.
+        metrics: How many metrics can decide, and share alpha.
+        margins: What each guardrail asks for by itself, in a planned test.
+        driver: What asks for the most units.
+        remarks: What the guardrails allow and take, in sentences.
     """
 
     metric: Literal["proportion", "mean"]
@@ -62,6 +68,10 @@ class Plan:
     ratio: float
     design_effect: float
     units_per_day: float | None
+    metrics: int
+    margins: tuple[Margin, ...]
+    driver: str
+    remarks: tuple[str, ...]
     modes: tuple[ModePlan, ...]
     recommendation: str
 

@@ -85,6 +85,24 @@ class LoggedPrediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerReceipt:
+    """What became of answers that a program of the user's gave.
+
+    Attributes:
+        version: Who gave it, where it is a single answer; `revision` and `prediction_id` likewise.
+        recorded: How many were new.
+        duplicates: How many had been recorded before, by their request ids.
+    """
+
+    model: str
+    version: str | None = None
+    revision: int | None = None
+    prediction_id: int | None = None
+    recorded: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """Truth about one prediction: a label, a judgement, or a named value (exactly one).
 

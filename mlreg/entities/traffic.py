@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
 Strategy = Literal["random", "round-robin", "sticky"]
 Role = Literal["live", "shadow"]
-Cause = Literal["activate", "deactivate", "route", "promote", "rollback", "abtest"]
+Cause = Literal["activate", "deactivate", "route", "promote", "rollback", "abtest", "shadow"]
 
 STRATEGIES: tuple[Strategy, ...] = ("random", "round-robin", "sticky")
 WHOLE = 10_000  # basis points
@@ -86,6 +87,22 @@ class Revision:
     def live(self) -> tuple[Arm, ...]:
         """The arms that answer."""
         return tuple(arm for arm in self.arms if arm.role == "live")
+
+    @property
+    def shadows(self) -> tuple[Arm, ...]:
+        """The arms that are asked behind the answer."""
+        return tuple(arm for arm in self.arms if arm.role == "shadow")
+
+    def answered_by(self, live: Iterable[Arm]) -> Revision:
+        """This state with other arms that answer; the shadows that are not among them stay."""
+        arms = tuple(live)
+        keys = {arm.version_key for arm in arms}
+        rest = [arm for arm in self.shadows if arm.version_key not in keys]
+        return replace(self, arms=(*arms, *rest))
+
+    def same_answers_as(self, other: Revision) -> bool:
+        """Whether in both the same versions answer, whatever shadows they have."""
+        return replace(self, arms=self.live).same_traffic_as(replace(other, arms=other.live))
 
     def same_traffic_as(self, other: Revision) -> bool:
         """Whether both send the same traffic to the same versions."""

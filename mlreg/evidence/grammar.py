@@ -36,7 +36,7 @@ MOST_PREDICTIONS = 10_000
 _LONGEST, _LARGEST = 500, Decimal(10) ** 12
 _DIGITS = 15  # so many a float keeps, and reads back as they were
 _SHOWN = 60  # characters to either side of a place that is pointed at
-_NEVER_NEGATIVE = ("share", "ms", "cost")
+_NEVER_NEGATIVE = ("share", "ms", "cost", "count")
 _METRIC = re.compile(rf'([A-Za-z_][A-Za-z0-9_.-]*)(?::("(?:[^"\\]|\\.)*"|{BARE_KEY}))?')
 _SIGN = re.compile(r"(<=|>=|<|>|within\b|outside\b)")
 _REFERENCE = re.compile(r"(baseline|previous|yesterday|last-week|training)(?![\w-])")

@@ -205,19 +205,32 @@ def _share_gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:
     if control is None or treatment is None:
         return None
     n_c, n_t = _independent(control, treatment)
-    bound = guardrail.bound
+    return rate_gap(guardrail, (control.value, n_c), (treatment.value, n_t))
+
+
+def rate_gap(
+    guardrail: Guardrail, control: tuple[float, float], treatment: tuple[float, float]
+) -> Contrast:
+    """By how much a rate exceeds the margin, and the error of that if it lay there.
+
+    Args:
+        guardrail: Of a share.
+        control: Its rate, and how many independent predictions know it as well.
+        treatment: The same of the treatment.
+    """
+    (rate_c, n_c), (rate_t, n_t), bound = control, treatment, guardrail.bound
     if guardrail.kind == "limit":
-        return Contrast(treatment.value - bound, math.sqrt(_variance(bound, n_t)))
+        return Contrast(rate_t - bound, math.sqrt(_variance(bound, n_t)))
     if guardrail.kind == "absolute":
-        counts = control.value * n_c, n_c, treatment.value * n_t, n_t
-        rate_c, rate_t = restricted_rates(*counts, bound)
-        gap = treatment.value - control.value - bound
-        return Contrast(gap, math.sqrt(_variance(rate_c, n_c) + _variance(rate_t, n_t)))
+        at_c, at_t = restricted_rates(rate_c * n_c, n_c, rate_t * n_t, n_t, bound)
+        return Contrast(
+            rate_t - rate_c - bound, math.sqrt(_variance(at_c, n_c) + _variance(at_t, n_t))
+        )
     factor = 1 + bound
-    base = min(1.0, (control.value * n_c + treatment.value * n_t) / (n_c + factor * n_t))
+    base = min(1.0, (rate_c * n_c + rate_t * n_t) / (n_c + factor * n_t))
     # Where nothing has happened yet there is nothing to take a part of: the error is then 0.
     variance = _variance(min(1.0, factor * base), n_t) + factor**2 * _variance(base, n_c)
-    return Contrast(treatment.value - factor * control.value, math.sqrt(variance))
+    return Contrast(rate_t - factor * rate_c, math.sqrt(variance))
 
 
 def _variance(rate: float, n: float) -> float:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mlreg.entities.experiments import TestMetric
 from mlreg.metrics import Share, measure_of
-from mlreg.tallies import Moments, Tally
+from mlreg.tallies import Moments, Tally, bucket_edges
 
 LEAST = 100
 
@@ -17,7 +17,8 @@ class History(NamedTuple):
 
     Attributes:
         value: Its rate, mean or quantile.
-        sd: Standard deviation of one request's value; None for a quantile.
+        sd: Standard deviation of one request's value; of a quantile that of one request as it
+            bears on the quantile: its standard error times the root of the requests.
     """
 
     value: float
@@ -36,5 +37,15 @@ def history(tally: Tally, wanted: TestMetric) -> History | None:
         sd = math.sqrt(variance) / metric.per * abs(metric.slope(mean))
         return History(metric.judged(mean), sd)
     if isinstance(reading, float) and tally.latency_n >= LEAST:
-        return History(reading, None)
+        return History(reading, _of_quantile(tally, wanted.quantile))
     return None
+
+
+def _of_quantile(tally: Tally, quantile: float | None) -> float | None:
+    from mlreg.stats.quantiles import Bucket, quantile_estimate, quantile_of_histogram
+
+    if quantile is None:
+        return None
+    buckets = [Bucket(*bucket_edges(bucket), n) for bucket, n in sorted(tally.histogram.items())]
+    se = quantile_estimate(quantile_of_histogram(buckets, quantile)).se
+    return se * math.sqrt(tally.latency_n) if math.isfinite(se) else None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mlreg.entities.experiments import Margin
 from mlreg.entities.planning import Mode, ModePlan, Plan, SplitCheck
 from mlreg.errors import InvalidInput
+from mlreg.evidence.guardrails import parse_guardrail
+from mlreg.evidence.history import History
+from mlreg.evidence.sizing import Guarded, Joint, Need, joint, margin, margin_need, remarks
+from mlreg.metrics import parse_metric
+from mlreg.names import safe
 from mlreg.stats import power, srm
 
 if TYPE_CHECKING:
@@ -34,6 +40,8 @@ class Design:
         arms: Number of arms, the control among them.
         design_effect: By how much the variance of clustered units exceeds that of single ones.
         units_per_day: New units a day, over all arms.
+        metrics: How many metrics can decide: a report shares alpha among them.
+        guarded: What a winner must not break, with what the control reaches there.
     """
 
     baseline: float | None = None
@@ -47,6 +55,8 @@ class Design:
     arms: int = 2
     design_effect: float = 1.0
     units_per_day: float | None = None
+    metrics: int = 1
+    guarded: Sequence[Guarded] = ()
 
     @property
     def treatments(self) -> int:
@@ -55,8 +65,8 @@ class Design:
 
     @property
     def alpha_used(self) -> float:
-        """The level of each treatment: shared, so that more arms bring no more false winners."""
-        return self.alpha / self.treatments
+        """The level of one comparison: shared, so that more of them bring no more false winners."""
+        return self.alpha / self.treatments / self.metrics
 
     @property
     def effect(self) -> float | None:
@@ -72,6 +82,39 @@ class Design:
 
         looks = rule.equal_looks(rule.SLOTS)
         return rule.inflation(looks, alpha=self.alpha_used, power=self.power)
+
+    @cached_property
+    def needs(self) -> list[Need | None]:
+        """What each guardrail asks for."""
+        return [margin_need(guard, level, self.ratio) for guard, level in self.guarded]
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The units of the control that one test at the end takes, and what drives them."""
+        known = [need for need in self.needs if need is not None]
+        name = "the metric that decides"
+        exact = _single(self).exact_control
+        if not known:
+            return Joint(exact, name)
+        effect, ratio = self.effect or 0.0, self.ratio
+        # Normal, where a mean alone is sized by the noncentral t: they differ by a unit or two.
+        spreads = ((self.sd or 0.0) * math.sqrt(1 + 1 / ratio),) * 2
+        if self.sd is None:
+            rate = self.baseline or 0.0
+            spreads = power.rate_spreads(rate, rate + effect, ratio)
+        found = joint([Need(name, abs(effect), *spreads, self.alpha_used / 2), *known], self.power)
+        return found._replace(units=max(exact, found.units))
+
+    @property
+    def margins(self) -> tuple[Margin, ...]:
+        """What each guardrail asks for by itself, looked at as a planned test is."""
+        per_control = (
+            self.sequential.factor * self.design_effect * (1 + self.treatments * self.ratio)
+        )
+        return tuple(
+            margin(guard, level, need, self.power, per_control)
+            for (guard, level), need in zip(self.guarded, self.needs, strict=True)
+        )
 
     def inflation(self, mode: Mode) -> float:
         """Units at most, as a multiple of those of one test at the end."""
@@ -110,6 +153,10 @@ def plan(design: Design) -> Plan:
         ratio=design.ratio,
         design_effect=design.design_effect,
         units_per_day=design.units_per_day,
+        metrics=design.metrics,
+        margins=design.margins,
+        driver=design.joint.driver if design.units is None else "",
+        remarks=tuple(remarks(design.margins, [guard for guard, _ in design.guarded])),
         modes=modes,
         recommendation=_sentence(design, {found.mode: found for found in modes}),
     )
@@ -117,13 +164,15 @@ def plan(design: Design) -> Plan:
 
 def _sized(design: Design, mode: Mode) -> ModePlan:
     """The units that the change asks for."""
-    exact = _single(design).exact_control * design.design_effect
+    exact = design.joint.units * design.design_effect
     control = exact * design.inflation(mode)
     if control * design.arms > MAX_UNITS:
         raise InvalidInput("so small a change needs more units than there are", hint="raise --mde")
     total = math.ceil(control) + design.treatments * math.ceil(control * design.ratio)
     single = exact * (1 + design.treatments * design.ratio)
-    early = design.sequential if mode == "group-sequential" else None
+    # A guardrail may keep a gain waiting that has been shown: then no mean is known.
+    is_early = mode == "group-sequential" and not design.guarded
+    early = design.sequential if is_early else None
     return ModePlan(
         mode=mode,
         inflation=design.inflation(mode),
@@ -175,6 +224,40 @@ def _smallest(design: Design, control: float) -> float | None:
     return power.proportion_mde(rate, control, alpha=alpha, power=design.power, ratio=ratio)
 
 
+def read_guarded(
+    texts: Sequence[str], levels: Mapping[str, tuple[float, float | None]]
+) -> list[Guarded]:
+    """Guardrails as they are written, with what the control reaches: a value, and a spread.
+
+    Raises:
+        InvalidInput: A guardrail cannot be read, or the level or the spread of one is missing.
+    """
+    found: list[Guarded] = []
+    unguarded = dict(levels)
+    for text in texts:
+        guard = parse_guardrail(text, partial(parse_metric, is_value=lambda _: False))
+        name = guard.metric.name
+        if name not in levels:
+            example = "2%" if guard.metric.kind == "share" else "120:45"
+            raise InvalidInput(
+                f"to size {safe(text)}, what the control reaches must be known",
+                hint=f"say it like --level {name}={example}",
+            )
+        level = History(*levels[name])
+        unguarded.pop(name, None)
+        if guard.metric.kind == "share" and not 0 <= level.value <= 1:
+            raise InvalidInput(f"{name} lies between 0 and 1, not at {level.value:g}")
+        if guard.metric.kind != "share" and not (level.sd and level.sd > 0):
+            raise InvalidInput(
+                f"{name} is no rate: its standard deviation must be known as well",
+                hint=f"say it like --level {name}={level.value:g}:SD",
+            )
+        found.append((guard, level))
+    if unguarded:
+        raise InvalidInput(f"no guardrail is about {safe(next(iter(unguarded)))}")
+    return found
+
+
 def _days(design: Design, total: float) -> int | None:
     return None if design.units_per_day is None else math.ceil(total / design.units_per_day)
 
@@ -193,6 +276,8 @@ def _check(design: Design) -> None:
         raise InvalidInput(f"a design effect is 1 or more, not {design.design_effect:g}")
     if not 2 <= design.arms <= MAX_ARMS:
         raise InvalidInput(f"an experiment has 2 to {MAX_ARMS} arms, not {design.arms}")
+    if not 1 <= design.metrics <= MAX_ARMS:
+        raise InvalidInput(f"1 to {MAX_ARMS} metrics can decide, not {design.metrics}")
     if design.sd is None:
         _check_rates(design)
 
@@ -206,6 +291,10 @@ def _check_asked(design: Design) -> None:
         )
     if design.baseline is None and (design.sd is None or design.relative_mde is not None):
         raise InvalidInput("the baseline is missing", hint="say it with --baseline 0.10")
+    if design.guarded and design.units is not None:
+        raise InvalidInput(
+            "guardrails ask for units, which --n has named", hint="give --mde instead of --n"
+        )
     if design.units is None and not design.effect:
         raise InvalidInput("the change to find must not be 0")
 
@@ -240,6 +329,12 @@ def _sentence(design: Design, modes: dict[Mode, ModePlan]) -> str:
         )
     days = f", {planned.days:,} days" if planned.days is not None else ""
     extra = planned.total / fixed.total - 1
+    if design.guarded:
+        driver = safe(design.joint.driver)
+        return (
+            f"Plan {planned.total:,} units{days}, for {driver}: looks at any time cost {extra:.1%} "
+            f"more units."
+        )
     return (
         f"Plan {planned.total:,} units{days}: looks at any time cost {extra:.1%} more units, and "
         f"a real effect ends the test after {planned.expected_total:,} on average."

@@ -148,7 +148,7 @@ def _prospects(design: Design, seen: Seen, look: Look, metric: TestMetric) -> _P
     if se is not None:
         inflation = ALWAYS_VALID_INFLATION  # how many times larger than one test at its end
         if design.mde is not None and planned is not None:
-            inflation = planned * (design.mde / drift) ** 2
+            inflation = planned / design.oversize * (design.mde / drift) ** 2
         found = drift * inflation**0.5 * se
     return _Prospects(power, found)
 

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import Moment, from_micros, to_micros
+from mlreg.clock import Moment, from_micros
 from mlreg.entities.conditions import Finding
-from mlreg.entities.predictions import ROLES
-from mlreg.entities.traffic import CHAMPION
 from mlreg.errors import CheckFailed, Inconclusive, InvalidInput
 from mlreg.evidence.conditions import (
     BEFORE,
@@ -24,37 +22,21 @@ from mlreg.evidence.conditions import (
     told,
 )
 from mlreg.evidence.grammar import parse
+from mlreg.metrics import COUNTS, FAILURES_IN_A_ROW
 from mlreg.names import check_key, safe
+from mlreg.services.condition_views import Span, View, micros
 from mlreg.services.context import Context
-from mlreg.services.windows import FOREVER, Window, cells_of, window_of
+from mlreg.services.windows import FOREVER, Edges, Window, window_of
 from mlreg.stats.results import Interval
 from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
-    from mlreg.entities.traffic import Revision
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
-    from mlreg.store.summaries import Cell
 
-_LIVE = ROLES.index("live")
-# How far back the last predictions of a version, and what served before, are looked for.
-_FARTHEST_ROWS, _FARTHEST_REVISIONS = 50_000, 1000
 _AT_ONCE = {"for": "nothing is kept between two calls, so nobody knows since when"}
 _MUCH = sys.maxsize  # so much evidence has what was said once for all
-
-
-class _Span(NamedTuple):
-    """Which predictions count.
-
-    Attributes:
-        revisions: Those that gave them; None: any.
-        last: How many of each version, the newest; 0: all.
-    """
-
-    window: Window
-    revisions: frozenset[int] | None = None
-    last: int = 0
 
 
 class OfRevision(NamedTuple):
@@ -63,10 +45,6 @@ class OfRevision(NamedTuple):
     model: str
     revision: int
     findings: tuple[Finding, ...]
-
-
-Tallies = dict[tuple[int, str | None], Tally]
-"""By version, and by the value of the segment key; None where it is not by segment."""
 
 
 class Conditions:
@@ -149,7 +127,7 @@ class Conditions:
         *,
         by: str | None = None,
         is_bound: bool = False,
-    ) -> Iterator[_View]:
+    ) -> Iterator[View]:
         """A snapshot of a model; bound to it, all windows show its revision in force alone."""
         now = self._context.clock()
         window = window_of(since, until, now=now)
@@ -157,8 +135,8 @@ class Conditions:
             model = self._context.model(tx, name)
             revision = tx.traffic.current(model)
             is_usual = since is None or is_bound
-            span = _Span(window, frozenset({revision.number}) if is_usual else None)
-            yield _View(tx, model, revision, span, now, by, is_bound=is_bound)
+            span = Span(window, frozenset({revision.number}) if is_usual else None)
+            yield View(tx, model, revision, span, now, by, is_bound=is_bound)
 
     def enforce(self, findings: Sequence[Finding]) -> None:
         """Raise what a gate ends with.
@@ -181,114 +159,51 @@ class Conditions:
             raise Inconclusive("; ".join(found.sentence for found in open_ones))
 
 
-class _View:
-    """A snapshot of a model, and how its predictions are looked at."""
+def watched(
+    tx: Transaction,
+    model: ModelRow,
+    conditions: Sequence[Condition],
+    *,
+    now: int,
+    until: int | None = None,
+    edges: Edges | None = None,
+) -> list[tuple[Finding, ...]]:
+    """What each condition comes to, for those who look again and again.
 
-    def __init__(
-        self,
-        tx: Transaction,
-        model: ModelRow,
-        revision: Revision,
-        usual: _Span,
-        now: int,
-        by: str | None,
-        *,
-        is_bound: bool = False,
-    ) -> None:
-        self._bound = usual.revisions if is_bound else None
-        self.tx, self.model, self.revision, self.by = tx, model, revision, by
-        self.versions = tx.versions.of_model(model.key)
-        self.active = [v for v in self.versions if revision.arm_of(v.key)]
-        self._usual, self._now = usual, now
+    Of each version counts what it did since it began to serve: what it did before it was taken out
+    once has had its consequences.
 
-    def baseline(self, wanted: str | None) -> Version | None:
-        """The version to compare with."""
-        if wanted is not None:
-            return self.tx.versions.select(self.model, wanted)
-        champion = next((v for v in self.versions if CHAMPION in v.aliases), None)
-        return champion or max(self.active, key=lambda v: v.traffic_percent or 0, default=None)
-
-    def span(self, condition: Condition) -> _Span:
-        """The predictions that a condition is about."""
-        until, over = self._usual.window.until, condition.over
-        if over is None:
-            return self._usual
-        if isinstance(over, int):
-            return _Span(Window(0, until), self._bound, last=over)
-        return _Span(Window(min(until, self._now) - _micros(over), until), self._bound)
-
-    def times(self, span: _Span) -> Window:
-        """When these predictions were made."""
-        began = to_micros(self.revision.created_at) if span.revisions else 0
-        return Window(max(began, span.window.since), min(span.window.until, self._now))
-
-    def tallies(self, keys: set[int], span: _Span) -> Tallies:
-        """What these versions did in live traffic."""
-        if self.by is not None:
-            rows = self.tx.predictions.by_segment(
-                self.model.key, self.by, since=self.times(span).since, until=span.window.until
-            )
-            return {
-                (at.version, at.segment): tally for at, tally in rows.items() if at.version in keys
-            }
-        found = Tallies()
-        for cell, tally in self._cells(keys, span):
-            if cell.role == _LIVE and (span.revisions is None or cell.revision in span.revisions):
-                found.setdefault((cell.version, None), Tally()).merge(tally)
-        return found
-
-    def _cells(self, keys: set[int], span: _Span) -> Iterator[tuple[Cell, Tally]]:
-        if not span.last:
-            yield from cells_of(self.tx, keys, span.window, now=self._now).items()
-        for key in keys if span.last else ():
-            first = self.tx.predictions.nth_newest(
-                key, span.last, until=span.window.until, farthest=_FARTHEST_ROWS
-            )
-            ends = {"first_id": first, "last_id": FOREVER, "since": 0, "until": span.window.until}
-            cells = self.tx.summaries.edge(**ends)
-            yield from ((cell, tally) for cell, tally in cells.items() if cell.version == key)
-
-    def previous(self) -> tuple[set[int], frozenset[int], int]:
-        """The versions that served before those of now, in which revisions, and until when.
-
-        A change of weights alone is no other state, and where nothing served there is none.
-        """
-        now, end = _served(self.revision), to_micros(self.revision.created_at)
-        found: set[int] = set()
-        run: list[int] = []
-        for number in range(self.revision.number - 1, 0, -1)[:_FARTHEST_REVISIONS]:
-            revision = self.tx.traffic.find(self.model, number)
-            served = _served(revision) if revision else set()
-            if run and served != found:
-                break
-            if revision and served and served != now:
-                found = served
-                run.append(number)
-            elif revision:
-                end = to_micros(revision.created_at)
-        return found, frozenset(run), end
-
-
-def _served(revision: Revision) -> set[int]:
-    return {arm.version_key for arm in revision.live}
-
-
-def _micros(length: timedelta) -> int:
-    return length // timedelta(microseconds=1)
+    Args:
+        tx: A snapshot whose summaries cover all of the log.
+        model: The model.
+        conditions: What must hold; `for` is the business of who looks.
+        now: The instant, in microseconds.
+        until: The end of their windows, in the same; None: now.
+        edges: What was read for other models at this instant.
+    """
+    revision = tx.traffic.current(model)
+    window = Window(0, FOREVER if until is None else until)
+    view = View(tx, model, revision, Span(window), now, None, edges=edges)
+    view.forget_before(tx.traffic.serving_since(model.key))
+    base = view.baseline(None)
+    return [tuple(_findings(view, condition, base)) for condition in conditions]
 
 
 def _all_findings(
-    view: _View, conditions: Sequence[Condition], baseline: str | None
+    view: View, conditions: Sequence[Condition], baseline: str | None
 ) -> tuple[Finding, ...]:
     base = view.baseline(baseline)
     return tuple(found for c in conditions for found in _findings(view, c, base))
 
 
-def _findings(view: _View, condition: Condition, base: Version | None) -> Iterator[Finding]:
+def _findings(view: View, condition: Condition, base: Version | None) -> Iterator[Finding]:
     """One condition, for each active version and segment."""
     if not view.active:
         why = f"no version is active, and there is no data for {safe(condition.metric)}"
         yield _finding(view, condition, None, None, Measured(), Judged("inconclusive", why=why))
+    if condition.metric in COUNTS:
+        yield from _counted(view, condition)
+        return
     metric, span = of_catalogue(condition.metric), view.span(condition)
     tallies = view.tallies({version.key for version in view.active}, span)
     is_compared = condition.reference == "baseline" and len(view.active) > 1
@@ -304,11 +219,34 @@ def _findings(view: _View, condition: Condition, base: Version | None) -> Iterat
             yield _finding(view, condition, version, segment, seen, judged)
 
 
+def _counted(view: View, condition: Condition) -> Iterator[Finding]:
+    """What is counted: requests of the model as a whole, failures in a row of each version."""
+    if condition.reference is not None or condition.sure or view.by is not None:
+        raise InvalidInput(
+            f"{safe(condition.metric)} is held against a number alone",
+            hint=f"like {safe(condition.metric)} {condition.sign} 3",
+        )
+    if condition.metric == FAILURES_IN_A_ROW:
+        for version in view.active:
+            seen = view.failures(version, condition)
+            yield _finding(view, condition, version, None, seen, evaluate(condition, seen))
+        return
+    if view.active:
+        span = view.span(condition)
+        tallies = view.tallies({version.key for version in view.active}, span)
+        count = sum(tally.requests for tally in tallies.values())
+        seen = Measured(float(count), count)
+        judged = evaluate(condition, seen)
+        if judged.state == "fail" and span.window.since < view.began(None):
+            judged = Judged("inconclusive", why="it has served for less than this window")
+        yield _finding(view, condition, None, None, seen, judged)
+
+
 _ByTally = Callable[[str | None], Measured]
 
 
 def _reference(
-    view: _View, condition: Condition, version: Version, base: Version | None
+    view: View, condition: Condition, version: Version, base: Version | None
 ) -> _ByTally | None:
     """What is known of the reference, segment by segment."""
     span = view.span(condition)
@@ -328,15 +266,15 @@ def _reference(
         keys &= {known.key for known in view.versions}  # the others have been deleted
         keys = keys - {version.key} or keys
         over = condition.over
-        since = end - _micros(over) if isinstance(over, timedelta) else 0
-        span = _Span(Window(since, FOREVER), revisions)
+        since = end - micros(over) if isinstance(over, timedelta) else 0
+        span = Span(Window(since, FOREVER), revisions)
     else:
         back, window = BEFORE[condition.reference], view.times(span)
-        if window.until - window.since > _micros(back):
+        if window.until - window.since > micros(back):
             problem = Measured(problem=f"the window overlaps that of {condition.reference}")
             return lambda _: problem
         keys = {v.key for v in view.versions}
-        span = _Span(Window(window.since - _micros(back), window.until - _micros(back)))
+        span = Span(Window(window.since - micros(back), window.until - micros(back)))
     found: dict[str | None, Tally] = {}
     for (_, segment), tally in view.tallies(keys, span).items():
         found.setdefault(segment, Tally()).merge(tally)
@@ -345,7 +283,7 @@ def _reference(
 
 
 def _finding(
-    view: _View,
+    view: View,
     condition: Condition,
     version: Version | None,
     segment: str | None,
@@ -353,6 +291,7 @@ def _finding(
     judged: Judged,
 ) -> Finding:
     window = view.times(view.span(condition))
+    window = window._replace(since=max(window.since, view.began(version.key if version else None)))
     since, until = (from_micros(at) for at in window)
     who = f"{view.model.name}@{version.version}" if version else view.model.name
     where = "" if segment is None else f" for {view.by} {safe(segment)}"

@@ -7,9 +7,10 @@ import json
 from mlreg.clock import Moment, from_micros, moment
 from mlreg.entities.predictions import FeedbackEntry, LoggedPrediction, PredictionTrail
 from mlreg.errors import InvalidInput, NotFound
-from mlreg.names import safe
+from mlreg.names import check_text, safe
 from mlreg.services.context import Context
 from mlreg.services.frames import log_frame
+from mlreg.services.requests import LONGEST
 
 
 class LogReader:
@@ -38,6 +39,7 @@ class LogReader:
         Raises:
             NotFound: No request of this id was answered.
         """
+        check_text(request_id, "request id", longest=LONGEST)
         with self._context.store.read() as tx:
             row = self._context.model(tx, model)
             known = tx.predictions.find_request(row.key, request_id)
@@ -71,6 +73,8 @@ class LogReader:
         """
         if limit < 1:
             raise InvalidInput(f"the number of rows must be at least 1, not {limit}")
+        if unit is not None:
+            check_text(unit, "user", longest=LONGEST)
         now = self._context.clock()
         with self._context.store.read() as tx:
             row = tx.models.get(model) if model else None

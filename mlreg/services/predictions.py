@@ -29,8 +29,8 @@ from mlreg.services.answers import (
     unread,
 )
 from mlreg.services.context import Context
-from mlreg.services.log import LogReader
 from mlreg.services.privacy import Privacy
+from mlreg.services.recorder import Recorder
 from mlreg.services.requests import LONGEST, Token, append_once, known_answer, token_of
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.predictions import Entry
@@ -58,7 +58,7 @@ class _Chunk(NamedTuple):
     calls: list[tuple[_Call, Pending]]
 
 
-class Predictions(LogReader):
+class Predictions(Recorder):
     """Answers, and the log of them."""
 
     def __init__(self, context: Context, routes: Routes) -> None:

@@ -47,12 +47,12 @@ class RollbackTargets:
             NothingToRollBack: It cannot serve.
         """
         if self._to_version is not None:
-            return replace(now, arms=self._alone(tx, model, self._to_version))
+            return now.answered_by(self._alone(tx, model, self._to_version))
         if self._to_revision is not None:
             target = self._numbered(tx, model, self._to_revision)
         else:
             target = self._last_good(tx, model, now)
-        return replace(now, strategy=target.strategy, arms=target.arms)
+        return replace(now.answered_by(target.live), strategy=target.strategy)
 
     def _alone(self, tx: Transaction, model: ModelRow, selector: str) -> tuple[Arm, ...]:
         version = tx.versions.select(model, selector)
@@ -89,7 +89,7 @@ class RollbackTargets:
             barred |= convicted.get(past.number, set())
             if past.number >= now.number or past.is_trial:
                 continue
-            if not past.live or past.same_traffic_as(now):
+            if not past.live or past.same_answers_as(now):
                 continue
             if any(arm.model_id in barred for arm in past.live):
                 problems.append("a gate speaks against those that there are")
@@ -127,7 +127,7 @@ class RollbackTargets:
         return found
 
     def _first_problem(self, tx: Transaction, revision: Revision) -> str | None:
-        return next((p for arm in revision.arms if (p := self._problem(tx, arm))), None)
+        return next((p for arm in revision.live if (p := self._problem(tx, arm))), None)
 
     def _problem(self, tx: Transaction, arm: Arm) -> str | None:
         """Why an arm of an earlier revision cannot serve now."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from mlreg.artifacts.runner import Loadable
 from mlreg.entities.traffic import Revision
 from mlreg.entities.versions import Version
-from mlreg.errors import Conflict, NoActiveVersion
+from mlreg.errors import Conflict, MlregError, NoActiveVersion
 from mlreg.names import safe
 from mlreg.routing import Table, table_of
 from mlreg.services.context import Context
@@ -43,12 +45,17 @@ class Served(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A model's routing table and the versions in it, as of one revision."""
+    """A model's routing table and the versions in it, as of one revision.
+
+    Attributes:
+        shadows: The versions that are asked behind the answer.
+    """
 
     model: ModelRow
     revision: int
     table: Table
     served: dict[int, Served]
+    shadows: tuple[Served, ...] = ()
 
 
 class Routes:
@@ -76,7 +83,7 @@ class Routes:
     def forced(self, route: Route, selector: str) -> Served:
         """The version of the route's model that a caller insists on."""
         with self._context.store.read() as tx:
-            return _served(tx.versions.select(route.model, selector))
+            return ready(tx.versions.select(route.model, selector))
 
     def _route(self, name: str | None, earlier: Route | None) -> Route:
         with self._context.store.read() as tx:
@@ -86,16 +93,18 @@ class Routes:
 
     def _is_current(self, tx: Transaction, route: Route) -> bool:
         # A seal can be broken without a new revision.
-        is_plain = not any(served.version.trusted for served in route.served.values())
+        versions = [served.version for served in (*route.served.values(), *route.shadows)]
+        is_plain = not any(version.trusted for version in versions)
         return is_plain and tx.traffic.number(route.model.key) == route.revision
 
     def _build(self, tx: Transaction, name: str | None) -> Route:
         model = self._context.model(tx, name)
         revision = tx.traffic.current(model)
         served = {
-            arm.version_key: _served(tx.versions.by_key(arm.version_key)) for arm in revision.live
+            arm.version_key: ready(tx.versions.by_key(arm.version_key)) for arm in revision.live
         }
-        return Route(model, revision.number, table_of(revision), served)
+        shadows = tuple(_shadows(tx, revision)) if revision.shadows else ()
+        return Route(model, revision.number, table_of(revision), served, shadows)
 
 
 def serving(revision: Revision) -> Revision:
@@ -117,7 +126,19 @@ def nothing_serves(model: str) -> NoActiveVersion:
     )
 
 
-def _served(version: Version) -> Served:
+def _shadows(tx: Transaction, revision: Revision) -> Iterator[Served]:
+    for arm in revision.shadows:
+        # What is wrong with a shadow is nothing to those who wait for an answer.
+        with suppress(MlregError):
+            yield ready(tx.versions.by_key(arm.version_key))
+
+
+def ready(version: Version) -> Served:
+    """The version, ready to be called.
+
+    Raises:
+        Conflict: It has no artifact.
+    """
     if version.external:
         return Served(version, None, _cost(version))
     if version.digest is None or version.signature is None or version.flavor is None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from mlreg.entities.traffic import (
     STRATEGIES,
     WHOLE,
-    Arm,
     Cause,
     Change,
     Choice,
@@ -29,7 +28,7 @@ from mlreg.services.context import Context
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import check_expected, in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of
-from mlreg.services.routes import Routes
+from mlreg.services.routes import Routes, nothing_serves, ready
 from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class Traffic:
             version = self._servable(tx, ref)
             others = [arm for arm in now.live if arm.version_key != version.key]
             rest = sharing(others, WHOLE - weight)
-            return replace(now, arms=(*rest, arm_of(version, weight), *_shadows(now, version)))
+            return now.answered_by([*rest, arm_of(version, weight)])
 
         return self._change(ref, "activate", with_share, strategy=strategy, change=change)
 
@@ -131,7 +130,8 @@ class Traffic:
                     hint=f"activate another version; to stop serving: mlreg deactivate "
                     f"{version.ref} --yes",
                 )
-            return replace(now, arms=(*sharing(others, WHOLE), *_shadows(now, version)))
+            left = [arm for arm in now.arms if arm.version_key != version.key]
+            return replace(now, arms=tuple(left)).answered_by(sharing(others, WHOLE))
 
         return self._change(ref, "deactivate", without, change=change)
 
@@ -141,21 +141,24 @@ class Traffic:
         weights: Mapping[str, float],
         *,
         strategy: Strategy | None = None,
+        shadows: Sequence[str] | None = None,
         change: Change = _NO_CHANGE,
     ) -> Revision:
-        """Set a whole split at once.
+        """Set a whole split at once, or who is asked beside it.
 
         Args:
             name: The model; None where there is only one.
             weights: Percent by version, alias or `latest`; they sum to exactly 100.
             strategy: How an arm is picked; None keeps the present way.
+            shadows: Versions that are asked the same inputs behind the answer, which they never
+                change; None keeps the present ones, and an empty list leaves none.
             change: Why, by whom, and on what condition.
         """
         points = {selector: basis_points(percent) for selector, percent in weights.items()}
         if weights and sum(points.values()) != WHOLE:
             total = sum(points.values()) / 100
             raise InvalidInput(f"the shares must sum to exactly 100, these sum to {total:g}")
-        if not weights and strategy is None:
+        if not weights and strategy is None and shadows is None:
             raise InvalidInput(
                 "route needs shares or a strategy", hint="mlreg route NAME 1.0.0=80 2.0.0=20"
             )
@@ -170,10 +173,14 @@ class Traffic:
             ]
             if len({arm.version_key for arm in arms}) < len(arms):
                 raise InvalidInput("the same version stands twice in the split")
-            shadows = [arm for arm in now.arms if arm.role == "shadow"]
-            return replace(now, arms=(*arms, *shadows))
+            return now.answered_by(arms)
 
-        return self._change(name, "route", whole_split, strategy=strategy, change=change)
+        def with_shadows(tx: Transaction, now: Revision) -> Revision:
+            wanted = whole_split(tx, now)
+            return wanted if shadows is None else self._followed(tx, wanted, shadows)
+
+        cause: Cause = "route" if weights or strategy else "shadow"
+        return self._change(name, cause, with_shadows, strategy=strategy, change=change)
 
     def promote(self, ref: str, *, change: Change = _NO_CHANGE) -> Revision:
         """Give a version all traffic and the alias `champion`.
@@ -183,7 +190,7 @@ class Traffic:
 
         def alone(tx: Transaction, now: Revision) -> Revision:
             version = self._servable(tx, ref)
-            return replace(now, arms=(arm_of(version, WHOLE),))
+            return now.answered_by([arm_of(version, WHOLE)])
 
         return self._change(ref, "promote", alone, change=change)
 
@@ -230,6 +237,21 @@ class Traffic:
         check_text(change.reason, "reason")
         with self._context.acting(change) as act:
             return roll_back(act, self._model_of(act.tx, name), targets, broken)
+
+    def _followed(self, tx: Transaction, now: Revision, selectors: Sequence[str]) -> Revision:
+        """A state with these versions as its shadows."""
+        if selectors and not now.live:
+            raise nothing_serves(now.model)
+        found = {v.key: v for s in selectors for v in [self._servable(tx, f"{now.model}@{s}")]}
+        for version in found.values():
+            _ = ready(version).loadable  # mlreg can ask it
+            if now.arm_of(version.key):
+                raise Conflict(
+                    f"{version.ref} answers itself, so it cannot be asked behind the answer",
+                    hint=f"see who answers: mlreg route {safe(now.model)}",
+                )
+        shadows = [replace(arm_of(version, 0), role="shadow") for version in found.values()]
+        return replace(now, arms=(*now.live, *shadows))
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
         version = self._context.version(tx, ref)
@@ -279,7 +301,3 @@ class Traffic:
         if "@" in ref or ref.startswith(("model-", "models:")) or is_version(ref):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
-
-
-def _shadows(now: Revision, leaving: Version) -> list[Arm]:
-    return [arm for arm in now.arms if arm.role == "shadow" and arm.version_key != leaving.key]

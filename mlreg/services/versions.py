@@ -173,9 +173,11 @@ class Versions:
         ]
 
     def get(self, ref: str) -> Version:
-        """One version; a bare name stands for its latest."""
+        """One version with its request count; a bare name stands for its latest."""
         with self._context.store.read() as tx:
-            return self._context.version(tx, ref)
+            found = self._context.version(tx, ref)
+            counts = tx.summaries.request_counts()
+        return replace(found, request_count=counts.get(found.key, 0))
 
     def has_model(self, name: str) -> bool:
         """Whether there is a model of this name."""

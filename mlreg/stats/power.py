@@ -95,7 +95,7 @@ def proportion_sample_size(
     quantile = _critical(alpha, sides)
     check_fraction("power", power)
     check_positive("ratio", ratio)
-    null, real = _spreads(control, treatment, ratio)
+    null, real = rate_spreads(control, treatment, ratio)
     effect = treatment - control
     size = ((quantile * null + normal_upper(1 - power) * real) / effect) ** 2
     return SampleSize(exact_control=size, ratio=ratio)
@@ -119,7 +119,7 @@ def proportion_power(
     _check_rates(control, treatment)
     check_positive("n_control", n_control)
     check_positive("ratio", ratio)
-    null, real = _spreads(control, treatment, ratio)
+    null, real = rate_spreads(control, treatment, ratio)
     gap = abs(treatment - control) * math.sqrt(n_control)
     return normal_tail((_critical(alpha, sides) * null - gap) / real)
 
@@ -256,8 +256,14 @@ def mean_mde(
     return _smallest(excess, 0.0, 2 * quantiles * sd * math.sqrt((1 + 1 / ratio) / n_control))
 
 
-def _spreads(control: float, treatment: float, ratio: float) -> tuple[float, float]:
-    """Standard deviation of sqrt(n_control) * difference, without and with the planned effect."""
+def rate_spreads(control: float, treatment: float, ratio: float) -> tuple[float, float]:
+    """Standard deviation of sqrt(n_control) * difference, without and with the planned effect.
+
+    Args:
+        control: Rate of the control.
+        treatment: Rate that the treatment is planned to have.
+        ratio: Units of the treatment for each unit of the control.
+    """
     pooled = (control + ratio * treatment) / (1 + ratio)
     return _spread(pooled, pooled, ratio), _spread(control, treatment, ratio)
 

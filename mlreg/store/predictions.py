@@ -56,6 +56,11 @@ NTH_NEWEST = """
         order by id desc limit :count
     ) newest
 """
+LAST_STATUSES = """
+    select status from predictions
+    where version = :version and role = 0 and at >= :since and id > :after
+    order by id desc limit :limit
+"""
 OUTPUTS = """
     select id, output, status, version from predictions
     where id in (:each_id)
@@ -231,6 +236,24 @@ class Predictions:
         values = {"after": last - farthest, "version": version, "until": until, "count": count}
         row = self._connection.execute(NTH_NEWEST, values).fetchone()
         return int(row[0] or last + 1)
+
+    def failures_in_a_row(self, version: int, *, since: int, farthest: int, most: int) -> int:
+        """How many of the last live predictions of a version failed, up to the last that did not.
+
+        Args:
+            version: Its key.
+            since: Those before do not count.
+            farthest: How many rows of the log are looked through.
+            most: After so many it counts no further.
+        """
+        values = {"version": version, "since": since, "limit": most}
+        values["after"] = self.last_id() - farthest
+        count = 0
+        for (status,) in self._connection.execute(LAST_STATUSES, values):
+            if status == 0:
+                break
+            count += 1
+        return count
 
     def outputs(self, ids: list[int]) -> dict[int, Outcome]:
         """What was answered, by id, for those of the ids that exist."""

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from mlreg.store.feedback import FeedbackTrail
     from mlreg.store.hooks import Hooks
     from mlreg.store.models import Models
+    from mlreg.store.pairs import Pairs
     from mlreg.store.predictions import Entry, Predictions
     from mlreg.store.summaries import Summaries
     from mlreg.store.traffic import Traffic
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 9  # the number of migrations; a test compares
+SCHEMA_VERSION = 10  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -69,6 +70,13 @@ class Transaction:
         from mlreg.store.predictions import Predictions
 
         return Predictions(self.connection)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Live predictions with what shadows answered to the same input."""
+        from mlreg.store.pairs import Pairs
+
+        return Pairs(self.connection)
 
     @property
     def logged(self) -> int:

@@ -31,11 +31,30 @@ TAKE = """
 """
 RELEASE = "delete from holds where model = :model"
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
+LAST_LIVE = """
+    select max(revision) from arms
+    where model = :model and version = :version and role = 'live'
+"""
 ARMS = """
     select a.version, v.model_id, v.version, a.weight, a.role from arms a
     join versions v on v.key = a.version
     where a.model = :model and a.revision = :revision
     order by v.precedence, v.key
+"""
+SERVING_SINCE = """
+    select v.version, min(r.created_at) from revisions r
+    join (
+        select a.version, coalesce((
+            select max(b.number) from revisions b
+            where b.model = :model and not exists (
+                select 1 from arms c where c.model = b.model and c.revision = b.number
+                    and c.version = a.version and c.role = 'live'
+            )
+        ), 0) as absent
+        from arms a where a.model = :model and a.role = 'live'
+            and a.revision = (select max(number) from revisions where model = :model)
+    ) v on r.model = :model and r.number > v.absent
+    group by v.version
 """
 INSERT_ARM = """
     insert into arms (model, revision, version, weight, role)
@@ -87,6 +106,12 @@ class Traffic:
         row = self._connection.execute(NEWEST_NUMBER, {"model": model_key}).fetchone()
         return row[0] or 0
 
+    def last_live(self, model_key: int, version_key: int) -> int | None:
+        """The number of the newest revision in which a version answered; None if it never did."""
+        values = {"model": model_key, "version": version_key}
+        found: int | None = self._connection.execute(LAST_LIVE, values).fetchone()[0]
+        return found
+
     def current(self, model: ModelRow) -> Revision:
         """The revision in force; number 0 and no arms before the first."""
         row = self._connection.execute(NEWEST, {"model": model.key}).fetchone()
@@ -104,6 +129,10 @@ class Traffic:
         """The revisions, the newest first."""
         rows = self._connection.execute(HISTORY, {"model": model.key, "limit": limit}).fetchall()
         return [self._revision(model, row) for row in rows]
+
+    def serving_since(self, model_key: int) -> dict[int, int]:
+        """Since when each version that serves now has done so without a break."""
+        return dict(self._connection.execute(SERVING_SINCE, {"model": model_key}).fetchall())
 
     def append(self, revision: Revision, evidence: Mapping[str, object]) -> None:
         """Put a revision in force."""

@@ -24,6 +24,10 @@ PLAN_KEYS = [
     "ratio",
     "design_effect",
     "units_per_day",
+    "metrics",
+    "margins",
+    "driver",
+    "remarks",
     "modes",
     "recommendation",
 ]
@@ -121,6 +125,39 @@ def test_clusters_multiply_the_size():
     assert three == pytest.approx(3 * one, rel=1e-3)
 
 
+GUARDED = "power --baseline 0.8 --mde 0.05 --guardrail 'error_rate"
+
+
+def test_metrics_that_can_decide_share_alpha():
+    one, two = (
+        answer(f"power --baseline 0.8 --mde 0.05 --metrics {n}") for n in (1, 2)
+    )  # fmt: skip
+    assert two["alpha_used"] == 0.025
+    half = modes("power --baseline 0.8 --mde 0.05 --alpha 0.025")
+    assert two["modes"][0]["total"] == half["fixed"]["total"] > one["modes"][0]["total"]
+
+
+def test_the_size_is_that_of_the_guardrail_that_needs_the_most():
+    plan = answer(f"{GUARDED} <= +1pt' --level error_rate=2%")
+    alone = answer("power --baseline 0.8 --mde 0.05")
+    (margin,) = plan["margins"]
+    assert plan["driver"] == "error_rate <= +1pt"
+    assert margin["limit"] == pytest.approx(0.03)
+    assert plan["modes"][1]["total"] >= margin["units"] > 3 * alone["modes"][1]["total"]
+    assert "for error_rate <= +1pt" in plan["recommendation"]
+
+
+def test_a_part_of_a_small_rate_is_said_in_points():
+    plan = answer(f"{GUARDED} <= +1%' --level error_rate=2%")
+    assert "error_rate <= +1% allows 2.00 % → 2.02 %" in plan["remarks"][0]
+    assert "+1pt" in plan["remarks"][0]
+
+
+def test_a_wide_guardrail_costs_nothing():
+    wide = modes(f"{GUARDED} <= +40pt' --level error_rate=2%")
+    assert wide["fixed"]["total"] == modes("power --baseline 0.8 --mde 0.05")["fixed"]["total"]
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -141,6 +178,21 @@ def test_clusters_multiply_the_size():
         ("power --baseline 0.1 --mde 0.02 --design-effect 0.5", "a design effect is 1 or more"),
         ("power --baseline 0.1 --mde 0.02 --daily 0", "units per day must be above 0"),
         ("power --baseline 0.5 --mde 1e-12", "more units than there are"),
+        ("power --baseline 0.1 --mde 0.02 --metrics 0", "1 to 100 metrics can decide"),
+        (f"{GUARDED} <= +1%'", "what the control reaches must be known"),
+        (f"{GUARDED} <= +1%' --level error_rate=2x", "not a number"),
+        (f"{GUARDED} <= +1%' --level error_rate=200%", "error_rate lies between 0 and 1, not at 2"),
+        (f"{GUARDED} >= +1%' --level error_rate=2%", "guards the wrong side"),
+        ("power --baseline 0.1 --mde 0.02 --level error_rate=2%", "no guardrail is about error"),
+        (
+            "power --baseline 0.1 --mde 0.02 --guardrail 'avg_latency_ms <= +10%' "
+            "--level avg_latency_ms=120",
+            "standard deviation must be known as well",
+        ),
+        (
+            "power --baseline 0.1 --n 900 --guardrail 'error_rate <= +1%' --level error_rate=2%",
+            "guardrails ask for units, which --n has named",
+        ),
         ("srm 5", "two arms or more"),
         ("srm 5 x", "not a whole number"),
         ("srm 0 0", "no units"),

@@ -83,3 +83,14 @@ def test_zsh_and_fish_are_offered_whole_references(folder: Path):
         **line,
     )
     assert fish == ["sentiment@1.1.0"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_fish_itself_offers_references_and_verbs(folder: Path):
+    script = "_MLREG_COMPLETE=source_fish mlreg | source; complete -C '{line}'"
+    for line, offered in {
+        "mlreg show sentiment@1.": {"sentiment@1.0.0", "sentiment@1.1.0"},
+        "mlreg rollb": {"rollback"},
+    }.items():
+        found = run("fish", "-c", script.format(line=line), folder=folder)
+        assert offered <= set(found)

@@ -27,6 +27,7 @@ APPLIED = {
     "m007_answers_given_elsewhere": "423111a201b62302",
     "m008_hooks": "e001fc24edcc9523",
     "m009_acting": "d87cda859d6c085f",
+    "m010_pairs": "441e4c03d02daed0",
 }
 
 

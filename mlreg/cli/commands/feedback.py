@@ -26,7 +26,7 @@ def feedback(
     correct: bool | None = CORRECT,
     value: list[str] | None = VALUE,
     file: Path | None = option("--file -f PATH", "CSV, TSV or JSONL with many; - is stdin.", path),
-    format: Format | None = option("--format", "Of the file: csv, tsv or jsonl."),
+    format: Format | None = option("--format", "Of the file: csv, tsv, jsonl or parquet."),
     strict_labels: bool = flag(
         "--strict-labels", "Refuse labels that are none of the version's classes."
     ),

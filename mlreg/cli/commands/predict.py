@@ -14,7 +14,7 @@ from mlreg.cli.session import Session, SessionOptions, path
 from mlreg.errors import InvalidInput, PredictionFailed
 from mlreg.names import safe
 
-_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt", ".parquet")
 
 if TYPE_CHECKING:
     from mlreg.cli.streams.inputs import Manner
@@ -51,7 +51,9 @@ def read_files(
     no_header: bool = flag("--no-header", "The first line of a table is an input."),
     keep: bool = flag("--keep", "Carry the columns of the input along with its answer."),
     output: Path | None = option(
-        "--output -o PATH", "Write the answers to this file: .csv, .tsv, .jsonl or .txt.", path
+        "--output -o PATH",
+        "Write the answers to this file: .csv, .tsv, .jsonl, .txt or .parquet.",
+        path,
     ),
 ) -> Files:
     """What the options for files amount to."""
@@ -127,7 +129,7 @@ def _predict_all(
     from mlreg.cli.streams.answers import CHUNK, Writer, write_answers
     from mlreg.cli.streams.inputs import inputs
     from mlreg.cli.streams.lines import source
-    from mlreg.cli.streams.progress import count_lines
+    from mlreg.cli.streams.progress import count_inputs
 
     origin = source(files.path or Path(STDIN), files.format)
     line = None if session.is_for_people else session.line
@@ -138,7 +140,7 @@ def _predict_all(
             chunk=CHUNK,
             **chosen,
         )
-        tally = write_answers(answers, writer, total=count_lines(origin.path))
+        tally = write_answers(answers, writer, total=count_inputs(origin.path, origin.format))
     session.note(str(tally))
     tally.judge()
 

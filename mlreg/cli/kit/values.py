@@ -12,7 +12,7 @@ from mlreg.names import safe
 
 T = TypeVar("T")
 
-Format = Literal["text", "jsonl", "csv", "tsv"]
+Format = Literal["text", "jsonl", "csv", "tsv", "parquet"]
 
 STDIN = "-"
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from mlreg.jsonable import dumps, jsonable
 from mlreg.names import counted, safe
 
 if TYPE_CHECKING:
+    from mlreg.cli.streams.parquet import Sink
     from mlreg.entities.predictions import Prediction
     from mlreg.services.answers import Request
 
@@ -95,16 +96,20 @@ class Writer:
             InvalidInput: The format is not known, or the file cannot be written.
         """
         suffix = path.suffix.lower() if path else ""
-        if suffix not in _LINES and path is not None:
+        if suffix not in (*_LINES, _PARQUET) and path is not None:
             raise InvalidInput(
                 f"{safe(str(path))} has no format to write in",
-                hint=f"end its name in {', '.join(_LINES)}",
+                hint=f"end its name in {', '.join((*_LINES, _PARQUET))}",
             )
         if path is None:
             shown = tabbed if line is None else partial(_for_programs, line)
             yield cls(write, shown, keep=keep)
             return
         try:
+            if suffix == _PARQUET:
+                with _ParquetWriter.open(path, keep=keep) as writer:
+                    yield writer
+                return
             with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield cls(file.write, _LINES[suffix](), keep=keep)
         except OSError as error:
@@ -120,9 +125,32 @@ class Writer:
 
     def write(self, answers: Iterable[Prediction]) -> None:
         """Write answers, in the order of the inputs."""
+        self._write("".join(self._line(answer, kept) for answer, kept in self._joined(answers)))
+
+    def _joined(self, answers: Iterable[Prediction]) -> Iterator[tuple[Prediction, dict[str, Any]]]:
+        """Each answer with the columns of its input that come along."""
         kept = self._kept
-        lines = (self._line(a, kept.popleft() if kept is not None else {}) for a in answers)
-        self._write("".join(lines))
+        return ((answer, kept.popleft() if kept is not None else {}) for answer in answers)
+
+
+class _ParquetWriter(Writer):
+    """Writes answers as rows of a Parquet file."""
+
+    def __init__(self, sink: Sink, *, keep: bool) -> None:
+        super().__init__(write, tabbed, keep=keep)
+        self._sink = sink
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, *, keep: bool) -> Iterator[_ParquetWriter]:
+        """A writer to a file, which is finished at the end."""
+        from mlreg.cli.streams.parquet import Sink
+
+        with closing(Sink(path)) as sink:
+            yield cls(sink, keep=keep)
+
+    def write(self, answers: Iterable[Prediction]) -> None:
+        self._sink.write([{**kept, **_told(a, kept)} for a, kept in self._joined(answers)])
 
 
 def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int | None) -> Totals:
@@ -163,6 +191,12 @@ def _plain(answer: Prediction) -> dict[str, Any]:
     return plain
 
 
+def _told(answer: Prediction, kept: dict[str, Any]) -> dict[str, Any]:
+    """What a table has of an answer; a column of the input that is called alike keeps its name."""
+    plain = _plain(answer)
+    return {f"answer_{name}" if name in kept else name: plain[name] for name in _SHOWN}
+
+
 class _Separated:
     """Lines of a table, the first one below a header of its columns."""
 
@@ -172,12 +206,10 @@ class _Separated:
         self._names: list[str] | None = None
 
     def __call__(self, answer: Prediction, kept: dict[str, Any]) -> str:
-        said = {name: value for name, value in _plain(answer).items() if name in _SHOWN}
+        said = _told(answer, kept)
         if self._names is None:
-            # A column of the input that is called like one of the answer keeps its name.
             self._names = list(kept)
-            taken = (f"answer_{name}" if name in kept else name for name in said)
-            self._writer.writerow([*kept, *taken])
+            self._writer.writerow([*kept, *said])
         row = [kept.get(name) for name in self._names]
         self._writer.writerow([cell(value) for value in (*row, *said.values())])
         text = self._text.getvalue()
@@ -186,7 +218,8 @@ class _Separated:
         return text
 
 
-_SHOWN = ("prediction", "confidence", "model", "model_version", "prediction_id", "error")
+_PARQUET = ".parquet"
+_SHOWN = ("prediction", "confidence", "model_version", "model", "prediction_id", "error")
 _LINES: dict[str, Callable[[], Line]] = {
     ".csv": partial(_Separated, ","),
     ".tsv": partial(_Separated, "\t"),

@@ -84,6 +84,8 @@ def inputs(origin: Source, manner: Manner) -> Iterator[tuple[Request, dict[str, 
         return _from_text(origin, manner)
     if origin.format == "jsonl":
         return _from_json(origin, manner)
+    if origin.format == "parquet":
+        return _from_parquet(origin, manner)
     return _from_table(origin, manner)
 
 
@@ -95,9 +97,7 @@ def _from_text(origin: Source, manner: Manner) -> Iterator[tuple[Request, dict[s
 
 
 def _from_json(origin: Source, manner: Manner) -> Iterator[tuple[Request, dict[str, Any]]]:
-    told: set[str] = set()
-    columns = Columns(None, (), None, None, frozenset(), ())
-    names: list[str] = []
+    place = _Places(origin, manner)
     for number, text, problem in lines(origin):
         if not text.strip() and problem is None:
             continue
@@ -105,17 +105,50 @@ def _from_json(origin: Source, manner: Manner) -> Iterator[tuple[Request, dict[s
             try:
                 value = loads(text)
                 if isinstance(value, dict):
-                    if list(value) != names:
-                        columns, names = columns_of(list(value), manner), list(value)
-                        _tell_unused(origin, [name for name in columns.unused if name not in told])
-                        told.update(columns.unused)
-                    yield _request(dict(value), columns, manner), value
+                    yield _request(dict(value), place.columns(value), manner), value
                 else:
                     yield _bare(value, manner), {"input": value}
                 continue
             except InvalidInput as error:
                 problem = f"line {number}: {error.message}"
         yield Request(None, problem=problem), {"input": text}
+
+
+def _from_parquet(origin: Source, manner: Manner) -> Iterator[tuple[Request, dict[str, Any]]]:
+    from mlreg.cli.streams.parquet import records
+
+    place, is_vector = _Places(origin, manner), manner.signature.input == "vector"
+    for number, record in enumerate(records(origin), 1):
+        columns = place.columns(record)
+        if number == 1:
+            _check_columns(list(record), columns, manner, origin)
+        try:
+            request = _request(dict(record), columns, manner)
+            if is_vector and isinstance(request.value, dict):
+                request = request._replace(value=list(request.value.values()))
+            yield request, record
+        except InvalidInput as error:
+            yield Request(None, problem=f"row {number}: {error.message}"), record
+
+
+class _Places:
+    """Which key of a record holds what; worked out anew where the keys change."""
+
+    def __init__(self, origin: Source, manner: Manner) -> None:
+        self._origin, self._manner = origin, manner
+        self._names: list[str] = []
+        self._columns = Columns(None, (), None, None, frozenset(), ())
+        self._told: set[str] = set()
+
+    def columns(self, record: Mapping[str, object]) -> Columns:
+        """Those of a record; what nothing is made of is told once."""
+        names = list(record)
+        if names != self._names:
+            self._columns, self._names = columns_of(names, self._manner), names
+            unused = self._columns.unused
+            _tell_unused(self._origin, [name for name in unused if name not in self._told])
+            self._told.update(unused)
+        return self._columns
 
 
 def _bare(value: JsonValue, manner: Manner) -> Request:

@@ -29,7 +29,7 @@ def label_source(path: Path, wanted: Format | None) -> Source:
     """
     origin = source(path, wanted or ("csv" if str(path) == STDIN else None))
     if origin.format == "text":
-        raise InvalidInput("feedback needs fields", hint="give a CSV, TSV or JSONL file")
+        raise InvalidInput("feedback needs fields", hint="give a CSV, TSV, JSONL or Parquet file")
     return origin
 
 
@@ -49,6 +49,12 @@ def entries(origin: Source) -> Iterator[Feedback]:
 def _records(origin: Source) -> Iterator[tuple[str, dict[str, object]]]:
     if origin.format == "jsonl":
         yield from _objects(origin)
+        return
+    if origin.format == "parquet":
+        from mlreg.cli.streams.parquet import records
+
+        for number, record in enumerate(records(origin), 1):
+            yield f"row {number}", {name: v for name, v in record.items() if v is not None}
         return
     header, rows = table(origin)
     if not set(_IDS) & set(header):

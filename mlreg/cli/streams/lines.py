@@ -22,6 +22,7 @@ _SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".parquet": "parquet",
 }
 
 
@@ -73,7 +74,7 @@ def source(path: Path, wanted: Format | None) -> Source:
     if found is None:
         raise InvalidInput(
             f"the format of {safe(str(path))} is unclear from its name",
-            hint="say it with --format text, jsonl, csv or tsv",
+            hint="say it with --format text, jsonl, csv, tsv or parquet",
         )
     return Source(path, found)
 

@@ -1,4 +1,4 @@
-"""Outcomes of a test from stdin: all lines are read and checked before any is recorded."""
+"""Answers given elsewhere, one JSON object a line: all are checked before any is recorded."""
 
 from __future__ import annotations
 
@@ -7,37 +7,49 @@ from dataclasses import fields
 
 from mlreg.cli.streams.lines import Source, lines
 from mlreg.entities.experiments import Outcome
-from mlreg.errors import InvalidInput
+from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.jsonable import loads
 from mlreg.names import safe
 
 _NAMES = {field.name for field in fields(Outcome)}
 _ALSO = {"user": "unit", "prediction": "output"}
 _NOTHING_RECORDED = "nothing was recorded"
+_TOLD = 10
 
 
-def outcomes(origin: Source, check: Callable[[Outcome], None] | None = None) -> Iterator[Outcome]:
-    """What the lines say.
+def check_all(origin: Source, check: Callable[[Outcome], None]) -> int:
+    """How many answers the lines hold.
 
     Args:
         origin: Where they are.
-        check: Refuses an outcome that cannot be recorded.
+        check: Refuses an answer that cannot be recorded.
 
     Raises:
-        InvalidInput: A line is wrong; the message names it.
+        InvalidInput: Lines are wrong; the message names each of the first ten.
     """
+    count, problems = 0, []
     for number, text, problem in lines(origin):
-        if problem:
-            raise InvalidInput(problem, hint=_NOTHING_RECORDED)
-        if not text.strip():
-            continue
-        try:
-            outcome = _outcome(text)
-            if check:
-                check(outcome)
-        except InvalidInput as error:
-            raise InvalidInput(f"line {number}: {error.message}", hint=_NOTHING_RECORDED) from None
-        yield outcome
+        count += bool(text.strip())
+        if problem := problem or _problem(number, text, check):
+            problems.append(problem)
+    if problems:
+        more = [f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
+        raise InvalidInput("; ".join([*problems[:_TOLD], *more]), hint=_NOTHING_RECORDED)
+    return count
+
+
+def outcomes(origin: Source) -> Iterator[Outcome]:
+    """What the lines say, which have been checked."""
+    return (_outcome(text) for _, text, _ in lines(origin) if text.strip())
+
+
+def _problem(number: int, text: str, check: Callable[[Outcome], None]) -> str | None:
+    try:
+        if text.strip():
+            check(_outcome(text))
+    except (Conflict, InvalidInput, NotFound) as error:
+        return f"line {number}: {error.message}"
+    return None
 
 
 def _outcome(text: str) -> Outcome:

@@ -62,9 +62,13 @@ class Progress:
             sys.stderr.flush()
 
 
-def count_lines(path: Path) -> int | None:
-    """How many lines a regular file has, for a progress bar; None where that cannot be known."""
+def count_inputs(path: Path, format: str) -> int | None:
+    """How many lines or rows a file has, for a progress bar; None where that cannot be known."""
     if not sys.stderr.isatty() or not path.is_file():
         return None
+    if format == "parquet":
+        from mlreg.cli.streams.parquet import count_rows
+
+        return count_rows(path)
     with path.open("rb") as stream:
         return sum(piece.count(b"\n") for piece in iter(lambda: stream.read(1 << 20), b""))

@@ -23,6 +23,7 @@ _VIEWS = {
     "Prediction": "predictions.prediction",
     "PredictionLog": "predictions.prediction_log",
     "PredictionTrail": "predictions.prediction_trail",
+    "AnswerReceipt": "predictions.answer_receipt",
     "FeedbackReceipt": "predictions.feedback_receipt",
     "PerformanceReport": "performance.blocks",
     "EventList": "audit.blocks",

@@ -61,12 +61,17 @@ def _design(design: Design) -> list[tuple[str, Content]]:
         ("levels", f"alpha {design.alpha:g}, power {design.power:.0%}"),
         ("to find", _in_unit(design.metric, design.mde)),
         ("worth shipping", _in_unit(design.metric, design.min_effect)),
-        ("planned units", count(design.planned_units)),
+        ("planned units", _size(design)),
         ("least units", f"{design.min_samples:,} in each arm"),
         ("least time", _time(design.min_run_seconds)),
         ("ends after", _time(design.max_duration_seconds)),
         ("label age", _time(design.label_window_seconds)),
     ]
+
+
+def _size(design: Design) -> str:
+    said = count(design.planned_units)
+    return said if design.driver in ("", design.metric.name) else f"{said}, for {design.driver}"
 
 
 def described(metric: TestMetric) -> str:

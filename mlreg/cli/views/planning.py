@@ -27,6 +27,8 @@ def plan(plan: Plan) -> Iterable[Block]:
     titles = [Column(title, right=title != "mode") for title in filled]
     yield Table(titles, list(zip(*filled.values(), strict=True)))
     yield Line("")
+    for remark in plan.remarks:
+        yield Line(remark)
     yield Line(plan.recommendation, "bold")
 
 
@@ -41,8 +43,10 @@ def _last_columns(plan: Plan) -> dict[str, list[str]]:
 
 def _question(plan: Plan) -> str:
     risks = f"alpha {plan.alpha:g}, power {plan.power:.0%}"
-    if plan.arms > 2:
-        risks = f"alpha {plan.alpha:g} / {plan.arms - 1} treatments, power {plan.power:.0%}"
+    shared = [f" / {plan.arms - 1} treatments"] if plan.arms > 2 else []
+    shared += [f" / {plan.metrics} metrics"] if plan.metrics > 1 else []
+    if shared:
+        risks = f"alpha {plan.alpha:g}{''.join(shared)}, power {plan.power:.0%}"
     if plan.mde is None:
         return f"the change that can be found{_baseline(plan)}; {risks}"
     change = points(plan.mde, "+.2f") if plan.metric == "proportion" else signed(plan.mde)

@@ -9,6 +9,7 @@ from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, T
 from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, picked, when
 from mlreg.entities.documents import PredictionLog
 from mlreg.entities.predictions import (
+    AnswerReceipt,
     FeedbackEntry,
     FeedbackReceipt,
     LoggedPrediction,
@@ -140,6 +141,18 @@ def _truth(entry: LoggedPrediction) -> Content:
     mark = {True: "✓ ", False: "✗ ", None: ""}[entry.correct]
     said = "" if entry.label is None else value(entry.label)
     return Cell((mark + said).strip(), {True: "green", False: "red", None: ""}[entry.correct])
+
+
+def answer_receipt(receipt: AnswerReceipt) -> Iterable[Block]:
+    """What was recorded."""
+    known = receipt.duplicates
+    if receipt.prediction_id is None:
+        repeated = f", {count(known)} known already" if known else ""
+        yield Line(f"recorded {count(receipt.recorded)} for {receipt.model}{repeated}")
+    else:
+        said = "had been recorded as" if known else "recorded as"
+        ref = f"{receipt.model}@{receipt.version}"
+        yield Line(f"{said} prediction {receipt.prediction_id} of {ref}")
 
 
 def feedback_receipt(receipt: FeedbackReceipt) -> Iterable[Block]:

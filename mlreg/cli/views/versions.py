@@ -58,6 +58,7 @@ def version(version: Version) -> Iterable[Block]:
         ("id", version.model_id),
         ("status", Cell(version.status, _STYLES[version.status])),
         ("traffic", traffic(version.traffic_percent)),
+        ("requests", count(version.request_count)),
         *_told(version),
         ("input", _takes(version.signature)),
         ("output", _gives(version.signature)),

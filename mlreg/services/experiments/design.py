@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 from mlreg.clock import parse_duration
 from mlreg.entities.experiments import (
@@ -17,6 +18,7 @@ from mlreg.entities.experiments import (
     Amount,
     Design,
     Draft,
+    Guardrail,
     Mode,
     TestMetric,
     Variant,
@@ -26,7 +28,7 @@ from mlreg.entities.versions import Version
 from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
-from mlreg.evidence.sizing import plan_size
+from mlreg.evidence.sizing import Size, Terms, plan_size
 from mlreg.jsonable import canonical
 from mlreg.metrics import Directions, parse_metric
 from mlreg.names import check_selector, check_text, safe
@@ -69,42 +71,28 @@ def make_design(
         Conflict: A version is archived.
     """
     _check_versions(versions)
-    read = partial(parse_metric, is_value=is_value, directions=directions)
-    metric = read(draft.metric)
-    past = history(metric)
-    baseline = draft.baseline if draft.baseline is not None else past.value if past else None
+    measures = _measures(draft, partial(parse_metric, is_value=is_value, directions=directions))
+    level = _level(draft, history(measures.metric))
+    baseline = level.value if level else None
     mde = _amount(draft.mde, "mde", baseline)
     min_effect = _amount(draft.min_effect, "min_effect", baseline)
     _check_numbers(draft, mde, min_effect)
-    weights = _weights(versions, draft)
-    secondary = tuple(map(read, draft.secondary))
-    if len({m.name for m in (metric, *secondary)}) <= len(secondary):
-        raise InvalidInput("a metric stands twice among the primary and the secondary ones")
-    mode = _mode(draft)
+    weights, mode = _weights(versions, draft), _mode(draft)
     size = plan_size(
-        metric,
-        baseline,
-        past.sd if past else None,
+        measures.metric,
+        level,
         mde,
-        mode=mode,
-        weights=weights,
-        alpha=draft.alpha / (len(versions) - 1),
-        power=draft.power,
+        Terms(mode, weights, draft.alpha / (len(versions) - 1), draft.power),
+        [(guard, history(guard.metric)) for guard in measures.guardrails],
         is_given=draft.baseline is not None,
     )
-    by_user = draft.strategy in ("sticky", "canary")
     return Design(
         test_id=test_id,
         model=model,
-        variants=tuple(
-            Variant(variant=name, version=v.version, model_id=v.model_id, weight=weight)
-            for name, v, weight in zip(_names(len(versions)), versions, weights, strict=True)
-        ),
+        variants=_variants(versions, weights),
         strategy=draft.strategy,
-        unit="user" if by_user else "request",
-        metric=metric,
-        secondary=secondary,
-        guardrails=tuple(parse_guardrail(text, read) for text in draft.guardrails),
+        unit="user" if draft.strategy in ("sticky", "canary") else "request",
+        **measures._asdict(),
         alpha=float(draft.alpha),
         power=float(draft.power),
         mde=mde,
@@ -114,14 +102,55 @@ def make_design(
         max_duration_seconds=_seconds(draft.max_duration),
         label_window_seconds=_seconds(draft.label_window) or 0.0,
         mode=mode,
-        baseline=None if baseline is None else float(baseline),
-        planned_units=size.units,
-        planned_information=size.information,
-        final_boundary=size.final_boundary,
-        tuning_units=size.tuning or DEFAULT_TUNING,
+        baseline=baseline,
+        **_planned(size),
         slots=1 if mode == "fixed" else SLOTS,
         hypothesis=check_text(draft.hypothesis, "hypothesis"),
         description=check_text(draft.description, "description"),
+    )
+
+
+class _Measures(NamedTuple):
+    """What a test measures, as fields of its design."""
+
+    metric: TestMetric
+    secondary: tuple[TestMetric, ...]
+    guardrails: tuple[Guardrail, ...]
+
+
+def _measures(draft: Draft, read: Callable[[str], TestMetric]) -> _Measures:
+    metric, secondary = read(draft.metric), tuple(map(read, draft.secondary))
+    if len({m.name for m in (metric, *secondary)}) <= len(secondary):
+        raise InvalidInput("a metric stands twice among the primary and the secondary ones")
+    return _Measures(
+        metric, secondary, tuple(parse_guardrail(text, read) for text in draft.guardrails)
+    )
+
+
+def _level(draft: Draft, past: History | None) -> History | None:
+    """The control's level: as it was given, else by the log."""
+    if draft.baseline is None:
+        return past
+    return History(float(draft.baseline), past.sd if past else None)
+
+
+def _planned(size: Size) -> dict[str, Any]:
+    """The size as fields of a design."""
+    return {
+        "planned_units": size.units,
+        "planned_information": size.information,
+        "final_boundary": size.final_boundary,
+        "driver": size.driver,
+        "oversize": size.oversize,
+        "margins": size.margins,
+        "tuning_units": size.tuning or DEFAULT_TUNING,
+    }
+
+
+def _variants(versions: Sequence[Version], weights: Sequence[int]) -> tuple[Variant, ...]:
+    return tuple(
+        Variant(variant=name, version=v.version, model_id=v.model_id, weight=weight)
+        for name, v, weight in zip(_names(len(versions)), versions, weights, strict=True)
     )
 
 

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.entities.experiments import Assignment, Experiment, Outcome
-from mlreg.entities.predictions import LIVE, Feedback, FeedbackReceipt, Scalar
-from mlreg.errors import Conflict, InvalidInput, NotFound
-from mlreg.jsonable import canonical
-from mlreg.names import check_text, safe
+from mlreg.entities.predictions import FeedbackReceipt, Scalar
+from mlreg.errors import InvalidInput, NotFound
+from mlreg.names import safe
 from mlreg.routing import Table, choose, table_of
 from mlreg.services.experiments.lifecycle import running
 from mlreg.services.experiments.wrapping import check_arguments, routed
-from mlreg.services.feedback import FeedbackService, checked
+from mlreg.services.feedback import FeedbackService
 from mlreg.services.fresh import Fresh
-from mlreg.services.privacy import Privacy, kind_alone
-from mlreg.store.predictions import Entry
-from mlreg.store.summaries import EVERY
-from mlreg.tallies import LARGEST_MEASURE
+from mlreg.services.privacy import Privacy
+from mlreg.services.recording import (
+    Destination,
+    Place,
+    check,
+    check_unit,
+    chunks,
+    outcome_of,
+    record_chunk,
+)
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context
-    from mlreg.store.store import Transaction
-
-CHUNK = 1000
-REPORTED = "reported as failed"
-
-_LONGEST = 256
-_OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
-
-
-class _Logged(NamedTuple):
-    """The predictions of a chunk, and how many of them are new."""
-
-    ids: list[int]
-    new: int
 
 
 class _Prepared(NamedTuple):
@@ -65,7 +53,7 @@ class ExternalPrograms:
         Raises:
             Conflict: It is not running.
         """
-        _check_unit(unit)
+        check_unit(unit)
         prepared = self._prepared.get(test_id)
         turn = None
         if prepared.table.strategy == "round-robin":
@@ -93,7 +81,8 @@ class ExternalPrograms:
             InvalidInput: A value is wrong; nothing is logged.
             Conflict: The experiment is not running, or the request id was another answer's.
         """
-        return self._record_chunk(test_id, [_outcome(outcome)]).ids[0]
+        destination = self._destination(test_id)
+        return record_chunk(self._context, self._privacy, destination, [outcome_of(outcome)]).ids[0]
 
     def record_many(
         self,
@@ -111,8 +100,9 @@ class ExternalPrograms:
             Conflict: The experiment is not running, or a request id was another answer's.
         """
         count = 0
-        for chunk in _chunks(map(_outcome, outcomes)):
-            count += self._record_chunk(test_id, chunk).new
+        for chunk in chunks(map(outcome_of, outcomes)):
+            destination = self._destination(test_id)
+            count += len(record_chunk(self._context, self._privacy, destination, chunk).new)
             if progress:
                 progress(len(chunk))
         return count
@@ -123,15 +113,7 @@ class ExternalPrograms:
         Raises:
             Conflict: The experiment is not running.
         """
-        prepared, at = self._prepared.get(test_id), self._context.clock()
-
-        def check(outcome: Outcome) -> None:
-            _entry(prepared, outcome, at)
-            _feedback(1, outcome)
-            if outcome.request_id is not None:
-                _digest(prepared, outcome)
-
-        return check
+        return partial(check, self._destination(test_id), at=self._context.clock())
 
     def feedback(
         self,
@@ -191,134 +173,16 @@ class ExternalPrograms:
         }
         return _Prepared(experiment, table_of(revision), model.key, versions)
 
-    def _record_chunk(self, test_id: str, chunk: list[Outcome]) -> _Logged:
+    def _destination(self, test_id: str) -> Destination:
         prepared = self._prepared.get(test_id)
-        at = self._context.clock()
-        if not self._privacy.keeps_all:
-            chunk = [_without_text(outcome) for outcome in chunk]
-        entries = [_entry(prepared, outcome, at) for outcome in chunk]
-        said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
-        digests = [
-            _digest(prepared, outcome) if outcome.request_id is not None else ""
-            for outcome in chunk
-        ]
-        feedback = FeedbackService(self._context)
-        with self._context.store.write(durable=False) as tx:
-            running(tx, test_id)
-            known = _known(tx, prepared, chunk, digests)
-            fresh = [i for i in range(len(chunk)) if i not in known]
-            if not fresh:
-                return _Logged([known[i] for i in range(len(chunk))], 0)
-            ids = tx.predictions.append_many([entries[i] for i in fresh])
-            for i, key in zip(fresh, ids, strict=True):
-                known[i] = key
-                request = chunk[i].request_id
-                if request is not None:
-                    tx.predictions.remember_request(prepared.model_key, request, key, digests[i])
-            rows = [replace(entry, prediction_id=known[i]) for i in fresh for entry in said[i]]
-            if rows:
-                feedback.record_in(tx, rows, None)
-            if ids[-1] // EVERY != (ids[0] - 1) // EVERY:
-                tx.summaries.fold(limit=10 * EVERY)
-                tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
-        return _Logged([known[i] for i in range(len(chunk))], len(fresh))
 
+        def place(outcome: Outcome) -> Place:
+            version, revision = _version(prepared, outcome), _revision(prepared, outcome)
+            return Place(version, revision, prepared.table.strategy)
 
-def _chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Cut after a thousand, and before a request id that the chunk has already."""
-    chunk: list[Outcome] = []
-    requests: set[str | None] = set()
-    for outcome in outcomes:
-        if len(chunk) == CHUNK or outcome.request_id in requests:
-            yield chunk
-            chunk, requests = [], set()
-        chunk.append(outcome)
-        if outcome.request_id is not None:
-            requests.add(outcome.request_id)
-    if chunk:
-        yield chunk
-
-
-def _known(
-    tx: Transaction, prepared: _Prepared, chunk: Sequence[Outcome], digests: Sequence[str]
-) -> dict[int, int]:
-    """The predictions of outcomes that were logged before, by their place.
-
-    Raises:
-        Conflict: A request id was another answer's.
-    """
-    found = {}
-    for place, outcome in enumerate(chunk):
-        if outcome.request_id is None:
-            continue
-        earlier = tx.predictions.find_request(prepared.model_key, outcome.request_id)
-        if earlier is None:
-            continue
-        if earlier[1] != digests[place]:
-            raise Conflict(f"the request id {safe(outcome.request_id)} was used for another answer")
-        found[place] = earlier[0]
-    return found
-
-
-def _digest(prepared: _Prepared, outcome: Outcome) -> str:
-    """What tells the answer of a request id from another; the phase may change between retries."""
-    check_text(outcome.request_id, "request id", longest=_LONGEST)
-    said = {name: _plain(getattr(outcome, name)) for name in _OUTCOME_KEYS - {"revision"}}
-    said["values"] = {name: _plain(value) for name, value in outcome.values.items()}
-    return hashlib.sha256(f"{prepared.experiment.salt} {_json(said)}".encode()).hexdigest()
-
-
-def _check_unit(unit: str | None) -> None:
-    if unit is not None:
-        check_text(unit, "user", longest=_LONGEST)
-        if not unit:
-            raise InvalidInput("the user must not be empty")
-
-
-def _outcome(given: Outcome | Mapping[str, Any]) -> Outcome:
-    if isinstance(given, Outcome):
-        return given
-    if not isinstance(given, Mapping):
-        raise InvalidInput("an answer must be an object with the fields of one")
-    unknown = set(given) - _OUTCOME_KEYS
-    if unknown:
-        raise InvalidInput(f"an answer has no field {safe(sorted(map(str, unknown))[0])}")
-    return Outcome(**given)
-
-
-def _without_text(outcome: Outcome) -> Outcome:
-    """The answer without what its error says, which may quote the input."""
-    if not isinstance(outcome.error, str) or outcome.error == REPORTED:
-        return outcome
-    return replace(outcome, error=kind_alone(outcome.error))
-
-
-def _entry(prepared: _Prepared, outcome: Outcome, at: int) -> Entry:
-    _check_unit(outcome.unit)
-    success = _truth(outcome.success, "success")
-    has_failed = outcome.error is not None or success is False
-    if outcome.error is not None and success:
-        raise InvalidInput("an answer with an error cannot be a success")
-    if outcome.error is not None:
-        check_text(outcome.error, "error")
-    latency = _number(outcome.latency_ms, "latency_ms", least=0.0)
-    return Entry(
-        at=at,
-        version=_version(prepared, outcome),
-        revision=_revision(prepared, outcome),
-        role=LIVE,
-        arm_reason=prepared.table.strategy,
-        unit=outcome.unit,
-        segment=None,
-        input=None,
-        output=None if has_failed else _json(outcome.output),
-        confidence=_number(outcome.confidence, "confidence", least=0.0, most=1.0),
-        latency_us=0 if latency is None else round(latency * 1000),
-        status=int(has_failed),
-        error=(outcome.error or REPORTED) if has_failed else None,
-        cost=_number(outcome.cost, "cost", least=0.0),
-        is_call=latency is not None,
-    )
+        return Destination(
+            prepared.model_key, prepared.experiment.salt, place, lambda tx: running(tx, test_id)
+        )
 
 
 def _version(prepared: _Prepared, outcome: Outcome) -> int:
@@ -343,49 +207,3 @@ def _revision(prepared: _Prepared, outcome: Outcome) -> int:
     if outcome.revision not in phases:
         raise InvalidInput(f"revision {outcome.revision} is no phase of this experiment")
     return outcome.revision
-
-
-def _number(
-    value: object, name: str, *, least: float, most: float = LARGEST_MEASURE
-) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float):
-        value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{name} must be a finite number, not {safe(str(value))}")
-    if not least <= value <= most:
-        raise InvalidInput(f"{name} must lie between {least:g} and {most:g}, not at {value:g}")
-    return float(value)
-
-
-def _truth(value: object, name: str) -> bool | None:
-    value = value if value is None else _plain(value)
-    if value is not None and not isinstance(value, bool):
-        raise InvalidInput(f"{name} must be true or false, not {safe(str(value))}")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """A single number or truth value of NumPy as Python's own: model code often has no other."""
-    return value.item() if getattr(value, "shape", None) == () else value
-
-
-def _json(output: object) -> str:
-    try:
-        return canonical(output)
-    except (TypeError, ValueError):
-        raise InvalidInput("the output cannot be written as JSON") from None
-
-
-def _feedback(prediction_id: int, outcome: Outcome) -> list[Feedback]:
-    if not isinstance(outcome.values, Mapping):
-        raise InvalidInput("values must be an object of names and numbers")
-    found = [
-        Feedback(prediction_id=prediction_id, name=name, value=_plain(value))
-        for name, value in outcome.values.items()
-    ]
-    label, correct = _plain(outcome.label), _truth(outcome.correct, "correct")
-    if label is not None or correct is not None:
-        found.append(Feedback(prediction_id=prediction_id, label=label, correct=correct))
-    return [checked(entry) for entry in found]

@@ -252,11 +252,9 @@ def _split(act: Act, experiment: Experiment, now: Revision, weights: Sequence[in
     keys = act.tx.experiments.arm_keys(experiment.key)
     versions = [act.tx.versions.by_key(key) for key in keys]
     arms = [arm_of(v, weight) for v, weight in zip(versions, weights, strict=True)]
-    shadows = [a for a in now.arms if a.role == "shadow" and a.version_key not in keys]
     wanted = replace(
-        now,
+        now.answered_by(arms),
         strategy="sticky" if strategy == "canary" else strategy,
         salt=experiment.salt,
-        arms=(*arms, *shadows),
     )
     return put(act, now, wanted, "abtest", why=f"experiment {experiment.test_id}")

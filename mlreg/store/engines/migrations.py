@@ -80,6 +80,12 @@ def m009_acting(db: UtilsDatabase) -> None:
     db.executescript(_sql("m009_acting"))
 
 
+@migrations()
+def m010_pairs(db: UtilsDatabase) -> None:
+    """What shadows answered to the inputs of live predictions."""
+    db.executescript(_sql("m010_pairs"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

@@ -103,10 +103,14 @@ def create(
     $ mlreg abtest create tone --control sentiment@1.0.0 --treatment sentiment@2.0.0 \
 --metric accuracy --mde 0.02 --baseline 0.9 --max-duration 14d --guardrail 'p95_latency_ms <= +10%'
     """
+    from mlreg.evidence.sizing import size_remarks
+
     with session.open() as registry:
         experiment = registry.experiments.create(test_id, draft, change=change)
         session.emit(experiment)
         design = experiment.design
+        for remark in size_remarks(design):
+            session.note(f"note: {remark}")
         if design.min_run_seconds > (design.max_duration_seconds or math.inf):
             session.note(
                 f"note: the last look is due before the {format_duration(design.min_run_seconds)} "

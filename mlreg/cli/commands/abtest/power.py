@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from mlreg.cli.kit.parameters import Bundle, option
-from mlreg.cli.kit.values import amount, number, percent, whole_number
+from mlreg.cli.kit.values import amount, number, pairs, percent, whole_number
 from mlreg.cli.options import ALPHA, POWER
 from mlreg.cli.session import SessionOptions
 from mlreg.errors import InvalidInput
@@ -15,6 +15,12 @@ from mlreg.names import safe
 def change_to_find(text: str) -> tuple[float, bool]:
     """A change, and whether it is a part of the baseline: `0.02`, `+20%`."""
     return amount(text), text.endswith("%")
+
+
+def level(text: str) -> tuple[float, float | None]:
+    """What a metric reaches, and its standard deviation: `2%`, `120:45`."""
+    value, _, spread = text.partition(":")
+    return amount(value), amount(spread) if spread else None
 
 
 def read_question(
@@ -46,10 +52,28 @@ def read_question(
         number,
         default=1.0,
     ),
+    metrics: int = option(
+        "--metrics N",
+        "How many metrics can decide; a report of perf shares alpha among them.",
+        whole_number,
+        default=1,
+    ),
+    guardrails: list[str] | None = option(
+        "--guardrail CONDITION",
+        "What a winner must be shown to keep, such as 'error_rate <= +1pt'; repeatable.",
+    ),
+    levels: list[str] | None = option(
+        "--level M=V",
+        "What the control reaches in a guarded metric, and the standard deviation of one unit "
+        "unless it is a rate: error_rate=2%, avg_latency_ms=120:45; repeatable.",
+    ),
 ) -> dict[str, Any]:
     """What the options amount to: the fields of a design, but for the shares."""
     said = dict(locals())
+    from mlreg.evidence.planning import read_guarded
+
     said["ratio"] = _ratio(said.pop("split"), ratio, arms)
+    said["guarded"] = read_guarded(said.pop("guardrails") or (), pairs(said.pop("levels"), level))
     change, is_relative = change_to_find(mde) if mde is not None else (None, False)
     return said | {"mde": None, ("relative_mde" if is_relative else "mde"): change}
 
@@ -67,6 +91,8 @@ def power(
     $ mlreg abtest power --baseline 0.10 --mde +20% --split 20
     $ mlreg abtest power --baseline 0.10 --n 10000
     $ mlreg abtest power --baseline 120 --sd 45 --mde -5
+    $ mlreg abtest power --baseline 0.80 --mde 0.05 --guardrail 'error_rate <= +1pt' \
+--level error_rate=2%
     """
     from mlreg.evidence.planning import Design, plan
 

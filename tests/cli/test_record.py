@@ -1,0 +1,61 @@
+"""`mlreg record`: answers that programs of the user's gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def chat(run: Run) -> Run:
+    run("init")
+    for words in ("register chat@1.0.0 --external", "activate chat@1.0.0"):
+        assert run(*words.split()).code == 0
+    return run
+
+
+def test_a_shell_script_asks_who_answers_and_records_the_answer(chat: Run) -> None:
+    version = chat("route", "chat", "--user", "u1", "--field", "version").out.strip()
+    made = chat("record", "chat", "--version", version, "--output", "Hi", "--user", "u1", "--json")
+    assert made.json == {
+        "model": "chat", "version": "1.0.0", "revision": 1, "prediction_id": 1,
+        "recorded": 1, "duplicates": 0,
+    }  # fmt: skip
+    said = chat("record", "chat", "--error", "timed out", "--request-id", "A")
+    assert said.out == "recorded as prediction 2 of chat@1.0.0\n"
+    again = chat("record", "-m", "chat", "--error", "timed out", "--request-id", "A")
+    assert again.out == "had been recorded as prediction 2 of chat@1.0.0\n"
+    assert chat("record", "--error", "no", "--request-id", "A").code == 4
+
+
+def test_lines_are_recorded_all_or_none_with_a_word_on_each_that_is_wrong(chat: Run) -> None:
+    lines = [{"user": "u", "prediction": "a"}, {"latency_ms": "fast"}, {"version": "9.0.0"}, [], {}]
+    sent = "\n".join(map(json.dumps, lines))
+    refused = chat("record", "chat", "-", input=sent)
+    assert refused.code == 2
+    for word in ("line 2: latency_ms must be", "line 3: chat has no version", "line 4: it is no"):
+        assert word in refused.err
+    assert "nothing was recorded" in refused.err
+    assert chat("log", "--json").json["predictions"] == []
+    assert chat("record", "-", "--json", input=json.dumps(lines[0])).json["recorded"] == 1
+
+
+def test_a_file_is_read_as_a_pipe_is(chat: Run, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"output": 1, "request_id": "a"}\n\n{"output": 2, "request_id": "b"}\n')
+    assert chat("record", "--file", path).out == "recorded 2 for chat\n"
+    assert chat("record", "--file", path).out == "recorded 0 for chat, 2 known already\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["record", "record chat", "record chat other --output x", "record chat - --output x",
+     "record - --file x.jsonl", "record chat -m other --output x"],
+)  # fmt: skip
+def test_a_call_that_says_nothing_or_too_much_is_refused(chat: Run, words: str) -> None:
+    assert chat(*words.split(), input="{}").code == 2
+    assert chat("log", "--json").json["predictions"] == []
