@@ -152,7 +152,7 @@ def plan_look(
     if is_final and information <= last:
         # The last look once more, with the alpha that is left: as if a little had come, which errs
         # on the safe side and keeps the recursion short.
-        information = last + AGAIN
+        information = last + AGAIN * max(1.0, last)
     slot = slots if is_final else min(slots - 1, _slot(information, slots))
     is_decision = information > last and slot > min(slots - 1, _slot(last, slots))
     looks = (*previous, information) if is_decision else tuple(previous)

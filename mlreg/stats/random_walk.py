@@ -73,11 +73,13 @@ class Walk:
 def spaced(fractions: Sequence[float]) -> list[float]:
     """The looks moved apart to MIN_STEP where they are closer: a step needs points to resolve it.
 
-    Looks that share less information cross more often, so the boundaries err on the safe side.
+    Far beyond the planned information a step is that part of what came before, so that the points
+    never become more than memory holds. Looks that share less information cross more often, so the
+    boundaries err on the safe side.
     """
     moved: list[float] = []
     for t in fractions:
-        moved.append(max(t, moved[-1] + MIN_STEP) if moved else t)
+        moved.append(max(t, moved[-1] + MIN_STEP * max(1.0, moved[-1])) if moved else t)
     return moved
 
 
