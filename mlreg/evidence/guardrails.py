@@ -11,7 +11,7 @@ from mlreg.entities.analyses import MetricResult
 from mlreg.entities.experiments import Design, Guardrail, TestMetric
 from mlreg.errors import InvalidInput
 from mlreg.evidence.grammar import parse
-from mlreg.evidence.looks import Stage
+from mlreg.evidence.looks import Stage, Trial
 from mlreg.evidence.results import at_any_time, described, show
 from mlreg.evidence.seen import Seen, Table
 from mlreg.names import safe
@@ -78,12 +78,14 @@ def guardrails(design: Design, table: Table, stage: Stage) -> tuple[MetricResult
     metrics = [guardrail.metric for guardrail in design.guardrails]
     shown = at_any_time(design, table, metrics, role="guardrail")
     pairs = [
-        (guard, seen) for guard in design.guardrails for seen in table.metrics[guard.metric.name]
+        (guard, seen, trial)
+        for guard in design.guardrails
+        for seen, trial in zip(table.metrics[guard.metric.name], stage.trials, strict=True)
     ]
     before = stage.last.kept[: len(pairs)] if stage.last is not None else ()
     return tuple(
-        _guarded(design, guard, seen, stage, earlier=earlier, shown=found)
-        for (guard, seen), found, earlier in zip_longest(pairs, shown, before)
+        _guarded(design, guard, seen, trial, earlier=earlier, shown=found)
+        for (guard, seen, trial), found, earlier in zip_longest(pairs, shown, before)
     )
 
 
@@ -91,17 +93,17 @@ def _guarded(
     design: Design,
     guardrail: Guardrail,
     seen: Seen,
-    stage: Stage,
+    trial: Trial,
     *,
     earlier: bool | None,
     shown: MetricResult,
 ) -> MetricResult:
     """A guardrail of one treatment, whose last answer was `earlier`."""
-    boundary, n, tuning = stage.margin, seen.evidence.n, design.tuning_units
+    boundary, n, tuning = trial.margin, seen.evidence.n, design.tuning_units
     harm = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=HARM_ALPHA)
     if boundary is None:
         boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
-    kept = _is_kept(guardrail, seen, stage, earlier=earlier, boundary=boundary, harm=harm)
+    kept = _is_kept(guardrail, seen, trial, earlier=earlier, boundary=boundary, harm=harm)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
         half = boundary * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
@@ -139,7 +141,7 @@ def limit_beside(guardrail: Guardrail, control: float) -> float:
 def _is_kept(
     guardrail: Guardrail,
     seen: Seen,
-    stage: Stage,
+    trial: Trial,
     *,
     earlier: bool | None,
     boundary: float,
@@ -159,10 +161,10 @@ def _is_kept(
         return earlier
     if -z >= harm:
         return False
-    if not stage.is_decision_point:
+    if not trial.is_decision_point:
         return earlier
     is_shown = z >= boundary
-    if stage.plan is None:  # shown at one moment is shown for good
+    if trial.plan is None:  # shown at one moment is shown for good
         return earlier or is_shown or None
     return is_shown or None
 

@@ -12,6 +12,7 @@ from mlreg.entities.experiments import Design
 from mlreg.entities.looks import Decision, PastLook
 from mlreg.evidence.gates import are_ready, gates
 from mlreg.evidence.guardrails import guardrails
+from mlreg.evidence.information import information
 from mlreg.evidence.looks import Stage, take
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.results import primary, secondary
@@ -42,7 +43,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
     seen = table.metrics[design.metric.name]
     stage = take(design, observed, seen, past)
     guards = guardrails(design, table, stage)
-    primaries = [primary(design, s, look) for s, look in zip(seen, stage.looks, strict=True)]
+    primaries = [primary(design, s, trial) for s, trial in zip(seen, stage.trials, strict=True)]
     shown = secondary(design, table)
     kept = tuple(guard.passed for guard in guards)
     counts = stage.counts(kept)
@@ -54,14 +55,17 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         crossed=stage.crossed,
         ready=are_ready(design, seen),
         is_final=stage.is_final,
-        standing=None if counts else stage.last,
+        now=tuple(trial.now for trial in stage.trials),
+        ended=tuple(trial.is_final for trial in stage.trials),
+        fresh=tuple(counts and trial.is_decision_point for trial in stage.trials),
+        standing=stage.last,
     )
     found = verdict(findings)
     leading = findings.leading(found.winner)
     lead = findings.primaries[leading]
     needed = None
     if not stage.is_final and found.verdict in ("continue", "invalid"):
-        needed = _units_needed(design, observed, stage.information)
+        needed = _units_needed(design, observed, information(design, seen[leading]))
     return Judged(
         observed=observed,
         past=past,
@@ -87,10 +91,11 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
 
 def _look(findings: Findings, stage: Stage, kept: tuple[bool | None, ...]) -> PastLook:
     """What the look hands on to the next."""
+    times = tuple(trial.time for trial in stage.trials)
     return PastLook(
         slot=stage.slot,
-        information=stage.plan.looks[-1] if stage.plan and stage.plan.looks else None,
-        p=tuple(look.p_value for look in stage.looks),
+        information=max((time for time in times if time is not None), default=None),
+        p=tuple(trial.look.p_value for trial in stage.trials),
         crossed=stage.crossed,
         is_final=stage.is_final,
         units=stage.units,
@@ -99,6 +104,9 @@ def _look(findings: Findings, stage: Stage, kept: tuple[bool | None, ...]) -> Pa
         worth=tuple(findings.worth),
         futile=tuple(findings.futile),
         ending=ruling(findings) if stage.is_final else None,
+        times=times,
+        ended=findings.ended,
+        limits=stage.limits,
     )
 
 

@@ -9,20 +9,39 @@ from typing import NamedTuple
 
 from mlreg.entities.analyses import LookState, MetricResult, MetricRole
 from mlreg.entities.experiments import Design, TestMetric
+from mlreg.entities.looks import Limits
+from mlreg.evidence.looks import Trial
 from mlreg.evidence.seen import Seen, Table
 from mlreg.stats import always_valid
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
-from mlreg.stats.looks import Look
+from mlreg.stats.looks import Look, limits_at
 from mlreg.stats.multiplicity import benjamini_hochberg
 from mlreg.stats.power import ALWAYS_VALID_INFLATION
 from mlreg.stats.results import Interval, finite
 from mlreg.stats.verdicts import judge
 
 
-def primary(design: Design, seen: Seen, look: Look) -> MetricResult:
+class _Shown(NamedTuple):
+    """What may be told of a look.
+
+    Attributes:
+        limits: The interval.
+        reach: The boundary of what is known now, for the relative difference.
+        is_readable: Whether the p-value is.
+        of_look: The earlier look that the interval is of; None if it is of this one.
+    """
+
+    limits: Limits | None
+    reach: float | None
+    is_readable: bool = True
+    of_look: int | None = None
+
+
+def primary(design: Design, seen: Seen, trial: Trial) -> MetricResult:
     """The metric that decides, as the rule of the mode sees it."""
-    return _result(design, seen, look, design.metric, role="primary")
+    shown = _Shown(trial.limits, trial.reach, trial.is_readable, trial.is_shown_of)
+    return _result(design, seen, trial.look, design.metric, role="primary", shown=shown)
 
 
 def secondary(design: Design, table: Table) -> tuple[MetricResult, ...]:
@@ -49,22 +68,23 @@ def at_any_time(
     for metric in metrics:
         for seen in table.metrics[metric.name]:
             look = always_valid.look(seen.evidence, tuning_n=tuning, alpha=alpha)
-            found.append(_result(design, seen, look, metric, role=role))
+            limits = limits_at(seen.evidence, look.boundary)
+            shown = _Shown(_limits(limits), look.boundary)
+            found.append(_result(design, seen, look, metric, role=role, shown=shown))
     return found
 
 
 def _result(
-    design: Design, seen: Seen, look: Look, metric: TestMetric, *, role: MetricRole
+    design: Design, seen: Seen, look: Look, metric: TestMetric, *, role: MetricRole, shown: _Shown
 ) -> MetricResult:
     control, treatment = seen.arms
-    interval = None if look.ci_lower is None or look.ci_upper is None else Interval(
-        look.ci_lower, look.ci_upper)  # fmt: skip
-    sentence, state = described(metric, seen, interval), _state(design, look)
+    interval = Interval(*shown.limits) if shown.limits else None
+    sentence = described(metric, seen, interval, of_look=shown.of_look)
     no_lift = _why_no_lift(seen)
     is_hidden = design.mode == "fixed" and not look.is_decision_point
-    p = None if is_hidden or look.z is None else look.p_value
+    p = None if is_hidden or look.z is None or not shown.is_readable else look.p_value
     min_effect = design.min_effect if role == "primary" else None
-    prospects, lift = _prospects(design, seen, look, metric), _lift(seen, look)
+    prospects, lift = _prospects(design, seen, look, metric), _lift(seen, shown.reach)
     lift_limits = None if lift.low is None or lift.high is None else (lift.low, lift.high)
     verdict = judge(interval, min_effect=min_effect or 0.0, direction=metric.direction)
     return MetricResult(
@@ -81,7 +101,7 @@ def _result(
         control=control,
         treatment=treatment,
         diff=finite(seen.evidence.estimate),
-        diff_ci=_limits(interval),
+        diff_ci=shown.limits,
         se=finite(seen.evidence.se),
         statistic=None if is_hidden else finite(look.z),
         p_value=p,
@@ -90,7 +110,7 @@ def _result(
         lift_ci=lift_limits,
         lift_undefined=no_lift if lift_limits is None else None,
         design_effect=seen.design_effect,
-        look=state,
+        look=_state(design, look),
         is_crossed=look.is_crossed,
         conditional_power=prospects.power,
         mde_at_n=prospects.mde,
@@ -113,9 +133,9 @@ def _state(design: Design, look: Look) -> LookState:
     )
 
 
-def _lift(seen: Seen, look: Look) -> Lift:
+def _lift(seen: Seen, boundary: float | None) -> Lift:
     """The relative difference, with an interval that holds whenever the difference's does."""
-    control, treatment, boundary = seen.averaged.control, seen.averaged.treatment, look.boundary
+    control, treatment = seen.averaged.control, seen.averaged.treatment
     if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
         return UNDEFINED
     arms = control.value, control.se, treatment.value, treatment.se
@@ -156,8 +176,10 @@ def _prospects(design: Design, seen: Seen, look: Look, metric: TestMetric) -> _P
 # --- in words -----------------------------------------------------------------------------------
 
 
-def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
-    """Both arms, the difference and its interval."""
+def described(
+    metric: TestMetric, seen: Seen, interval: Interval | None, *, of_look: int | None = None
+) -> str:
+    """Both arms, the difference and its interval, which may be that of an earlier look."""
     control, treatment = (show(metric, arm.value) for arm in seen.arms)
     gap = show(metric, finite(seen.evidence.estimate), signed=True)
     text = f"{metric.name} {control} → {treatment}, difference {gap}"
@@ -165,7 +187,8 @@ def described(metric: TestMetric, seen: Seen, interval: Interval | None) -> str:
     if limits is None:
         return f"{text}, too little data for an interval"
     low, high = (show(metric, limit, signed=True) for limit in limits)
-    return f"{text}, interval {low} to {high}"
+    of_that = "" if of_look is None else f" of look {of_look}"
+    return f"{text}, interval{of_that} {low} to {high}"
 
 
 def _limits(interval: Interval | None) -> tuple[float, float] | None:

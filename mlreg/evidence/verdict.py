@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from mlreg.entities.analyses import Gate, MetricResult
 from mlreg.entities.experiments import Design
-from mlreg.entities.looks import PastLook, Ruling
+from mlreg.entities.looks import Limits, PastLook, Ruling
 from mlreg.metrics import coverage_of, gate_of
 from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
+
+_T = TypeVar("_T")
 
 RUN_TIME, SRM = "run_time", "srm"
 
@@ -23,8 +26,12 @@ class Findings:
         crossed: For each treatment 1 (better), -1 (worse) or 0.
         ready: Whether each treatment has enough to be judged.
         is_final: Whether no later look will count.
-        standing: The last look that counted, if this one does not: what it said of gains and
-            futility stands, or asking often would be a way to get another answer.
+        now: An interval of each treatment that holds now, as it does at any other time.
+        ended: For which treatments no later look will count.
+        fresh: For which treatments this look counts.
+        standing: The last look that counted. What it said of the gain and the futility of a
+            treatment for which this one does not count stands, or asking often would be a way to
+            get another answer.
     """
 
     design: Design
@@ -34,30 +41,37 @@ class Findings:
     crossed: Sequence[int]
     ready: Sequence[bool]
     is_final: bool
+    now: Sequence[Limits | None]
+    ended: tuple[bool, ...]
+    fresh: tuple[bool, ...]
     standing: PastLook | None = None
 
     @cached_property
     def gains(self) -> Sequence[float | None]:
         """How much better each treatment is: the difference, above 0 for an improvement."""
-        if self.standing is not None and self.standing.gains:
-            return self.standing.gains
         found = [primary.diff for primary in self.primaries]
-        return [None if diff is None else self.design.metric.sign * diff for diff in found]
+        gains = [None if diff is None else self.design.metric.sign * diff for diff in found]
+        return self._standing(gains, self.standing.gains if self.standing else ())
 
     @cached_property
     def worth(self) -> Sequence[bool | None]:
         """Whether each gain is estimated as large as `min_effect`; None without one."""
-        if self.standing is not None and self.standing.worth:
-            return self.standing.worth
         least = self.design.min_effect
-        return [None if least is None or gain is None else gain >= least for gain in self.gains]
+        worth = [None if least is None or gain is None else gain >= least for gain in self.gains]
+        return self._standing(worth, self.standing.worth if self.standing else ())
 
     @cached_property
     def futile(self) -> Sequence[bool]:
         """Whether each treatment is unlikely to win any more."""
-        if self.standing is not None and self.standing.futile:
-            return self.standing.futile
-        return [_is_futile(self, i) for i in range(len(self.primaries))]
+        futile = [_is_futile(self, i) for i in range(len(self.primaries))]
+        return self._standing(futile, self.standing.futile if self.standing else ())
+
+    def _standing(self, now: Sequence[_T], before: Sequence[_T]) -> Sequence[_T]:
+        """What this look says where it counts, and the last one where it does not."""
+        if not before:
+            return now
+        told = zip(now, before, self.fresh, strict=True)
+        return [this if is_fresh else earlier for this, earlier, is_fresh in told]
 
     def guards(self, treatment: int) -> list[MetricResult]:
         """The guardrails of a treatment."""
@@ -70,17 +84,31 @@ class Findings:
 
     def has_reversed(self, treatment: int) -> bool:
         """Whether a treatment that crossed is now wholly on the other side of zero."""
-        interval = self.primaries[treatment].diff_ci
+        interval = self.now[treatment]
         sign = self.crossed[treatment] * self.design.metric.sign
         return interval is not None and bool(sign) and all(sign * end < 0 for end in interval)
+
+    def is_better(self, treatment: int) -> bool:
+        """Whether it has crossed, and is still better where it was last decided, and now."""
+        found, sign = self.primaries[treatment], self.design.metric.sign
+        limits = found.diff_ci
+        is_clear = limits is not None and all(sign * end > 0 for end in limits)
+        return self.crossed[treatment] > 0 and is_clear and sign * (found.diff or 0.0) > 0
+
+    def is_out(self, treatment: int) -> bool:
+        """Whether a treatment is done with: it is worse, unlikely to win, or has not won."""
+        has_lost = self.futile[treatment] or self.ended[treatment]
+        is_worse = self.crossed[treatment] < 0 and not self.has_reversed(treatment)
+        return is_worse or (has_lost and not self.crossed[treatment])
 
     def leading(self, winner: str | None = None) -> int:
         """The winner's place, or the treatment that is the furthest ahead without harm."""
 
-        def rank(i: int) -> tuple[bool, bool, int, float]:
+        def rank(i: int) -> tuple[bool, bool, bool, int, float]:
             is_harmful = any(guard.passed is False for guard in self.guards(i))
             is_winner = self.primaries[i].version == winner
-            return is_winner, not is_harmful, self.crossed[i], self.gains[i] or 0.0
+            is_open = not is_harmful and not self.is_out(i)
+            return is_winner, not is_harmful, is_open, self.crossed[i], self.gains[i] or 0.0
 
         return max(range(len(self.primaries)), key=rank)
 
@@ -104,9 +132,11 @@ def verdict(findings: Findings) -> Ruling:
     After the final look its verdict stands, unless a fault is found, a guardrail breaks, or its
     winner is worse by now.
     """
-    found = _standing(findings) or ruling(findings)
+    ended = _standing(findings)
+    found = ended or ruling(findings)
     if found.verdict == "rollback":
-        return _harmful(findings, beyond_doubt=True) or _faulty(findings) or found
+        harm = _harmful(findings, beyond_doubt=True)
+        return (harm and ended) or harm or _faulty(findings) or found
     return _faulty(findings) or _too_soon(findings) or found
 
 
@@ -131,7 +161,7 @@ def _standing(findings: Findings) -> Ruling | None:
     ]
     if all(any(guard.passed is False for guard in findings.guards(i)) for i in concerned):
         return None
-    if ended.winner is not None and findings.has_reversed(concerned[0]):
+    if ended.winner is not None and not findings.is_better(concerned[0]):
         return None
     # Engines before the third called a test that ended undecided invalid.
     return ended._replace(verdict="inconclusive") if ended.verdict == "invalid" else ended
@@ -179,12 +209,11 @@ def _too_soon(findings: Findings) -> Ruling | None:
 def _winning(findings: Findings) -> Ruling | None:
     able = [
         i
-        for i, sign in enumerate(findings.crossed)
-        if sign > 0
+        for i in range(len(findings.primaries))
+        if findings.is_better(i)
         and findings.ready[i]
         and findings.worth[i] is not False
         and all(guard.passed for guard in findings.guards(i))
-        and not findings.has_reversed(i)
     ]
     if not able:
         return None
@@ -200,8 +229,8 @@ def _ending(findings: Findings) -> Ruling | None:
             None,
             "Stop: the test is over and has shown no improvement; that is no proof of equality.",
         )  # fmt: skip
-    harmed = [_harm(findings, i) is not None for i in range(len(findings.primaries))]
-    hopeless = [a or b for a, b in zip(harmed, findings.futile, strict=True)]
+    treatments = range(len(findings.primaries))
+    hopeless = [_harm(findings, i) is not None or findings.is_out(i) for i in treatments]
     if all(hopeless) and not has_gained:
         reason = (
             "a gain worth having is unlikely to be found any more; that is no proof of equality"
@@ -239,6 +268,8 @@ def _open_reason(findings: Findings) -> str:
         is_clear = found.diff_ci is not None and not found.diff_ci[0] <= 0 <= found.diff_ci[1]
         state = "no look that counts has shown it" if is_clear else "the difference may be chance"
         return f"{findings.told(found)}; {state}"
+    if not findings.is_better(best):
+        return f"{found.version} was better at an earlier look, and may not be: {found.sentence}"
     if not findings.ready[best]:
         return f"{found.version} is better, but has too little data by now to be sure"
     unsure = [guard for guard in findings.guards(best) if not guard.passed]

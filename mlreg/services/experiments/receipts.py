@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Raised whenever the same sums may give another verdict, so that old receipts say which rules
 # they were made by.
-ENGINE = "3"
+ENGINE = "4"
 
 # The audit trail has an event of this name and the kind for each receipt.
 EVENT = "abtest "
