@@ -203,6 +203,12 @@ class CheckFailed(MlregError):
     code = "check_failed"
 
 
+class CoolingDown(CheckFailed):
+    """A rollback was made without a person a short time ago; the next one waits."""
+
+    code = "cooling_down"
+
+
 class Inconclusive(MlregError):
     """There is not enough data for a verdict."""
 

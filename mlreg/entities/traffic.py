@@ -156,6 +156,7 @@ class Rollback:
     Attributes:
         from_version: The version with the largest share before; `to_version` likewise after.
         from_split: The version that served alone, or the split, `1.0.0=80 2.0.0=20`.
+        finding: What was broken, where no person did it.
     """
 
     time: datetime
@@ -165,6 +166,7 @@ class Rollback:
     from_split: str | None
     to_split: str | None
     reason: str
+    finding: str | None
     automatic: bool
     actor: str
     revision: int

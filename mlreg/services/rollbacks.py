@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlreg.entities.traffic import WHOLE, Arm, Revision, Rollback
-from mlreg.errors import ArtifactError, CheckFailed, NotFound, NothingToRollBack
+from mlreg.errors import ArtifactError, NotFound, NothingToRollBack
+from mlreg.jsonable import jsonable
 from mlreg.names import MAX_TEXT_LENGTH
+from mlreg.services.goodness import Bars, is_way_back
 from mlreg.services.revisions import in_force, put
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from mlreg.services.context import Act
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
+
+# The event that pages: a version is broken, and nothing is left to go back to.
+REFUSED = "rollback.refused"
 
 
 class RollbackTargets:
@@ -36,22 +41,23 @@ class RollbackTargets:
         self._objects = objects
         self._to_version = to_version
         self._to_revision = to_revision
-        self._broken = {found.model_id for found in findings}
+        self._findings = findings
         self._verified: dict[str, str | None] = {}
 
-    def choose(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
+    def choose(self, tx: Transaction, model: ModelRow, now: Revision, at: int) -> Revision:
         """The present revision with the strategy and arms to return to.
 
         Raises:
             NotFound: There is no such revision or version.
             NothingToRollBack: It cannot serve.
+            CheckFailed: One was made by itself, and another has to wait or is a person's to make.
         """
         if self._to_version is not None:
             return now.answered_by(self._alone(tx, model, self._to_version))
         if self._to_revision is not None:
             target = self._numbered(tx, model, self._to_revision)
         else:
-            target = self._last_good(tx, model, now)
+            target = self._last(tx, model, now, at)
         return replace(now.answered_by(target.live), strategy=target.strategy)
 
     def _alone(self, tx: Transaction, model: ModelRow, selector: str) -> tuple[Arm, ...]:
@@ -81,50 +87,23 @@ class RollbackTargets:
             raise NothingToRollBack(f"revision {number} cannot serve: {problem}")
         return target
 
-    def _last_good(self, tx: Transaction, model: ModelRow, now: Revision) -> Revision:
-        problems = []
-        barred, convicted = set(self._broken), self._convicted(tx, model, now)
-        for past in tx.traffic.history(model):
-            # Who puts a version in force again after a gate has taken it out vouches for it.
-            barred |= convicted.get(past.number, set())
-            if past.number >= now.number or past.is_trial:
-                continue
-            if not past.live or past.same_answers_as(now):
-                continue
-            if any(arm.model_id in barred for arm in past.live):
-                problems.append("a gate speaks against those that there are")
-                continue
-            problem = self._first_problem(tx, past)
+    def _last(self, tx: Transaction, model: ModelRow, now: Revision, at: int) -> Revision:
+        past = tx.traffic.history(model)
+        if self._findings:
+            bars = Bars.of(tx, model, now, self._findings, at)
+            able, problems = bars.sift(past, now)
+        else:
+            able, problems = [one for one in past if is_way_back(one, now)], []
+        for target in able:
+            problem = self._first_problem(tx, target)
             if problem is None:
-                return past
+                return target
             problems.append(problem)
         raise NothingToRollBack(
             f"{model.name} has no earlier revision that can serve"
             + (f": {problems[0]}" if problems else ""),
             hint=f"see: mlreg history {model.name}",
         )
-
-    def _convicted(
-        self, tx: Transaction, model: ModelRow, now: Revision
-    ) -> dict[int, set[str | None]]:
-        """What gates have taken out, by the revision of the rollback; only a gate asks.
-
-        Raises:
-            CheckFailed: The present revision is a gate's own: it would go to and fro.
-        """
-        if not self._broken:
-            return {}
-        found = {
-            revision.number: {finding["model_id"] for finding in evidence["findings"]}
-            for revision, evidence in tx.traffic.rollbacks(model)
-            if "findings" in evidence
-        }
-        if now.number in found:
-            raise CheckFailed(
-                f"what a gate rolled {model.name} back to, revision {now.number}, fails as well",
-                hint=f"a gate rolls back once; decide by hand: mlreg history {model.name}",
-            )
-        return found
 
     def _first_problem(self, tx: Transaction, revision: Revision) -> str | None:
         return next((p for arm in revision.live if (p := self._problem(tx, arm))), None)
@@ -167,15 +146,34 @@ def roll_back(
 
     Raises:
         NothingToRollBack: No earlier revision can serve.
-        CheckFailed: A gate has rolled back already.
+        CheckFailed: One was made by itself, and another has to wait or is a person's to make.
     """
     now = in_force(act, model)
-    wanted = replace(targets.choose(act.tx, model, now), salt=model.salt)
+    wanted = replace(targets.choose(act.tx, model, now, act.at), salt=model.salt)
     why = "; ".join(found.sentence for found in findings)[:MAX_TEXT_LENGTH]
     after = put(act, now, wanted, "rollback", why=why, findings=findings)
     if after.number > now.number and not after.dry_run:
         _let_go(act, after)
     return after
+
+
+def tell_refusal(act: Act, model: ModelRow, findings: Sequence[Finding], why: str) -> None:
+    """Say loudly, once for one cause, that something is broken and nothing was rolled back."""
+    present = act.tx.traffic.number(model.key)
+    cause = {"in_force": present, "conditions": sorted({f.condition for f in findings})}
+    last = act.tx.events.newest(REFUSED, model.key)
+    if last is not None and cause.items() <= (last.after or {}).items():
+        return
+    act.tx.events.append(
+        action=REFUSED,
+        object=model.name,
+        actor=act.actor,
+        at=act.at,
+        model_key=model.key,
+        model=model.name,
+        reason=why[:MAX_TEXT_LENGTH],
+        after=cause | {"findings": jsonable(findings)},
+    )
 
 
 def _let_go(act: Act, after: Revision) -> None:
@@ -201,11 +199,17 @@ def rollback_of(
         from_split=_split(source),
         to_split=_split(revision),
         reason=revision.reason,
+        finding="; ".join(f["sentence"] for f in _findings(evidence)) or None,
         automatic=bool(evidence),
         actor=revision.actor,
         revision=revision.number,
         evidence=evidence,
     )
+
+
+def _findings(evidence: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = evidence.get("findings", ())
+    return found
 
 
 def _main_version(revision: Revision | None) -> str | None:

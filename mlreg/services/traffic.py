@@ -19,15 +19,18 @@ from mlreg.entities.traffic import (
 from mlreg.entities.versions import Version
 from mlreg.errors import (
     ArtifactMissing,
+    CheckFailed,
     Conflict,
+    CoolingDown,
     InvalidInput,
+    NothingToRollBack,
 )
 from mlreg.names import check_text, is_version, safe
 from mlreg.routing import choose
 from mlreg.services.context import Context
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import check_expected, in_force, put
-from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of
+from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of, tell_refusal
 from mlreg.services.routes import Routes, nothing_serves, ready
 from mlreg.services.splits import arm_of, basis_points, sharing
 
@@ -207,7 +210,8 @@ class Traffic:
 
         By default the revision before the present one that still can serve: another split, of
         versions that are neither archived nor deleted and whose artifacts are intact. So a second
-        rollback undoes the first.
+        rollback undoes the first. For a gate or a threshold it is the last one that was good: that
+        stood for its bake time without a critical alert; if nothing is left, an event says so.
 
         Args:
             name: The model; None where there is only one.
@@ -220,7 +224,8 @@ class Traffic:
 
         Raises:
             NothingToRollBack: No earlier revision can serve.
-            CheckFailed: A gate has rolled back already.
+            CheckFailed: What a gate has rolled back to fails as well.
+            CoolingDown: A gate rolled back a short time ago.
         """
         if to_version is not None and to_revision is not None:
             raise InvalidInput("give either --to or --to-revision, not both")
@@ -230,13 +235,19 @@ class Traffic:
         targets = RollbackTargets(
             self._context.objects, to_version=to_version, to_revision=to_revision, findings=broken
         )
-        with self._context.store.read() as tx:  # verifies the artifacts before the write lock
-            now = tx.traffic.current(self._model_of(tx, name))
-            check_expected(now, change)
-            targets.choose(tx, self._context.model(tx, now.model), now)
         check_text(change.reason, "reason")
-        with self._context.acting(change) as act:
-            return roll_back(act, self._model_of(act.tx, name), targets, broken)
+        try:
+            with self._context.store.read() as tx:  # verifies the artifacts before the write lock
+                now = tx.traffic.current(self._model_of(tx, name))
+                check_expected(now, change)
+                targets.choose(tx, self._context.model(tx, now.model), now, self._context.clock())
+            with self._context.acting(change) as act:
+                return roll_back(act, self._model_of(act.tx, name), targets, broken)
+        except (NothingToRollBack, CheckFailed) as problem:
+            if broken and not change.dry_run and not isinstance(problem, CoolingDown):
+                with self._context.acting(change) as act:
+                    tell_refusal(act, self._model_of(act.tx, name), broken, problem.message)
+            raise
 
     def _followed(self, tx: Transaction, now: Revision, selectors: Sequence[str]) -> Revision:
         """A state with these versions as its shadows."""

@@ -30,6 +30,7 @@ FILTERED = (
     order by e.seq
 """
 )
+NEWEST = SELECT + " where e.action = :action and e.model = :model order by e.seq desc limit 1"
 AFTER = SELECT + " where e.seq > :after order by e.seq limit :limit"
 LAST = "select seq, hash from events order by seq desc limit 1"
 # The chain shows what was changed in it, but not that its end was cut off: these rows do.
@@ -138,6 +139,11 @@ class Events:
         """Events in order, of one model or of all, from a time on."""
         values = {"model": model_key, "since": since}
         return [_from_row(row) for row in self._connection.execute(FILTERED, values)]
+
+    def newest(self, action: str, model_key: int) -> Event | None:
+        """The newest event of a kind about a model, or None."""
+        row = self._connection.execute(NEWEST, {"action": action, "model": model_key}).fetchone()
+        return _from_row(row) if row else None
 
     def has_worn(self, model_key: int, ref: str, alias: str) -> bool:
         """Whether a version ever had an alias."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from mlreg.clock import from_micros, to_micros
 from mlreg.entities.traffic import Arm, Hold, Revision
@@ -70,6 +71,11 @@ ROLLBACKS = """
     select r.number, r.evidence from revisions r
     where r.model = :model and r.cause = 'rollback' order by r.number desc limit :limit
 """
+# Critical alerts, as far as they fired.
+ALARMS = """
+    select version, fired_at, resolved_at from alerts
+    where model = :model and severity = 'critical' and fired_at is not null order by id
+"""
 BROKEN = """
     select m.name, r.number from revisions r join models m on m.key = r.model
     where (r.number > 1 and not exists (
@@ -80,6 +86,24 @@ BROKEN = """
 """
 
 ALL = 2**63 - 1
+
+
+class Alarm(NamedTuple):
+    """A critical alert about a version, or where that is empty about a model.
+
+    Attributes:
+        resolved_at: None while it fires.
+    """
+
+    version: str
+    fired_at: int
+    resolved_at: int | None
+
+    def concerns(self, revision: Revision, began: int, ended: int) -> bool:
+        """Whether it fired about a revision that was in force in this time."""
+        is_about = not self.version or any(arm.version == self.version for arm in revision.live)
+        is_over = self.resolved_at is not None and self.resolved_at <= began
+        return is_about and self.fired_at < ended and not is_over
 
 
 class Traffic:
@@ -166,6 +190,10 @@ class Traffic:
             (self.find(model, number), _evidence(model, number, text)) for number, text in rows
         ]
         return [(revision, evidence) for revision, evidence in found if revision]
+
+    def alarms(self, model_key: int) -> list[Alarm]:
+        """The critical alerts of a model that fire or have fired."""
+        return [Alarm(*row) for row in self._connection.execute(ALARMS, {"model": model_key})]
 
     def broken(self) -> list[str]:
         """Revisions that break an invariant, which the schema should make impossible."""

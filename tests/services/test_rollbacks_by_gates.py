@@ -84,6 +84,7 @@ def test_a_gate_does_not_go_to_and_fro(broken: Registry, clock: Clock):
 
 def test_a_gate_returns_to_no_version_that_a_gate_took_out(broken: Registry, clock: Clock):
     gate(broken)
+    clock.at += HOUR
     broken.traffic.route("sentiment", {"1.0.0": 60, "2.0.0": 40})
     broken.traffic.promote("sentiment@1.0.0")
     write(broken, rows(clock.at, 1, 50, failed=50, revision=5))
@@ -95,6 +96,7 @@ def test_a_gate_returns_to_no_version_that_a_gate_took_out(broken: Registry, clo
 
 def test_who_puts_a_version_in_force_again_vouches_for_it(broken: Registry, clock: Clock):
     gate(broken)
+    clock.at += HOUR
     broken.traffic.promote("sentiment@2.0.0")
     broken.traffic.promote("sentiment@1.0.0")
     write(broken, rows(clock.at, 1, 50, failed=50, revision=5))

@@ -8,7 +8,7 @@ from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, traffic, when
 from mlreg.entities.audit import Event
 from mlreg.entities.documents import RevisionChange, RevisionList, RollbackList
-from mlreg.entities.traffic import WHOLE, Arm, Choice, Revision
+from mlreg.entities.traffic import WHOLE, Arm, Choice, Revision, Rollback
 
 _REASONS = {
     "only-arm": "it is the only version that serves",
@@ -171,11 +171,19 @@ def rollback_list(found: RollbackList) -> Iterable[Block]:
             r.to_split or NOTHING,
             str(r.revision),
             "mlreg" if r.automatic else r.actor,
-            r.reason or NOTHING,
+            _why(r),
         )
         for r in found["rollbacks"]
     ]
     yield Table(columns, rows)
+
+
+def _why(rollback: Rollback) -> str:
+    """The reason that was given, and the finding if that is not the reason itself."""
+    given, found = rollback.reason, rollback.finding
+    if not found or found.startswith(given[:80]):
+        return found or given or NOTHING
+    return f"{given}: {found}"
 
 
 def choice(choice: Choice) -> Iterable[Block]:
