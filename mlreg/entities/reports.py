@@ -180,6 +180,8 @@ class PerformanceReport:
     """How the versions of a model did, compared.
 
     Attributes:
+        since: Where the window begins; None for the beginning of the log.
+        revision: The only one that is reported, as it is the split in force; else None.
         by: The segment key, or `hour`, `day`, `revision` or `label`.
         trend: By hour, day or revision, the oldest first; else None.
         labels: By label: each version class by class; else None.
@@ -199,6 +201,7 @@ class PerformanceReport:
     recommendation: str
     assumptions: tuple[str, ...] = ()
     baseline: str | None = None
+    revision: int | None = None
     by: str | None = None
     trend: tuple[TrendPoint, ...] | None = None
     labels: tuple[LabelPerformance, ...] | None = None
@@ -208,6 +211,7 @@ class PerformanceReport:
         "model",
         "since",
         "until",
+        "revision",
         "baseline",
         "by",
         "models",

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import DAY, HOUR, Moment, from_micros
-from mlreg.entities.predictions import ROLES
+from mlreg.clock import DAY, HOUR, Moment, from_micros, to_micros
+from mlreg.entities.predictions import FORCED, LIVE
 from mlreg.entities.reports import (
     LabelPerformance,
     OfflineMetric,
@@ -28,11 +28,13 @@ from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
+    from mlreg.entities.traffic import Revision
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
-_LIVE, _FORCED = ROLES.index("live"), ROLES.index("forced")
+# Of each version, for a report on the split in force alone.
+ENOUGH_REQUESTS = 100
 _TIMES = {"hour": HOUR, "day": DAY}
 SEGMENT = "segment:"
 
@@ -56,7 +58,9 @@ class Performance:
 
         Args:
             name: The model; None where there is only one.
-            since: An instant, how long ago, or microseconds since 1970; None: the beginning.
+            since: An instant, how long ago, or microseconds since 1970, 0 for all there is. None:
+                since the split in force began if each version in it has been asked often enough,
+                else the beginning; a trend or a segment is always of all.
             until: The end of the window; None: now.
             baseline: The version to compare with; None: the champion, else the oldest of
                 those that the newest split was made for.
@@ -74,13 +78,18 @@ class Performance:
             versions = tx.versions.of_model(model.key)
             cells = cells_of(tx, {version.key for version in versions}, window, now=now)
             directions = tx.models.directions(model.key)
+            is_open = since is None and until is None and by in (None, "label")
+            split = _split_in_force(tx, model, cells) if is_open else None
+            if split is not None:
+                cells = {cell: c for cell, c in cells.items() if cell.revision == split.number}
+                window = window._replace(since=to_micros(split.created_at))
             tallies = by_role(cells)
-            seen = [v for v in versions if tallies[v.key, _LIVE].requests]
+            seen = [v for v in versions if tallies[v.key, LIVE].requests]
             found = splits(tx, model, cells)
             base = _baseline(tx, model, seen, found, baseline)
             together = ran_together(tx, model, found, seen, base, window) if base else {}
             broken_down = _broken_down(tx, model, versions, window, cells, by, now)
-        live = {v.version: tallies[v.key, _LIVE] for v in seen}
+        live = {v.version: tallies[v.key, LIVE] for v in seen}
         against = base.version if base else None
         comparisons = compare(together, against, directions) if against else []
         problem = off_split(found, {version.key for version in versions})
@@ -90,12 +99,13 @@ class Performance:
             comparisons,
             together,
             off_split=problem,
-            is_window=since is not None or until is not None,
+            is_window=window.since > 0 or until is not None,
         )
         everyone = broken_down.segments
         return PerformanceReport(
             model=model.name,
-            since=None if since is None else from_micros(window.since),
+            since=from_micros(window.since) if window.since > 0 else None,
+            revision=None if split is None else split.number,
             until=from_micros(min(window.until, now)),
             models=tuple(_performances(versions, tallies) if everyone is None else everyone),
             comparisons=tuple(comparisons),
@@ -133,7 +143,7 @@ class Performance:
             found = splits(tx, model, cells)
             together = ran_together(tx, model, found, (one, other), one, window)
         tallies = by_role(cells)
-        live = {v.version: tallies[v.key, _LIVE] for v in (one, other)}
+        live = {v.version: tallies[v.key, LIVE] for v in (one, other)}
         if not all(tally.requests for tally in live.values()):
             return None
         comparisons = compare(together, one.version, directions)
@@ -150,6 +160,17 @@ class Performance:
             assumptions=assumptions(together, live, one.version),
             baseline=one.version,
         )
+
+
+def _split_in_force(tx: Transaction, model: ModelRow, cells: Cells) -> Revision | None:
+    """The revision in force, if it splits traffic and each of its versions was asked enough."""
+    now = tx.traffic.current(model)
+    if now is None or len(now.live) < 2:
+        return None
+    asked = {cell.version: t.requests for cell, t in cells.items()
+             if cell.revision == now.number and cell.role == LIVE}  # fmt: skip
+    is_enough = all(asked.get(arm.version_key, 0) >= ENOUGH_REQUESTS for arm in now.live)
+    return now if is_enough else None
 
 
 class _BrokenDown(NamedTuple):
@@ -175,8 +196,8 @@ def _broken_down(
     if by == "label":
         live = by_role(cells)
         return _BrokenDown(labels=tuple(
-            by_label(name, live[key, _LIVE]) for key, name in names.items()
-            if live[key, _LIVE].requests
+            by_label(name, live[key, LIVE]) for key, name in names.items()
+            if live[key, LIVE].requests
         ))  # fmt: skip
     if by == "revision":
         places = ((cell.revision, cell, tally) for cell, tally in cells.items())
@@ -189,7 +210,7 @@ def _broken_down(
         return _BrokenDown(segments=_by_segment(tx, model, versions, window, key))
     points: dict[tuple[int, str], Tally] = defaultdict(Tally)
     for place, cell, tally in places:
-        if cell.role == _LIVE:
+        if cell.role == LIVE:
             points[place, names[cell.version]].merge(tally)
     return _BrokenDown(trend=tuple(trend(points, is_revision=by == "revision")))
 
@@ -232,10 +253,10 @@ def _baseline(
 def _performances(
     versions: Iterable[Version], tallies: dict[tuple[int, int], Tally]
 ) -> list[VersionPerformance]:
-    shown = [v for v in versions if v.status == "active" or tallies[v.key, _LIVE].requests]
-    total = sum(tallies[v.key, _LIVE].requests for v in shown)
+    shown = [v for v in versions if v.status == "active" or tallies[v.key, LIVE].requests]
+    total = sum(tallies[v.key, LIVE].requests for v in shown)
     return [
-        performance(v, tallies[v.key, _LIVE], total, forced=tallies[v.key, _FORCED].requests)
+        performance(v, tallies[v.key, LIVE], total, forced=tallies[v.key, FORCED].requests)
         for v in shown
     ]
 

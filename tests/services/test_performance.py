@@ -328,3 +328,32 @@ def test_two_versions_are_compared_offline_and_live(sentiment: Registry, clock: 
         ("accuracy", 0.85, None, None),
         ("f1", None, 0.5, None),
     ]
+
+
+def test_a_report_is_of_the_split_in_force_once_each_version_was_asked_enough(
+    serving_registry: Registry,
+):
+    registry = serving_registry
+    list(registry.predictions.predict_many(["good"] * 50))
+    registry.traffic.activate("sentiment@2.0.0", percent=50)
+    began = registry.traffic.current().created_at
+    list(registry.predictions.predict_many(["good"] * 150))
+    assert registry.performance.report().revision is None
+    list(registry.predictions.predict_many(["good"] * 150))
+    report = registry.performance.report()
+    assert (report.revision, report.since) == (2, began)
+    assert sum(entry.request_count for entry in report.models) == 300
+    everything = registry.performance.report(since=0)
+    assert (everything.revision, everything.since) == (None, None)
+    assert sum(entry.request_count for entry in everything.models) >= 300
+    assert registry.performance.report(by="revision").revision is None
+
+
+def test_a_version_alone_is_reported_with_all_that_came_before(serving_registry: Registry):
+    registry = serving_registry
+    list(registry.predictions.predict_many(["good"] * 300))
+    registry.traffic.activate("sentiment@2.0.0", percent=100)
+    list(registry.predictions.predict_many(["good"] * 200))
+    report = registry.performance.report()
+    assert report.revision is None
+    assert {entry.version for entry in report.models} == {"1.0.0", "2.0.0"}

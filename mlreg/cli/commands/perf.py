@@ -26,6 +26,7 @@ def perf(
     change: MannerOptions,
     since: str | None = SINCE,
     until: str | None = UNTIL,
+    everything: bool = flag("--all", "All there is, not the split in force alone."),
     baseline: str | None = option(
         "--baseline VERSION",
         "Compare with this one; else the champion, else the oldest of the newest split.",
@@ -45,8 +46,9 @@ def perf(
 ) -> None:
     """Report how the versions do, and which one the evidence favours.
 
-    Rates come with 95 % intervals. The verdict is ship, keep, inconclusive or invalid, and the
-    last line says it in a sentence with its numbers.
+    Without --since it reports on the split in force, once each version in it has been asked 100
+    times, and else on all there is. Rates come with 95 % intervals. The verdict is ship, keep,
+    inconclusive or invalid, and the last line says it in a sentence with its numbers.
 
     $ mlreg perf sentiment --since 24h
     $ mlreg perf sentiment --by segment:country
@@ -59,7 +61,9 @@ def perf(
         _check_usage(fail_if, by)
     elif change != Change():
         raise InvalidInput("--reason, --actor and --dry-run go with --then-rollback")
-    window: tuple[Moment | None, Moment | None] = moment(since), moment(until)
+    if everything and since is not None:
+        raise InvalidInput("--all and --since do not go together")
+    window: tuple[Moment | None, Moment | None] = 0 if everything else moment(since), moment(until)
     with session.open() if then_rollback else session.open_to_read() as registry:
         if then_rollback and window[0] is None:
             window = registry.traffic.current(name).created_at, window[1]
@@ -71,7 +75,7 @@ def perf(
         elif then_rollback:
             _act(session, registry, report, fail_if, window[1], change)
         else:
-            _judge(session, registry, report, fail_if, window[1])
+            _judge(session, registry, report, fail_if, window)
 
 
 def _judge(
@@ -79,15 +83,15 @@ def _judge(
     registry: Registry,
     report: PerformanceReport,
     fail_if: list[str],
-    until: Moment | None,
+    window: tuple[Moment | None, Moment | None],
 ) -> None:
     """Show the report with what became of the conditions, and end as they say."""
     findings = registry.conditions.findings(
         report.model,
         fail_if,
         are_forbidden=True,
-        since=report.since or 0,
-        until=until,
+        since=window[0] or 0,
+        until=window[1],
         baseline=report.baseline,
         by=report.by if report.is_by_segment else None,
     )

@@ -42,6 +42,8 @@ def blocks(report: PerformanceReport) -> Iterable[Block]:
     """The record as blocks."""
     since = f"from {when(report.since)} " if report.since else ""
     yield Line(f"{report.model}, {since}to {when(report.until)} UTC", "bold")
+    if report.revision is not None:
+        yield Line(f"the split in force, revision {report.revision}; all there is: --all", "dim")
     if not report.models:
         yield Line('no predictions in this time; run: mlreg predict "some input"')
         return
