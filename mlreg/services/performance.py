@@ -165,7 +165,7 @@ class Performance:
 def _split_in_force(tx: Transaction, model: ModelRow, cells: Cells) -> Revision | None:
     """The revision in force, if it splits traffic and each of its versions was asked enough."""
     now = tx.traffic.current(model)
-    if now is None or len(now.live) < 2:
+    if len(now.live) < 2:
         return None
     asked = {cell.version: t.requests for cell, t in cells.items()
              if cell.revision == now.number and cell.role == LIVE}  # fmt: skip
