@@ -152,39 +152,44 @@ class Judged(NamedTuple):
     why: str = ""
 
 
-def measure(metric: Metric, tally: Tally, *, sure: bool = False) -> Measured:
+def measure(
+    metric: Metric, tally: Tally, *, sure: bool = False, alpha: float = 0.05
+) -> Measured:
     """The metric of these predictions, with an interval that holds at every look at once.
 
-    A mean that has to be sure is that of the calls: the rows of a batch share one latency. Scores
+    It misses the truth with probability alpha at most. A mean that has to be sure is that of the calls: the rows of a batch share one latency. Scores
     over several classes have no such interval.
     """
     reading = read(metric, tally)
     if isinstance(reading, Share):
         hits, n = reading
-        return Measured(hits / n, n, rate_limits(hits, n)) if n else Measured()
+        return Measured(hits / n, n, rate_limits(hits, n, alpha=alpha)) if n else Measured()
     if isinstance(reading, Moments):
-        return _mean(metric, reading, None if sure or not metric.shown else metric.shown(tally))
+        shown = None if sure or not metric.shown else metric.shown(tally)
+        return _mean(metric, reading, shown, alpha)
     if isinstance(reading, Overlap):
         known = figure(metric, tally)
         return Measured(known.value, known.n) if known else Measured()
     if reading is None or metric.quantile is None:
         return Measured(reading, 0 if reading is None else tally.latency_n)
     buckets = [Bucket(*bucket_edges(b), n) for b, n in sorted(tally.histogram.items())]
-    found = quantile_of_histogram(buckets, metric.quantile, ranks=rank_limits)
+    found = quantile_of_histogram(
+        buckets, metric.quantile, level=1 - alpha, ranks=rank_limits
+    )
     limits = Interval(found.low or 0.0, math.inf if found.high is None else found.high)
     return Measured(reading, tally.latency_n, limits)
 
 
-def _mean(metric: Metric, moments: Moments, shown: float | None) -> Measured:
+def _mean(metric: Metric, moments: Moments, shown: float | None, alpha: float) -> Measured:
     mean, variance, n = moments.mean, moments.variance, moments.n
     if mean is None:
         return Measured(shown)
     value, limits = metric.judged(mean), None
     if 0 < moments.squares == moments.total * int(SCALE):  # zeros and ones: a rate
-        limits = rate_limits(round(mean * n), n)
+        limits = rate_limits(round(mean * n), n, alpha=alpha)
     elif variance and n >= _LEAST:
         se = math.sqrt(variance / n) / metric.per
-        limits = confidence_sequence(mean / metric.per, se, n, tuning_n=_TUNING)
+        limits = confidence_sequence(mean / metric.per, se, n, tuning_n=_TUNING, alpha=alpha)
     return Measured(value if shown is None else shown, n, limits and _bent(metric, limits))
 
 

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from mlreg.store.models import Models
     from mlreg.store.pairs import Pairs
     from mlreg.store.predictions import Entry, Predictions
+    from mlreg.store.rollouts import Rollouts
     from mlreg.store.summaries import Summaries
     from mlreg.store.traffic import Traffic
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 10  # the number of migrations; a test compares
+SCHEMA_VERSION = 11  # the number of migrations; a test compares
 
 
 class Transaction:
@@ -118,6 +119,13 @@ class Transaction:
         from mlreg.store.decisions import Decisions
 
         return Decisions(self.connection)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """Rollouts and their steps."""
+        from mlreg.store.rollouts import Rollouts
+
+        return Rollouts(self.connection)
 
     @cached_property
     def events(self) -> Events:

@@ -86,6 +86,12 @@ def m010_pairs(db: UtilsDatabase) -> None:
     db.executescript(_sql("m010_pairs"))
 
 
+@migrations()
+def m011_rollouts(db: UtilsDatabase) -> None:
+    """Rollouts and their steps."""
+    db.executescript(_sql("m011_rollouts"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:

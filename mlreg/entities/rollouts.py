@@ -1,0 +1,202 @@
+"""Rollouts: what was planned, where they stand, and what their checks came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from mlreg.entities.conditions import Finding
+
+Kind = Literal["canary", "blue-green", "replace", "ab"]
+State = Literal[
+    "pending", "progressing", "paused", "awaiting-approval", "baking", "completed", "aborted"
+]
+OnInconclusive = Literal["hold", "advance", "abort"]
+# What became of a check: `between` is worse than asked for, but not surely or not often enough.
+Outcome = Literal["pass", "between", "fail", "unknown"]
+
+KINDS: tuple[Kind, ...] = ("canary", "blue-green", "replace", "ab")
+STATES: tuple[State, ...] = (
+    "pending", "progressing", "paused", "awaiting-approval", "baking", "completed", "aborted",
+)  # fmt: skip
+ENDED: frozenset[State] = frozenset({"completed", "aborted"})
+HOUR, DAY = 3600.0, 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """An input that a version must answer before it serves, with the right answer if it is known."""
+
+    input: Any
+    label: Any = None
+    is_labelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a rollout does by itself.
+
+    Attributes:
+        steps: Shares of the traffic in percent, rising to 100.
+        interval_seconds: How long each step lasts at least.
+        min_samples: Predictions of the version that each step needs at least.
+        bake_seconds: How long it is watched at 100 %.
+        checks: Conditions, in their canonical form.
+        on_inconclusive: What follows where a check cannot be told.
+        hold_at_most_seconds: How long a step may be held back before the rollout is aborted.
+        approve: Steps, in percent, that a person has to agree to.
+        approvers: Who may; empty: anybody.
+        failures: In so many evaluations in a row a plain check fails before it aborts.
+        probes: What the version must answer before it serves.
+        metric: What decides where an A/B test does.
+    """
+
+    strategy: Kind = "canary"
+    steps: tuple[float, ...] = ()
+    interval_seconds: float = HOUR
+    min_samples: int = 200
+    bake_seconds: float = DAY
+    checks: tuple[str, ...] = ()
+    on_inconclusive: OnInconclusive = "hold"
+    hold_at_most_seconds: float = 2 * DAY
+    approve: tuple[float, ...] = ()
+    approvers: tuple[str, ...] = ()
+    failures: int = 3
+    probes: tuple[Probe, ...] = ()
+    metric: str = "success_rate"
+
+
+class Streak(NamedTuple):
+    """How often a check has failed in a row, and on how many samples the last time."""
+
+    row: int = 0
+    samples: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check came to.
+
+    Attributes:
+        finding: Of all steps so far, or of those in which it surely fails.
+        streak: Of a plain check, in how many evaluations in a row it has failed.
+    """
+
+    outcome: Outcome
+    finding: Finding
+    streak: Streak = Streak()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A step of the plan: its share, since when it is in force, and whether it passed."""
+
+    traffic_percent: float
+    revision: int | None = None
+    started_at: datetime | None = None
+    verdict: Literal["pass", "fail", "running", ""] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A rollout.
+
+    Attributes:
+        baseline: The version that it is compared with.
+        paused_from: The state that it goes back to.
+        attempt: How often it was begun.
+        revision_before: The revision that an abort puts in force again.
+        stages: The steps of this attempt that were put in force.
+        approved: Steps that a person has agreed to, in percent.
+        failures: By check, in how many evaluations in a row it has failed.
+        evaluated_at: When these were counted.
+        held_at: Since when its step, which is over, has been held back.
+        step_at: Since when its step is in force.
+        reason: Why it is in this state.
+    """
+
+    key: int = 0
+    rollout_id: str
+    model_key: int
+    model: str
+    version_key: int
+    version: str
+    baseline_key: int
+    baseline: str
+    plan: Plan
+    state: State = "pending"
+    paused_from: State | None = None
+    attempt: int = 1
+    revision_before: int
+    stages: tuple[Stage, ...] = ()
+    approved: tuple[float, ...] = ()
+    failures: dict[str, Streak] = field(default_factory=dict)
+    evaluated_at: datetime | None = None
+    held_at: datetime | None = None
+    step_at: datetime
+    started_at: datetime
+    started_by: str
+    ended_at: datetime | None = None
+    reason: str = ""
+    dry_run: bool = False
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        "rollout_id", "model", "version", "baseline", "strategy", "state", "step", "steps",
+        "attempt", "plan", "revision_before", "started_at", "started_by", "step_at", "held_at",
+        "ended_at", "reason", "dry_run",
+    )  # fmt: skip
+
+    @property
+    def strategy(self) -> Kind:
+        """How the version gets its traffic."""
+        return self.plan.strategy
+
+    @property
+    def step(self) -> int:
+        """The place of the step in force; -1 before the first."""
+        return len(self.stages) - 1
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """All steps of the plan."""
+        ahead = self.plan.steps[len(self.stages) :]
+        return (*self.stages, *(Stage(traffic_percent=percent) for percent in ahead))
+
+    @property
+    def traffic_percent(self) -> float:
+        """What share of the traffic it gives the version."""
+        if self.state == "aborted" or not self.stages:
+            return 0.0
+        return self.stages[-1].traffic_percent
+
+    @property
+    def ahead(self) -> float | None:
+        """The share of the step that follows, in percent; None behind the last."""
+        place = len(self.stages)
+        return self.plan.steps[place] if place < len(self.plan.steps) else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to an end."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutStatus(Rollout):
+    """A rollout as it stands now, with what its checks come to and what follows.
+
+    Attributes:
+        samples: Predictions of the version in the step in force.
+        next_decision_at: When something may happen by itself; None: nothing will.
+        outlook: What is waited for, for people.
+    """
+
+    checks: tuple[CheckResult, ...] = ()
+    samples: int = 0
+    next_decision_at: datetime | None = None
+    outlook: str = ""
+
+    __json__: ClassVar[tuple[str, ...]] = (
+        *Rollout.__json__, "checks", "samples", "next_decision_at", "outlook",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Rollouts: versions that get traffic step by step, and lose it where they fail."""
