@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mlreg.services.hooks.service import Hooks
     from mlreg.services.performance import Performance
     from mlreg.services.predictions import Predictions
+    from mlreg.services.rollouts.service import Rollouts
     from mlreg.services.routes import Routes
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
@@ -143,6 +144,13 @@ class Registry:
         from mlreg.services.experiments.service import Experiments
 
         return Experiments(self._context)
+
+    @lazy
+    def rollouts(self) -> Rollouts:
+        """Roll versions out step by step."""
+        from mlreg.services.rollouts.service import Rollouts
+
+        return Rollouts(self._context)
 
     @lazy
     def external(self) -> ExternalPrograms:

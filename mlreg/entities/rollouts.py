@@ -26,7 +26,7 @@ HOUR, DAY = 3600.0, 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """An input that a version must answer before it serves, with the right answer if it is known."""
+    """An input that a version must answer before it serves, and the right answer if it is known."""
 
     input: Any
     label: Any = None
@@ -74,6 +74,9 @@ class Streak(NamedTuple):
     samples: int = -1
 
 
+NO_STREAK = Streak()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """What a check came to.
@@ -85,7 +88,7 @@ class CheckResult:
 
     outcome: Outcome
     finding: Finding
-    streak: Streak = Streak()
+    streak: Streak = NO_STREAK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

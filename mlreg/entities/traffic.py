@@ -9,13 +9,15 @@ from typing import ClassVar, Literal, NamedTuple
 
 Strategy = Literal["random", "round-robin", "sticky"]
 Role = Literal["live", "shadow"]
-Cause = Literal["activate", "deactivate", "route", "promote", "rollback", "abtest", "shadow"]
+Cause = Literal[
+    "activate", "deactivate", "route", "promote", "rollback", "abtest", "shadow", "rollout"
+]
 
 STRATEGIES: tuple[Strategy, ...] = ("random", "round-robin", "sticky")
 WHOLE = 10_000  # basis points
 
 # Causes whose splits are there to try something out: no rollback returns to one.
-TRIALS: frozenset[Cause] = frozenset({"abtest"})
+TRIALS: frozenset[Cause] = frozenset({"abtest", "rollout"})
 # Causes that the alias of the version that won follows.
 CROWNING: frozenset[Cause] = frozenset({"promote", "rollback"})
 CHAMPION = "champion"
@@ -117,7 +119,7 @@ class Revision:
 class Hold(NamedTuple):
     """Who alone may change a model's traffic, and the revision whose traffic returns at the end."""
 
-    kind: Literal["experiment"]
+    kind: Literal["experiment", "rollout"]
     id: str
     revision_before: int | None
 

@@ -152,13 +152,11 @@ class Judged(NamedTuple):
     why: str = ""
 
 
-def measure(
-    metric: Metric, tally: Tally, *, sure: bool = False, alpha: float = 0.05
-) -> Measured:
+def measure(metric: Metric, tally: Tally, *, sure: bool = False, alpha: float = 0.05) -> Measured:
     """The metric of these predictions, with an interval that holds at every look at once.
 
-    It misses the truth with probability alpha at most. A mean that has to be sure is that of the calls: the rows of a batch share one latency. Scores
-    over several classes have no such interval.
+    It misses the truth with probability alpha at most. A mean that has to be sure is that of the
+    calls: the rows of a batch share one latency. Scores over several classes have no such interval.
     """
     reading = read(metric, tally)
     if isinstance(reading, Share):
@@ -173,9 +171,7 @@ def measure(
     if reading is None or metric.quantile is None:
         return Measured(reading, 0 if reading is None else tally.latency_n)
     buckets = [Bucket(*bucket_edges(b), n) for b, n in sorted(tally.histogram.items())]
-    found = quantile_of_histogram(
-        buckets, metric.quantile, level=1 - alpha, ranks=rank_limits
-    )
+    found = quantile_of_histogram(buckets, metric.quantile, level=1 - alpha, ranks=rank_limits)
     limits = Interval(found.low or 0.0, math.inf if found.high is None else found.high)
     return Measured(reading, tally.latency_n, limits)
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from mlreg.entities.rollouts import Outcome, Streak
+from mlreg.entities.rollouts import NO_STREAK, Outcome, Streak
 from mlreg.evidence.conditions import Condition, Judged, Measured, evaluate, measure, of_catalogue
 from mlreg.evidence.grammar import parse
 from mlreg.metrics import Metric
@@ -47,12 +47,19 @@ class Phase(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A check held against the phases."""
+    """A check held against the phases.
+
+    Attributes:
+        judged_as: The condition that was judged in the end.
+        start: The place of the first phase that was looked at.
+    """
 
     outcome: Outcome
     seen: Measured
     judged: Judged
-    streak: Streak = Streak()
+    judged_as: Condition
+    start: int = 0
+    streak: Streak = NO_STREAK
 
 
 class Terms(NamedTuple):
@@ -89,7 +96,7 @@ def hold(
     terms: Terms,
     *,
     training: float | None = None,
-    streak: Streak = Streak(),
+    streak: Streak = NO_STREAK,
     is_later: bool = True,
 ) -> Held:
     """What a check comes to.
@@ -102,16 +109,21 @@ def hold(
         streak: How often it has failed in a row before.
         is_later: Whether this is another evaluation; on the same samples it never is.
     """
+    if of_catalogue(condition.metric).kind != "quantile":
+        phases = [Phase(*map(_without_histogram, phase)) for phase in phases]
     if condition.sure:
         return _surely(condition, phases, terms, training)
     plain = replace(condition, least=condition.least or terms.least, lasting=None)
-    seen, judged = _judged(plain, phases[-1:], LEVEL, training)
+    start = len(phases) - 1
+    seen, judged = _judged(plain, phases[start:], LEVEL, training)
     if judged.state != "fail":
-        return Held("pass" if judged.state == "pass" else "unknown", seen, judged)
+        outcome: Outcome = "pass" if judged.state == "pass" else "unknown"
+        return Held(outcome, seen, judged, plain, start)
     most = condition.lasting if isinstance(condition.lasting, int) else terms.failures
     if is_later and seen.n != streak.samples:
         streak = Streak(streak.row + 1, seen.n)
-    return Held("fail" if streak.row >= most else "between", seen, judged, streak)
+    outcome = "fail" if streak.row >= most else "between"
+    return Held(outcome, seen, judged, plain, start, streak)
 
 
 def _surely(
@@ -121,11 +133,11 @@ def _surely(
         alpha = _level(start, terms)
         seen, judged = _judged(condition, phases[start:], alpha, training)
         if judged.state == "fail":
-            return Held("fail", seen, judged)
+            return Held("fail", seen, judged, condition, start)
     plain = replace(condition, sure=False)
     seen, judged = _judged(plain, phases, LEVEL, training)
     outcomes: dict[str, Outcome] = {"pass": "pass", "fail": "between"}
-    return Held(outcomes.get(judged.state, "unknown"), seen, judged)
+    return Held(outcomes.get(judged.state, "unknown"), seen, judged, plain)
 
 
 def _level(start: int, terms: Terms) -> float:
@@ -171,8 +183,15 @@ def standardised(metric: Metric, phases: Sequence[Phase]) -> tuple[Tally, Tally]
     worth = 1 / sum((own / total) ** 2 / other for _, own, other in both) if both else 0.0
     return (
         _merged([phase.version for phase, _, _ in both]),
-        _merged([_scaled(phase.baseline, worth * own / total / other) for phase, own, other in both]),
+        _merged(
+            [_scaled(phase.baseline, worth * own / total / other) for phase, own, other in both]
+        ),
     )
+
+
+def _without_histogram(tally: Tally) -> Tally:
+    """What is cheap to merge, for what needs no more."""
+    return replace(tally, histogram=Counter())
 
 
 def _merged(tallies: Sequence[Tally]) -> Tally:

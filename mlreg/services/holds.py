@@ -29,4 +29,5 @@ def check_free(tx: Transaction, model: ModelRow) -> None:
 
 def ending(hold: Hold) -> str:
     """The command that ends a holder."""
-    return f"mlreg abtest stop {safe(hold.id)}"
+    verb = "abtest stop" if hold.kind == "experiment" else "rollout abort"
+    return f"mlreg {verb} {safe(hold.id)}"

@@ -50,6 +50,7 @@ def put(
     *,
     why: str = "",
     findings: Sequence[Finding] = (),
+    is_confirmed: bool = False,
 ) -> Revision:
     """Put the arms, strategy and salt that are wanted in force, as the next revision.
 
@@ -63,6 +64,7 @@ def put(
         cause: What made it.
         why: The reason where the change gives none.
         findings: What a rollback rests on, where a gate makes it.
+        is_confirmed: What was put in force as a trial has proved good: that is a revision too.
 
     Returns:
         The revision that is in force afterwards, or would be.
@@ -77,7 +79,7 @@ def put(
         created_at=from_micros(act.at),
         dry_run=act.change.dry_run,
     )
-    is_new = not (now.same_traffic_as(after) and now.salt == after.salt)
+    is_new = not (now.same_traffic_as(after) and now.salt == after.salt) or is_confirmed
     if is_new and not after.dry_run:
         _append(act, now, after, {"findings": jsonable(findings)} if findings else {})
     if cause in CROWNING and not after.dry_run:

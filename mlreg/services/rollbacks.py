@@ -179,7 +179,11 @@ def tell_refusal(act: Act, model: ModelRow, findings: Sequence[Finding], why: st
 def _let_go(act: Act, after: Revision) -> None:
     """End whoever held the traffic that a rollback has put in force."""
     hold = act.tx.traffic.hold(after.model_key)
-    if hold is not None:
+    if hold is not None and hold.kind == "rollout":
+        from mlreg.services.rollouts import applying
+
+        applying.let_go(act, hold.id, after)
+    elif hold is not None:
         from mlreg.services.experiments import lifecycle
 
         lifecycle.let_go(act, hold.id, after)

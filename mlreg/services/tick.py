@@ -34,7 +34,9 @@ _ROUNDS = 20
 
 def movers() -> Iterator[Mover]:
     """All that moves with time, in the order in which it does."""
-    yield from ()
+    from mlreg.services.rollouts.mover import RolloutMover
+
+    yield RolloutMover()
 
 
 class Tick:

@@ -265,24 +265,7 @@ class Traffic:
         return replace(now, arms=(*now.live, *shadows))
 
     def _servable(self, tx: Transaction, ref: str) -> Version:
-        version = self._context.version(tx, ref)
-        if version.status == "archived":
-            raise Conflict(
-                f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
-            )
-        if version.external:
-            return version
-        if version.digest is None:
-            raise Conflict(
-                f"{version.ref} has no artifact, only metadata",
-                hint=f"run: mlreg attach {version.ref} ARTIFACT",
-            )
-        if not self._context.objects.exists(version.digest):
-            raise ArtifactMissing(
-                f"the artifact of {version.ref} is missing from the store",
-                hint="restore the object from a backup, or register the version again",
-            )
-        return version
+        return servable(self._context, self._context.version(tx, ref))
 
     def _change(
         self,
@@ -312,3 +295,29 @@ class Traffic:
         if "@" in ref or ref.startswith(("model-", "models:")) or is_version(ref):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
+
+
+def servable(context: Context, version: Version) -> Version:
+    """The version, if it can be given traffic.
+
+    Raises:
+        Conflict: It is archived, or has no artifact.
+        ArtifactMissing: Its artifact is not there.
+    """
+    if version.status == "archived":
+        raise Conflict(
+            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
+        )
+    if version.external:
+        return version
+    if version.digest is None:
+        raise Conflict(
+            f"{version.ref} has no artifact, only metadata",
+            hint=f"run: mlreg attach {version.ref} ARTIFACT",
+        )
+    if not context.objects.exists(version.digest):
+        raise ArtifactMissing(
+            f"the artifact of {version.ref} is missing from the store",
+            hint="restore the object from a backup, or register the version again",
+        )
+    return version

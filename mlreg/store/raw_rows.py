@@ -53,6 +53,11 @@ EXPERIMENTS = """
 RUNNING = """
     select model, 'experiment' as kind, test_id as id, revision_before from experiments
     where state = 'running'
+    union all
+    select model, 'rollout' as kind, rollout_id as id, revision_before from rollouts r
+    where state not in ('completed', 'aborted') and not exists (
+        select 1 from experiments e where e.model = r.model and e.state = 'running'
+    )
 """
 HOLDS = "select model, kind, id, revision_before from holds"
 PHASES = "select revision from experiment_phases where experiment = :experiment order by revision"

@@ -28,6 +28,7 @@ APPLIED = {
     "m008_hooks": "e001fc24edcc9523",
     "m009_acting": "d87cda859d6c085f",
     "m010_pairs": "441e4c03d02daed0",
+    "m011_rollouts": "209b3a51fb0134e4",
 }
 
 

@@ -80,7 +80,7 @@ def _judged(rollout: Rollout, seen: Seen, now: datetime) -> Move:
 
 
 def _held(rollout: Rollout, why: str, now: datetime) -> Move:
-    """Held back: since the first tick that found it so, which no sleep and no clock makes longer."""
+    """Held back since the first tick that found it so: no sleep and no clock makes that longer."""
     most = timedelta(seconds=rollout.plan.hold_at_most_seconds)
     since = rollout.held_at
     if since is None or since > now:

@@ -107,4 +107,4 @@ def _ended(rollout: Rollout, state: State, at: datetime) -> Rollout:
 
 def _closed(rollout: Rollout, verdict: Literal["pass", "fail"]) -> tuple[Stage, ...]:
     *past, last = rollout.stages or (None,)
-    return (*past, replace(last, verdict=verdict)) if last else ()  # type: ignore[arg-type]  # None is alone
+    return (*past, replace(last, verdict=verdict)) if last else ()

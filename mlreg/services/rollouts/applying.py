@@ -1,0 +1,143 @@
+"""Actions on a rollout, each in one transaction with its traffic and its event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlreg.clock import from_micros
+from mlreg.entities.traffic import WHOLE, Arm, Hold, Revision
+from mlreg.names import MAX_TEXT_LENGTH, check_text
+from mlreg.services.revisions import in_force, put
+from mlreg.services.rollbacks import RollbackTargets, roll_back
+from mlreg.services.rollouts.states import Action, after
+from mlreg.services.splits import arm_of, basis_points, sharing
+
+if TYPE_CHECKING:
+    from mlreg.artifacts.objects import ObjectStore
+    from mlreg.entities.conditions import Finding
+    from mlreg.entities.rollouts import Rollout
+    from mlreg.services.context import Act
+    from mlreg.store.models import ModelRow
+
+
+def do(
+    act: Act,
+    rollout: Rollout,
+    action: Action,
+    *,
+    reason: str = "",
+    targets: RollbackTargets | None = None,
+    findings: Sequence[Finding] = (),
+) -> Rollout:
+    """Do something with a rollout: its state, the traffic that follows, an event.
+
+    Args:
+        act: The change under way.
+        rollout: As it stands in this transaction.
+        action: What is done.
+        reason: Why, where the change gives no reason.
+        targets: Of an abort, what it goes back to, its artifacts verified before the write began.
+        findings: What an abort rests on, where no person does it.
+
+    Raises:
+        Conflict: Its state does not allow that.
+        NothingToRollBack: What an abort would go back to cannot serve.
+    """
+    why = check_text(act.change.reason, "reason") or reason[:MAX_TEXT_LENGTH]
+    done = after(rollout, action, from_micros(act.at), why)
+    done = replace(done, dry_run=act.change.dry_run)
+    model = act.tx.models.get(rollout.model)
+    if not done.dry_run:
+        if done.is_over:
+            act.tx.traffic.release(model.key)
+        act.tx.rollouts.update(done)
+    if done.state == "completed":
+        revision = _split(act, model, done, "promote")
+    elif done.step > rollout.step:
+        revision = _split(act, model, done, "rollout")
+    elif done.state == "aborted" and rollout.stages and targets is not None:
+        revision = roll_back(act, model, targets, findings)
+    else:
+        revision = in_force(act, model)
+    if done.step > rollout.step and not done.dry_run:
+        act.tx.rollouts.add_stage(done, revision.number)
+        done = act.tx.rollouts.get(done.rollout_id)
+    tell(act, f"rollout.{action}", rollout, done, why)
+    return done
+
+
+def take(act: Act, rollout: Rollout) -> None:
+    """Hold the traffic for a rollout."""
+    if not act.change.dry_run:
+        hold = Hold("rollout", rollout.rollout_id, rollout.revision_before)
+        act.tx.traffic.take(rollout.model_key, hold)
+
+
+def targets_of(objects: ObjectStore, rollout: Rollout) -> RollbackTargets:
+    """What an abort goes back to: the traffic before the rollout."""
+    return RollbackTargets(objects, to_version=None, to_revision=rollout.revision_before)
+
+
+def let_go(act: Act, rollout_id: str, revision: Revision) -> None:
+    """End a rollout whose traffic a rollback has taken: that must always be possible."""
+    rollout = act.tx.rollouts.get(rollout_id)
+    why = revision.reason or f"rollback to revision {revision.number}"
+    ended = after(rollout, "abort", from_micros(act.at), why)
+    act.tx.rollouts.update(ended)
+    act.tx.traffic.release(rollout.model_key)
+    tell(act, "rollout.abort", rollout, ended, why)
+
+
+def give_up(act: Act, rollout: Rollout, why: str) -> Rollout:
+    """End a rollout whose abort finds nothing that could serve: the traffic stays as it is."""
+    ended = after(rollout, "abort", from_micros(act.at), f"the traffic stays as it is: {why}")
+    act.tx.rollouts.update(ended)
+    act.tx.traffic.release(rollout.model_key)
+    tell(act, "rollout.abort", rollout, ended, ended.reason)
+    return ended
+
+
+def tell(act: Act, action: str, before: Rollout | None, rollout: Rollout, reason: str) -> None:
+    """Write the event of a change."""
+    if act.change.dry_run:
+        return
+    act.tx.events.append(
+        action=action,
+        object=rollout.rollout_id,
+        actor=act.actor,
+        at=act.at,
+        model_key=rollout.model_key,
+        model=rollout.model,
+        reason=reason[:MAX_TEXT_LENGTH],
+        before=None if before is None else _told(before),
+        after=_told(rollout),
+    )
+
+
+def _told(rollout: Rollout) -> dict[str, object]:
+    return {
+        "rollout_id": rollout.rollout_id,
+        "version": rollout.version,
+        "state": rollout.state,
+        "step": rollout.step,
+        "traffic_percent": rollout.traffic_percent,
+        "attempt": rollout.attempt,
+    }
+
+
+def _split(act: Act, model: ModelRow, rollout: Rollout, cause: str) -> Revision:
+    """Put its share in force; the versions of before share the rest as they did."""
+    now = in_force(act, model)
+    before = act.tx.traffic.find(model, rollout.revision_before)
+    version = act.tx.versions.by_key(rollout.version_key)
+    weight = basis_points(rollout.traffic_percent)
+    others = [arm for arm in before.live if arm.version_key != version.key] if before else []
+    arms: list[Arm] = [*sharing(others, WHOLE - weight), arm_of(version, weight)]
+    strategy = before.strategy if before else now.strategy
+    wanted = replace(now.answered_by(arms), salt=model.salt, strategy=strategy)
+    why = f"rollout {rollout.rollout_id}"
+    if cause == "promote":
+        return put(act, now, wanted, "promote", why=why, is_confirmed=True)
+    return put(act, now, wanted, "rollout", why=why)

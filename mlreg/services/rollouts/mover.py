@@ -1,0 +1,131 @@
+"""Rollouts in a tick: what each does next, done once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlreg.clock import from_micros
+from mlreg.entities.decisions import Upcoming
+from mlreg.errors import MlregError
+from mlreg.services.moving import Lapsed, Step, View
+from mlreg.services.rollouts import applying
+from mlreg.services.rollouts.observing import observe
+from mlreg.services.rollouts.planning import Move, Seen, counted, next_move
+from mlreg.services.rollouts.probing import probe
+
+if TYPE_CHECKING:
+    from mlreg.entities.rollouts import Rollout
+    from mlreg.services.context import Act
+    from mlreg.services.rollbacks import RollbackTargets
+
+
+class Planned(NamedTuple):
+    """What a step was planned on, and what it does."""
+
+    rollout: Rollout
+    move: Move
+    seen: Seen
+    targets: RollbackTargets | None = None
+
+
+class RolloutMover:
+    """Lets rollouts go on, wait, or be aborted."""
+
+    def plan(self, view: View) -> Iterable[Step]:
+        """The next move of each rollout, and counts of failures that have gone up."""
+        for rollout in view.tx.rollouts.open(view.only.key if view.only else None):
+            planned = self._planned(view, rollout)
+            if planned.move.kind != "wait":
+                yield _step(view, planned)
+            elif _noted(planned, view.now) != rollout:
+                yield _step(view, planned)._replace(what="rollout.note", is_quiet=True)
+
+    def apply(self, act: Act, step: Step) -> None:
+        """Do the move, unless the rollout has moved on meanwhile."""
+        planned: Planned = step.data
+        rollout = act.tx.rollouts.get(planned.rollout.rollout_id)
+        if rollout != planned.rollout:
+            raise Lapsed
+        kind, why = planned.move.kind, planned.move.why
+        if kind == "wait" or kind == "hold":  # the type checker follows this
+            noted = _noted(planned, act.at)
+            act.tx.rollouts.update(noted)
+            if kind == "hold":
+                applying.tell(act, "rollout.hold", rollout, noted, why)
+            return
+        targets = planned.targets
+        applying.do(act, rollout, kind, reason=why, targets=targets, findings=step.findings)
+
+    def refuse(self, act: Act, step: Step, why: str) -> None:
+        """An abort that finds nothing to go back to ends the rollout all the same."""
+        planned: Planned = step.data
+        rollout = act.tx.rollouts.get(planned.rollout.rollout_id)
+        if rollout != planned.rollout:
+            raise Lapsed
+        applying.give_up(act, rollout, why)
+
+    def foresee(self, view: View) -> Iterable[Upcoming]:
+        """When each rollout may go on."""
+        for rollout in view.tx.rollouts.open(view.only.key if view.only else None):
+            move = self._planned(view, rollout).move
+            what = "rollout.advance" if move.kind == "wait" else f"rollout.{move.kind}"
+            yield Upcoming(
+                time=move.at, model=rollout.model, what=what, object=rollout.rollout_id,
+                why=move.why,
+            )  # fmt: skip
+
+    def _planned(self, view: View, rollout: Rollout) -> Planned:
+        key = ("rollout", rollout.rollout_id)
+        if key not in view.memo:
+            view.memo[key] = planned(view, rollout)
+        found: Planned = view.memo[key]
+        return found
+
+
+def planned(view: View, rollout: Rollout) -> Planned:
+    """The next move of a rollout; what an abort goes back to is verified here, not under a lock."""
+    if rollout.state == "pending":
+        version = view.tx.versions.by_key(rollout.version_key)
+        seen = Seen(problem=probe(view.context, version, rollout.plan.probes))
+    else:
+        seen = observe(view.tx, rollout, view.now)
+    move = next_move(rollout, seen, from_micros(view.now))
+    targets = None
+    if move.kind == "abort" and rollout.stages:
+        targets = applying.targets_of(view.context.objects, rollout)
+        model = view.tx.models.get(rollout.model)
+        with suppress(MlregError):  # it is told when it is done
+            targets.choose(view.tx, model, view.tx.traffic.current(model))
+    return Planned(rollout, move, seen, targets)
+
+
+def _step(view: View, planned: Planned) -> Step:
+    rollout, move = planned.rollout, planned.move
+    model = view.tx.models.get(rollout.model)
+    shown = [
+        found.finding
+        for found in planned.seen.checks
+        if move.kind != "abort" or found.outcome != "pass"
+    ]
+    return Step(
+        what=f"rollout.{move.kind}",
+        object=rollout.rollout_id,
+        why=move.why,
+        model=model,
+        basis=view.basis(model),
+        findings=shown,
+        data=planned,
+    )
+
+
+def _noted(planned: Planned, now: int) -> Rollout:
+    """The rollout with what an evaluation leaves: failures in a row, and since when it is held."""
+    rollout, failures = planned.rollout, counted(planned.seen.checks)
+    if failures != rollout.failures:
+        rollout = replace(rollout, failures=failures, evaluated_at=from_micros(now))
+    if planned.move.kind == "hold":
+        rollout = replace(rollout, held_at=from_micros(now))
+    return rollout

@@ -1,0 +1,43 @@
+"""What a rollout checks where nothing is said."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mlreg.clock import DAY
+from mlreg.entities.predictions import LIVE
+from mlreg.services.windows import FOREVER, Window, cells_of
+from mlreg.tallies import Tally
+
+if TYPE_CHECKING:
+    from mlreg.entities.rollouts import Kind
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
+
+_ERRORS = "error_rate <= baseline + 2pt sure"
+_LATENCY = "p95_latency_ms <= baseline + 25% sure"
+_ACCURACY = "accuracy >= baseline - 3pt sure"
+# Labels of the last day: with fewer the check would hold each step back until it is aborted.
+_ENOUGH_LABELS = 100
+_LEAST_BOUND = 0.05
+
+
+def usual_checks(tx: Transaction, model: ModelRow, strategy: Kind, now: int) -> tuple[str, ...]:
+    """The checks of a rollout that names none.
+
+    Against what answers beside it: errors, latency, and accuracy if labels come within a day. And
+    the error rate against twice that of the last day: it also holds where nothing answers beside.
+    """
+    serving = [arm.version_key for arm in tx.traffic.current(model).live]
+    tally = Tally()
+    for cell, found in cells_of(tx, set(serving), Window(now - DAY, FOREVER), now=now).items():
+        if cell.role == LIVE:
+            tally.merge(found)
+    past = tally.errors / tally.requests if tally.requests else 0.0
+    bound = max(_LEAST_BOUND, math.ceil(100 * (2 * past + 0.02)) / 100)
+    limit = [f"error_rate <= {bound * 100:.0f}% sure"] if bound < 1 else []
+    if strategy in ("blue-green", "replace"):
+        return tuple(limit)
+    labels = [_ACCURACY] if tally.judged >= _ENOUGH_LABELS else []
+    return (*limit, _ERRORS, _LATENCY, *labels)
