@@ -10,7 +10,7 @@ from mlreg.clock import from_micros
 from mlreg.entities.traffic import WHOLE, Arm, Hold, Revision
 from mlreg.names import MAX_TEXT_LENGTH, check_text
 from mlreg.services.revisions import in_force, put
-from mlreg.services.rollbacks import RollbackTargets, roll_back
+from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
 from mlreg.services.rollouts.states import Action, after
 from mlreg.services.splits import arm_of, basis_points, sharing
 
@@ -90,13 +90,13 @@ def let_go(act: Act, rollout_id: str, revision: Revision) -> None:
     tell(act, "rollout.abort", rollout, ended, why)
 
 
-def give_up(act: Act, rollout: Rollout, why: str) -> Rollout:
-    """End a rollout whose abort finds nothing that could serve: the traffic stays as it is."""
+def give_up(act: Act, rollout: Rollout, findings: Sequence[Finding], why: str) -> None:
+    """End a rollout whose abort finds nothing that could serve: the traffic stays, and it pages."""
     ended = after(rollout, "abort", from_micros(act.at), f"the traffic stays as it is: {why}")
     act.tx.rollouts.update(ended)
     act.tx.traffic.release(rollout.model_key)
     tell(act, "rollout.abort", rollout, ended, ended.reason)
-    return ended
+    tell_refusal(act, act.tx.models.get(rollout.model), findings, why)
 
 
 def tell(act: Act, action: str, before: Rollout | None, rollout: Rollout, reason: str) -> None:

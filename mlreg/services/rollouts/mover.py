@@ -65,7 +65,7 @@ class RolloutMover:
         rollout = act.tx.rollouts.get(planned.rollout.rollout_id)
         if rollout != planned.rollout:
             raise Lapsed
-        applying.give_up(act, rollout, why)
+        applying.give_up(act, rollout, step.findings, why)
 
     def foresee(self, view: View) -> Iterable[Upcoming]:
         """When each rollout may go on."""
@@ -98,7 +98,7 @@ def planned(view: View, rollout: Rollout) -> Planned:
         targets = applying.targets_of(view.context.objects, rollout)
         model = view.tx.models.get(rollout.model)
         with suppress(MlregError):  # it is told when it is done
-            targets.choose(view.tx, model, view.tx.traffic.current(model))
+            targets.choose(view.tx, model, view.tx.traffic.current(model), view.now)
     return Planned(rollout, move, seen, targets)
 
 

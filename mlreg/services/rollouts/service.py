@@ -242,7 +242,7 @@ class Rollouts:
                 model = tx.models.get(rollout.model)
                 if rollout.stages and not rollout.is_over:
                     targets = applying.targets_of(self._context.objects, rollout)
-                    targets.choose(tx, model, tx.traffic.current(model))
+                    targets.choose(tx, model, tx.traffic.current(model), self._context.clock())
         with self._context.acting(change) as act:
             rollout = self._find(act.tx, name)
             if action in ("approve", "promote"):
