@@ -180,9 +180,9 @@ def _let_go(act: Act, after: Revision) -> None:
     """End whoever held the traffic that a rollback has put in force."""
     hold = act.tx.traffic.hold(after.model_key)
     if hold is not None and hold.kind == "rollout":
-        from mlreg.services.rollouts import applying
+        from mlreg.services.rollouts import ending
 
-        applying.let_go(act, hold.id, after)
+        ending.let_go(act, hold.id, after)
     elif hold is not None:
         from mlreg.services.experiments import lifecycle
 

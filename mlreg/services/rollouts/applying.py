@@ -11,6 +11,7 @@ from mlreg.entities.traffic import WHOLE, Arm, Hold, Revision
 from mlreg.names import MAX_TEXT_LENGTH, check_text
 from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
+from mlreg.services.rollouts.ending import end, tell
 from mlreg.services.rollouts.states import Action, after
 from mlreg.services.splits import arm_of, basis_points, sharing
 
@@ -80,51 +81,10 @@ def targets_of(objects: ObjectStore, rollout: Rollout) -> RollbackTargets:
     return RollbackTargets(objects, to_version=None, to_revision=rollout.revision_before)
 
 
-def let_go(act: Act, rollout_id: str, revision: Revision) -> None:
-    """End a rollout whose traffic a rollback has taken: that must always be possible."""
-    rollout = act.tx.rollouts.get(rollout_id)
-    why = revision.reason or f"rollback to revision {revision.number}"
-    ended = after(rollout, "abort", from_micros(act.at), why)
-    act.tx.rollouts.update(ended)
-    act.tx.traffic.release(rollout.model_key)
-    tell(act, "rollout.abort", rollout, ended, why)
-
-
 def give_up(act: Act, rollout: Rollout, findings: Sequence[Finding], why: str) -> None:
     """End a rollout whose abort finds nothing that could serve: the traffic stays, and it pages."""
-    ended = after(rollout, "abort", from_micros(act.at), f"the traffic stays as it is: {why}")
-    act.tx.rollouts.update(ended)
-    act.tx.traffic.release(rollout.model_key)
-    tell(act, "rollout.abort", rollout, ended, ended.reason)
+    end(act, rollout, f"the traffic stays as it is: {why}")
     tell_refusal(act, act.tx.models.get(rollout.model), findings, why)
-
-
-def tell(act: Act, action: str, before: Rollout | None, rollout: Rollout, reason: str) -> None:
-    """Write the event of a change."""
-    if act.change.dry_run:
-        return
-    act.tx.events.append(
-        action=action,
-        object=rollout.rollout_id,
-        actor=act.actor,
-        at=act.at,
-        model_key=rollout.model_key,
-        model=rollout.model,
-        reason=reason[:MAX_TEXT_LENGTH],
-        before=None if before is None else _told(before),
-        after=_told(rollout),
-    )
-
-
-def _told(rollout: Rollout) -> dict[str, object]:
-    return {
-        "rollout_id": rollout.rollout_id,
-        "version": rollout.version,
-        "state": rollout.state,
-        "step": rollout.step,
-        "traffic_percent": rollout.traffic_percent,
-        "attempt": rollout.attempt,
-    }
 
 
 def _split(act: Act, model: ModelRow, rollout: Rollout, cause: str) -> Revision:

@@ -12,6 +12,7 @@ from mlreg.entities.decisions import Upcoming
 from mlreg.errors import MlregError
 from mlreg.services.moving import Lapsed, Step, View
 from mlreg.services.rollouts import applying
+from mlreg.services.rollouts.ending import tell
 from mlreg.services.rollouts.observing import observe
 from mlreg.services.rollouts.planning import Move, Seen, counted, next_move
 from mlreg.services.rollouts.probing import probe
@@ -54,7 +55,7 @@ class RolloutMover:
             noted = _noted(planned, act.at)
             act.tx.rollouts.update(noted)
             if kind == "hold":
-                applying.tell(act, "rollout.hold", rollout, noted, why)
+                tell(act, "rollout.hold", rollout, noted, why)
             return
         targets = planned.targets
         applying.do(act, rollout, kind, reason=why, targets=targets, findings=step.findings)

@@ -16,6 +16,7 @@ from mlreg.services.moving import View
 from mlreg.services.revisions import in_force
 from mlreg.services.rollouts import applying
 from mlreg.services.rollouts.drafts import Draft, from_policy, make_plan, over
+from mlreg.services.rollouts.ending import tell
 from mlreg.services.rollouts.mover import planned
 from mlreg.services.rollouts.probing import probe
 from mlreg.services.rollouts.states import Action
@@ -193,7 +194,7 @@ class Rollouts:
             return rollout
         rollout = replace(rollout, key=tx.rollouts.insert(rollout))
         applying.take(act, rollout)
-        applying.tell(act, "rollout.start", None, rollout, act.change.reason)
+        tell(act, "rollout.start", None, rollout, act.change.reason)
         return rollout
 
     def _check(self, act: Act, version: Version) -> None:
