@@ -75,6 +75,12 @@ class RevisionMoved(Conflict):
     code = "revision_moved"
 
 
+class PolicyMoved(Conflict):
+    """`expect_policy` names a policy that is no longer in force."""
+
+    code = "policy_moved"
+
+
 class NothingToRollBack(Conflict):
     """No earlier revision can serve."""
 

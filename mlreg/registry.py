@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mlreg.artifacts.runners import Place
     from mlreg.entities.decisions import Turn
     from mlreg.entities.queries import Parameters, Rows
+    from mlreg.services.alerts import Alerts
     from mlreg.services.audit import Audit
     from mlreg.services.conditions import Conditions
     from mlreg.services.experiments.external import ExternalPrograms
@@ -45,9 +46,11 @@ if TYPE_CHECKING:
     from mlreg.services.health import Health
     from mlreg.services.hooks.service import Hooks
     from mlreg.services.performance import Performance
+    from mlreg.services.policies import Policies
     from mlreg.services.predictions import Predictions
     from mlreg.services.rollouts.service import Rollouts
     from mlreg.services.routes import Routes
+    from mlreg.services.thresholds import Thresholds
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
     from mlreg.services.versions import Versions
@@ -158,6 +161,27 @@ class Registry:
         from mlreg.services.experiments.external import ExternalPrograms
 
         return ExternalPrograms(self._context)
+
+    @lazy
+    def policies(self) -> Policies:
+        """See and put back what mlreg may do for a model by itself."""
+        from mlreg.services.policies import Policies
+
+        return Policies(self._context)
+
+    @lazy
+    def thresholds(self) -> Thresholds:
+        """Say what must hold of a model that serves."""
+        from mlreg.services.thresholds import Thresholds
+
+        return Thresholds(self._context)
+
+    @lazy
+    def alerts(self) -> Alerts:
+        """See, acknowledge and silence alerts."""
+        from mlreg.services.alerts import Alerts
+
+        return Alerts(self._context)
 
     @lazy
     def trust(self) -> Trust:

@@ -42,6 +42,8 @@ VERBS = (
     Verb("log", "List logged predictions.", _PREDICT),
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
+    Verb("threshold", "Say what must hold of a model that serves.", _ACT, is_group=True),
+    Verb("alerts", "List, acknowledge and silence alerts.", _ACT, is_group=True),
     Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("hook", "Have programs and people told of what happens.", _LOOK_AFTER, is_group=True),

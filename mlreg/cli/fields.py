@@ -24,6 +24,8 @@ _TRUSTED, _SETTING = "entities.trust.TrustedVersion", "config.ConfigEntry"
 _OVERVIEW, _ANALYSIS = "entities.reports.ModelOverview", "entities.analyses.Analysis"
 _HOOK = "entities.hooks.Hook"
 _KEY: Shape = {"key": str}
+_THRESHOLD, _ALERT = "entities.thresholds.Threshold", "entities.thresholds.Alert"
+_POLICY = "entities.decisions.Policy"
 
 
 def _of_rollback(given: Given) -> Shape:
@@ -81,6 +83,14 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "log": _of_log,
     "perf": "entities.reports.PerformanceReport",
     "tick": "entities.decisions.Turn",
+    "threshold set": _THRESHOLD,
+    "threshold defaults": {"thresholds": _THRESHOLD},
+    "threshold list": {"thresholds": _THRESHOLD},
+    "threshold remove": _POLICY,
+    "alerts": {"alerts": _ALERT},
+    "alerts ack": _ALERT,
+    "alerts silence": "entities.thresholds.Silence",
+    "alerts show": _ALERT,
     "audit": "entities.audit.Event",
     "sql": None,
     "record": "entities.predictions.AnswerReceipt",

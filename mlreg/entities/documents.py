@@ -75,3 +75,15 @@ class StandingList(Document):
 
 class Recorded(Document):
     """`test_id`, how many outcomes were `recorded`, and the `prediction_id` of a single one."""
+
+
+class ThresholdList(Document):
+    """`thresholds` of the policies in force."""
+
+
+class AlertList(Document):
+    """`alerts`, the newest first."""
+
+
+class PolicyList(Document):
+    """`model` and its `policies`, the newest first."""

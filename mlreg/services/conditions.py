@@ -159,16 +159,8 @@ class Conditions:
             raise Inconclusive("; ".join(found.sentence for found in open_ones))
 
 
-def watched(
-    tx: Transaction,
-    model: ModelRow,
-    conditions: Sequence[Condition],
-    *,
-    now: int,
-    until: int | None = None,
-    edges: Edges | None = None,
-) -> list[tuple[Finding, ...]]:
-    """What each condition comes to, for those who look again and again.
+class Watch:
+    """Holds conditions against a model, one by one, for those who look again and again.
 
     Of each version counts what it did since it began to serve: what it did before it was taken out
     once has had its consequences.
@@ -176,17 +168,26 @@ def watched(
     Args:
         tx: A snapshot whose summaries cover all of the log.
         model: The model.
-        conditions: What must hold; `for` is the business of who looks.
         now: The instant, in microseconds.
-        until: The end of their windows, in the same; None: now.
         edges: What was read for other models at this instant.
     """
-    revision = tx.traffic.current(model)
-    window = Window(0, FOREVER if until is None else until)
-    view = View(tx, model, revision, Span(window), now, None, edges=edges)
-    view.forget_before(tx.traffic.serving_since(model.key))
-    base = view.baseline(None)
-    return [tuple(_findings(view, condition, base)) for condition in conditions]
+
+    def __init__(
+        self, tx: Transaction, model: ModelRow, *, now: int, edges: Edges | None = None
+    ) -> None:
+        usual = Span(Window(0, FOREVER))
+        self._view = View(tx, model, tx.traffic.current(model), usual, now, None, edges=edges)
+        self._view.forget_before(tx.traffic.serving_since(model.key))
+        self._base = self._view.baseline(None)
+
+    @property
+    def active(self) -> list[Version]:
+        """The versions that serve."""
+        return self._view.active
+
+    def findings(self, condition: Condition) -> tuple[Finding, ...]:
+        """What a condition comes to; `for` is the business of who looks."""
+        return tuple(_findings(self._view, condition, self._base))
 
 
 def _all_findings(

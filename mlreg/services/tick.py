@@ -35,7 +35,9 @@ _ROUNDS = 20
 def movers() -> Iterator[Mover]:
     """All that moves with time, in the order in which it does."""
     from mlreg.services.rollouts.mover import RolloutMover
+    from mlreg.services.watching import Watcher
 
+    yield Watcher()
     yield RolloutMover()
 
 

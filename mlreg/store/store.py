@@ -18,6 +18,7 @@ from mlreg.store.engines.writing import Writing
 
 if TYPE_CHECKING:
     from mlreg.entities.queries import Parameters, Rows
+    from mlreg.store.alerts import Alerts
     from mlreg.store.decisions import Decisions
     from mlreg.store.events import Events
     from mlreg.store.experiments import Experiments
@@ -126,6 +127,13 @@ class Transaction:
         from mlreg.store.rollouts import Rollouts
 
         return Rollouts(self.connection)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Alerts and silences."""
+        from mlreg.store.alerts import Alerts
+
+        return Alerts(self.connection)
 
     @cached_property
     def events(self) -> Events:

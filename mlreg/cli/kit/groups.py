@@ -8,7 +8,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
@@ -132,13 +132,19 @@ def _heading(text: str, ctx: typer.Context) -> str:
     return _HEADING.sub("\x1b[1m\\1\x1b[0m", text)
 
 
-def group_of(package: str, about: str | None, rows: Iterable[tuple[str, str, str]]) -> typer.Typer:
+def group_of(
+    package: str,
+    about: str | None,
+    rows: Iterable[tuple[str, str, str]],
+    alone: Callable[..., None] | None = None,
+) -> typer.Typer:
     """The group of a package's commands.
 
     Args:
         package: Where the modules of the commands lie, which bears the group's own name.
         about: The help of the group.
         rows: The panel, name and help of each command.
+        alone: What it does without any of them; None: show its help.
     """
 
     class Group(LazyGroup):
@@ -146,9 +152,22 @@ def group_of(package: str, about: str | None, rows: Iterable[tuple[str, str, str
 
     name = package.rpartition(".")[2]
     return typer.Typer(
-        name=name, cls=Group, help=about, callback=_help, invoke_without_command=True,
-        add_completion=False, **SETTINGS,
+        name=name, cls=Group, help=about, callback=_alone(alone) if alone else _help,
+        invoke_without_command=True, add_completion=False, **SETTINGS,
     )  # fmt: skip
+
+
+def _alone(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that runs where a group is called without any of its own."""
+    run = flatten(command)
+
+    def call(**values: Any) -> None:
+        if values["ctx"].invoked_subcommand is None:
+            run(**values)
+
+    call.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]
+    call.__annotations__ = {}
+    return call
 
 
 def _help(ctx: typer.Context) -> None:

@@ -1,0 +1,155 @@
+"""Policies: what mlreg may do for a model by itself. Each change is the next number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mlreg.clock import from_micros
+from mlreg.entities.decisions import Policy
+from mlreg.entities.thresholds import Anomaly, Threshold
+from mlreg.entities.traffic import Change
+from mlreg.errors import NotFound, PolicyMoved
+from mlreg.jsonable import canonical
+from mlreg.names import check_text, safe
+from mlreg.services.context import Act, Context
+
+if TYPE_CHECKING:
+    from mlreg.store.models import ModelRow
+
+_NO_CHANGE = Change()
+
+
+class Policies:
+    """What mlreg may do for each model."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def current(self, name: str | None = None, *, number: int | None = None) -> Policy:
+        """The policy in force, number 0 before the first; or the one of a number.
+
+        Raises:
+            NotFound: There is no such model, or no such policy.
+        """
+        with self._context.store.read() as tx:
+            model = self._context.model(tx, name)
+            found = tx.decisions.policy(model, number)
+        if found is None:
+            raise NotFound(
+                f"{safe(model.name)} has no policy {number}",
+                hint=f"see: mlreg policy history {safe(model.name)}",
+            )
+        return found
+
+    def history(self, name: str | None = None, *, limit: int = -1) -> list[Policy]:
+        """The policies of a model, the newest first."""
+        with self._context.store.read() as tx:
+            return tx.decisions.policies(self._context.model(tx, name), limit=limit)
+
+    def rollback(
+        self, name: str | None = None, *, to: int | None = None, change: Change = _NO_CHANGE
+    ) -> Policy:
+        """Put an earlier policy in force again, as the next number.
+
+        Args:
+            name: The model; None where there is only one.
+            to: Its number, 0 for none at all; None: the one before the present.
+            change: Why and by whom.
+
+        Raises:
+            NotFound: There is no such policy.
+        """
+        with self._context.acting(change, urgent=False) as act:
+            model = self._context.model(act.tx, name)
+            now = act.tx.decisions.policy_number(model.key)
+            number = now - 1 if to is None else to
+            past = act.tx.decisions.policy(model, number) if number > 0 else None
+            if past is None and not (number == 0 and now > 0):
+                raise NotFound(
+                    f"{safe(model.name)} has no policy {number}",
+                    hint=f"see: mlreg policy history {safe(model.name)}",
+                )
+            return put_policy(act, model, past.document if past else {})
+
+
+def put_policy(
+    act: Act, model: ModelRow, document: Mapping[str, Any], *, expected: int | None = None
+) -> Policy:
+    """Put a policy in force, as the next number; nothing is written where it is in force already.
+
+    Args:
+        act: The change under way.
+        model: Whose policy.
+        document: Its sections.
+        expected: The number that must be in force.
+
+    Raises:
+        PolicyMoved: Another one is.
+    """
+    now = act.tx.decisions.policy(model)
+    assert now is not None  # for the type checker: without a number there is one
+    if expected not in (None, now.number):
+        raise PolicyMoved(
+            f"{model.name} is at policy {now.number}, not {expected}",
+            hint=f"see who moved it: mlreg policy history {safe(model.name)}",
+        )
+    if canonical(now.document) == canonical(document):
+        return replace(now, dry_run=act.change.dry_run)
+    after = replace(
+        now,
+        number=now.number + 1,
+        document=dict(document),
+        reason=check_text(act.change.reason, "reason"),
+        actor=act.actor,
+        created_at=from_micros(act.at),
+        dry_run=act.change.dry_run,
+    )
+    if not act.change.dry_run:
+        act.tx.decisions.put_policy(after)
+        act.tx.events.append(
+            action="policy",
+            object=model.name,
+            actor=act.actor,
+            at=act.at,
+            model_key=model.key,
+            model=model.name,
+            reason=after.reason,
+            before={"policy": now.number, "document": now.document} if now.number else None,
+            after={"policy": after.number, "document": after.document},
+        )
+    return after
+
+
+def thresholds_of(policy: Policy) -> tuple[Threshold, ...]:
+    """The thresholds that a policy holds a model to."""
+    return tuple(
+        threshold_of(stored, policy.model) for stored in policy.document.get("thresholds", ())
+    )
+
+
+def threshold_of(stored: Mapping[str, Any], model: str) -> Threshold:
+    """A threshold of its stored form."""
+    anomaly = stored.get("anomaly")
+    return Threshold(
+        name=stored["name"],
+        condition=stored.get("condition"),
+        anomaly=Anomaly(anomaly["metric"], float(anomaly["sigma"])) if anomaly else None,
+        severity=stored.get("severity", "warning"),
+        action=stored.get("action", "alert"),
+        model=model,
+    )
+
+
+def stored_form(threshold: Threshold) -> dict[str, Any]:
+    """A threshold as a policy stores it."""
+    what: dict[str, Any] = {"condition": threshold.condition}
+    if threshold.anomaly is not None:
+        what = {"anomaly": threshold.anomaly._asdict()}
+    return {
+        "name": threshold.name,
+        **what,
+        "severity": threshold.severity,
+        "action": threshold.action,
+    }
