@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.decisions import Upcoming
 from mlreg.entities.thresholds import Alert, Standing, Threshold, object_of
-from mlreg.errors import Conflict, InvalidInput, MlregError, StoreError
+from mlreg.errors import Conflict, CoolingDown, InvalidInput, MlregError, StoreError
 from mlreg.evidence.alerts import CALM, Lasting, transition
 from mlreg.evidence.grammar import parse
 from mlreg.jsonable import jsonable
@@ -18,7 +17,7 @@ from mlreg.services.anomalies import anomaly_of
 from mlreg.services.conditions import Watch
 from mlreg.services.moving import Lapsed, Step, View
 from mlreg.services.policies import thresholds_of
-from mlreg.services.rollbacks import RollbackTargets, roll_back
+from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
 from mlreg.store.alerts import Beginning
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Watcher:
         if isinstance(step.data, _Deed) and not act.tx.alerts.act(step.data.alert.alert, 0):
             raise Lapsed
         if step.model is not None and isinstance(step.data, _Deed):
-            _tell(act, f"{step.what}.refused", step.model, step.data.alert, why=why)
+            tell_refusal(act, step.model, step.findings, why)
 
     def foresee(self, view: View) -> Iterator[Upcoming]:
         """What pending alerts wait for, and firing ones."""
@@ -160,10 +159,21 @@ def _deeds(view: View, model: ModelRow, alert: Alert, finding: Finding) -> Itera
         targets = RollbackTargets(
             view.context.objects, to_version=None, to_revision=None, findings=[finding]
         )
-        with suppress(MlregError):  # said when it is done; artifacts are verified before the write
-            targets.choose(view.tx, model, view.tx.traffic.current(model))
+        if _has_to_wait(view, model, targets):
+            return
     what = ROLLBACK if alert.action == "rollback" else PAUSE
     yield Step(what, alert.object, why, model, basis, (finding,), _Deed(alert, targets))
+
+
+def _has_to_wait(view: View, model: ModelRow, targets: RollbackTargets) -> bool:
+    """Whether the last rollback is too fresh; artifacts are verified here, before the write."""
+    try:
+        targets.choose(view.tx, model, view.tx.traffic.current(model), view.now)
+    except CoolingDown:
+        return True
+    except MlregError:
+        return False  # said, and told, when it is to be done
+    return False
 
 
 def _ending(view: View, model: ModelRow, alert: Alert, known: Sequence[Threshold]) -> Step:
