@@ -29,6 +29,8 @@ _POLICY = "entities.decisions.Policy"
 
 
 def _of_rollback(given: Given) -> Shape:
+    if given.get("drill"):
+        return "entities.traffic.Drill"
     return {"rollbacks": "entities.traffic.Rollback"} if given.get("history") else _REVISION
 
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 # What events tell of. A hook can ask for these, and for nothing that can never be.
 ACTIONS = (
     "init", "register", "attach", "edit", "alias", "archive", "restore", "delete", "accept",
-    "revoke", "activate", "deactivate", "route", "promote", "rollback", "abtest", "abtest create",
+    "revoke", "activate", "deactivate", "route", "promote", "rollback",
+    "rollback.refused", "rollback.drill", "abtest", "abtest create",
     "abtest start", "abtest step", "abtest stop", "abtest delete", "abtest look",
     "abtest conclusion", "abtest conclude", "config", "repair", "hook.add", "hook.remove",
     "hook.redeliver", "hook.dead",

@@ -151,6 +151,50 @@ class Choice(NamedTuple):
     arm_reason: str
 
 
+Probe = Literal["given", "logged", "made up", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A version that a drill has tried.
+
+    Attributes:
+        digest: The artifact's, which fits; None where a program of the user's runs the version.
+        probe: Whether the input was given, one that the version had answered before, or made up.
+        answer: What it answered.
+        seconds: How long it took to load and answer.
+        problem: Why it could not serve.
+        note: What the drill cannot tell.
+    """
+
+    version: str
+    model_id: str
+    digest: str | None
+    probe: Probe
+    answer: str | int | float | bool | None
+    seconds: float
+    problem: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A rollback that was tried without changing the traffic.
+
+    Attributes:
+        revision: The one in force.
+        to_split: What a rollback would go back to; None if there is nothing.
+    """
+
+    model: str
+    time: datetime
+    revision: int
+    to_split: str | None
+    passed: bool
+    problem: str | None
+    versions: tuple[Tried, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """One rollback that happened.

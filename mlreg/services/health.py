@@ -48,6 +48,7 @@ CHECKS = (
     Check("revisions", traffic.revisions),
     Check("experiments", experiments.experiments),
     Check("artifacts", files.artifacts),
+    Check("drills", safety.drills),
     Check("trust", safety.trust),
     Check("confinement", safety.confinement),
     Check("log", log.log, reads_all=True),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # The event that pages: a version is broken, and nothing is left to go back to.
 REFUSED = "rollback.refused"
+DRILL = "rollback.drill"
 
 
 class RollbackTargets:
@@ -200,8 +201,8 @@ def rollback_of(
         model=model.name,
         from_version=_main_version(source),
         to_version=_main_version(revision),
-        from_split=_split(source),
-        to_split=_split(revision),
+        from_split=split_of(source),
+        to_split=split_of(revision),
         reason=revision.reason,
         finding="; ".join(f["sentence"] for f in _findings(evidence)) or None,
         automatic=bool(evidence),
@@ -222,8 +223,8 @@ def _main_version(revision: Revision | None) -> str | None:
     return max(revision.live, key=lambda arm: arm.weight).version
 
 
-def _split(revision: Revision | None) -> str | None:
-    """The version that served, or the split as `route` takes it."""
+def split_of(revision: Revision | None) -> str | None:
+    """The version that serves, or the split as `route` takes it."""
     if revision is None or not revision.live:
         return None
     if len(revision.live) == 1:

@@ -36,6 +36,7 @@ from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
     from mlreg.entities.conditions import Finding
+    from mlreg.entities.traffic import Drill
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -227,8 +228,7 @@ class Traffic:
             CheckFailed: What a gate has rolled back to fails as well.
             CoolingDown: A gate rolled back a short time ago.
         """
-        if to_version is not None and to_revision is not None:
-            raise InvalidInput("give either --to or --to-revision, not both")
+        _check_one(to_version, to_revision)
         broken = [found for found in findings if found.state == "fail"]
         if findings and not broken:
             raise InvalidInput("no condition is broken: there is no reason to roll back")
@@ -248,6 +248,40 @@ class Traffic:
                 with self._context.acting(change) as act:
                     tell_refusal(act, self._model_of(act.tx, name), broken, problem.message)
             raise
+
+    def drill(
+        self,
+        name: str | None = None,
+        *,
+        to_version: str | None = None,
+        to_revision: int | None = None,
+        probe: str | None = None,
+        change: Change = _NO_CHANGE,
+    ) -> Drill:
+        """Try what a rollback would go back to: does it fit its digest, load and answer?
+
+        The traffic stays as it is, and nothing is logged but that there was a drill.
+
+        Args:
+            name: The model; None where there is only one.
+            to_version: As for `rollback`.
+            to_revision: As for `rollback`.
+            probe: An input, plain text or JSON; None: one that the version has answered before,
+                else one that is made up.
+            change: Why and by whom.
+
+        Raises:
+            InvalidInput: The probe is not what the model takes.
+        """
+        from mlreg.services.drills import drill
+
+        _check_one(to_version, to_revision)
+        with self._context.store.read() as tx:
+            model = self._model_of(tx, name)
+        targets = RollbackTargets(
+            self._context.objects, to_version=to_version, to_revision=to_revision
+        )
+        return drill(self._context, model, targets, probe, change)
 
     def _followed(self, tx: Transaction, now: Revision, selectors: Sequence[str]) -> Revision:
         """A state with these versions as its shadows."""
@@ -321,3 +355,8 @@ def servable(context: Context, version: Version) -> Version:
             hint="restore the object from a backup, or register the version again",
         )
     return version
+
+
+def _check_one(to_version: str | None, to_revision: int | None) -> None:
+    if to_version is not None and to_revision is not None:
+        raise InvalidInput("give either --to or --to-revision, not both")

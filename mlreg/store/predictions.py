@@ -61,6 +61,12 @@ LAST_STATUSES = """
     where version = :version and role = 0 and at >= :since and id > :after
     order by id desc limit :limit
 """
+ANSWERED_INPUT = """
+    select input from predictions
+    where id > :after and id <= :upto and version = :version and status = 0
+        and input is not null
+    order by id desc limit 1
+"""
 OUTPUTS = """
     select id, output, status, version from predictions
     where id in (:each_id)
@@ -254,6 +260,12 @@ class Predictions:
                 break
             count += 1
         return count
+
+    def answered_input(self, version: int, *, upto: int, farthest: int) -> object:
+        """The last input that a version answered, of so many rows of the log up to one; or None."""
+        values = {"version": version, "upto": upto, "after": upto - farthest}
+        row = self._connection.execute(ANSWERED_INPUT, values).fetchone()
+        return _loaded(row[0]) if row else None
 
     def outputs(self, ids: list[int]) -> dict[int, Outcome]:
         """What was answered, by id, for those of the ids that exist."""

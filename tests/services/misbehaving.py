@@ -43,6 +43,15 @@ class Broken(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped
         return odd.get(text, text)
 
 
+class Choosy(Broken):
+    """Raises at what it does not know."""
+
+    def _answer(self, text: str) -> Any:
+        if text != "known":
+            raise ValueError("unknown")
+        return text
+
+
 class TooFew(Broken):
     """Gives one output whatever it is asked."""
 

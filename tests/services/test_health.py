@@ -43,6 +43,7 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "revisions",
         "experiments",
         "artifacts",
+        "drills",
         "trust",
         "confinement",
         "log",

@@ -19,6 +19,7 @@ _VIEWS = {
     "RevisionChange": "traffic.revision_change",
     "RevisionList": "traffic.revision_list",
     "RollbackList": "traffic.rollback_list",
+    "Drill": "traffic.drill",
     "Choice": "traffic.choice",
     "Prediction": "predictions.prediction",
     "PredictionLog": "predictions.prediction_log",

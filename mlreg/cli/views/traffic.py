@@ -8,7 +8,7 @@ from mlreg.cli.views.blocks import Block, Cell, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, traffic, when
 from mlreg.entities.audit import Event
 from mlreg.entities.documents import RevisionChange, RevisionList, RollbackList
-from mlreg.entities.traffic import WHOLE, Arm, Choice, Revision, Rollback
+from mlreg.entities.traffic import WHOLE, Arm, Choice, Drill, Revision, Rollback
 
 _REASONS = {
     "only-arm": "it is the only version that serves",
@@ -184,6 +184,31 @@ def _why(rollback: Rollback) -> str:
     if not found or found.startswith(given[:80]):
         return found or given or NOTHING
     return f"{given}: {found}"
+
+
+def drill(found: Drill) -> Iterable[Block]:
+    """What a rollback would go back to, and whether it can answer."""
+    if found.to_split is None:
+        yield Line(f"{found.model} has nothing to go back to", "yellow")
+        return
+    verdict = Cell("passed", "green") if found.passed else Cell("failed", "bold red")
+    yield Fields([("drill", verdict), ("would serve", found.to_split)])
+    columns = [
+        Column("version"), Column("digest"), Column("input"), Column("answer", cut=True),
+        Column("took", right=True), Column("", wraps=True),
+    ]  # fmt: skip
+    rows = [
+        (
+            tried.version,
+            "fits" if tried.digest else NOTHING,
+            tried.probe,
+            NOTHING if tried.answer is None else str(tried.answer),
+            f"{tried.seconds:.2f} s",
+            tried.problem or tried.note or "",
+        )
+        for tried in found.versions
+    ]
+    yield Table(columns, rows)
 
 
 def choice(choice: Choice) -> Iterable[Block]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from mlreg.errors import MlregError
-from mlreg.services.checks.findings import Examination, Problems
+from mlreg.names import safe
+from mlreg.services.checks.findings import Examination, Problems, shown
+from mlreg.services.rollbacks import DRILL
 from mlreg.store.engines.health import page_problems
 
 
@@ -27,6 +29,27 @@ def disk(exam: Examination, found: Problems) -> str:
     if problem := exam.context.store.disk_problem():
         found.add(problem, is_possible=True)
     return "there is a reserve for a rollback on a full disk"
+
+
+def drills(exam: Examination, found: Problems) -> str:
+    """When it was last tried what a rollback goes back to, for each model that has served."""
+    told = []
+    with exam.context.store.read() as tx:
+        for name in tx.models.names():
+            model = tx.models.get(name)
+            last = tx.events.newest(DRILL, model.key)
+            if last is None:
+                told += [f"{safe(name)}: never"] if tx.traffic.number(model.key) > 1 else []
+                continue
+            told.append(f"{safe(name)}: {last.time:%Y-%m-%d %H:%M} UTC")
+            if not (last.after or {}).get("passed"):
+                found.add(
+                    f"{safe(name)}: the drill of {last.time:%Y-%m-%d %H:%M} UTC failed: "
+                    f"{shown((last.after or {}).get('problem'))}; "
+                    f"try again: mlreg rollback {safe(name)} --drill",
+                    is_possible=True,
+                )
+    return "the last rollback that was tried: " + "; ".join(told) if told else "none is needed yet"
 
 
 def trust(exam: Examination, found: Problems) -> str:
