@@ -31,10 +31,12 @@ from mlreg.store.engines.forking import lazy
 from mlreg.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from mlreg.artifacts.runner import Runner
     from mlreg.artifacts.runners import Place
+    from mlreg.entities.audit import Event
     from mlreg.entities.decisions import Turn
     from mlreg.entities.queries import Parameters, Rows
     from mlreg.services.alerts import Alerts
@@ -210,6 +212,27 @@ class Registry:
         from mlreg.services.health import Health
 
         return Health(self._context)
+
+    def on(self, pattern: str, listener: Callable[[Event], None]) -> None:
+        """Have a function called when something has happened, by this very object.
+
+        It is called after the commit, in the thread that did it, and may use the registry. If it
+        raises, that is logged and breaks nothing. What other processes do it hears nothing of: see
+        `hooks` for that.
+
+        Args:
+            pattern: A type of events such as `rollback`, or a pattern such as `rollout.*`.
+            listener: Is given the event.
+
+        Raises:
+            InvalidInput: There are no such events.
+        """
+        from mlreg.services.hooks.patterns import check_patterns, matches
+
+        patterns = check_patterns([pattern])
+        self._context.store.listeners.append(
+            lambda event: listener(event) if matches(patterns, event) else None
+        )
 
     def tick(
         self, *, model: str | None = None, dry_run: bool = False, foresees: bool = False

@@ -24,8 +24,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST = 2000
 PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"[!-~]+")
-# Public by its number, and the host's own services in one cloud.
-_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Older Pythons know fewer networks that are not public than are registered at the IANA, and one
+# address is public by its number, and the host's own services in one cloud.
+_NEVER = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "168.63.129.16/32")]
+_UNICAST = ipaddress.ip_network("2000::/3")
 # Networks of IPv6 whose addresses hold one of IPv4, and where in it.
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
@@ -159,9 +161,12 @@ def _meant(address: Address) -> Iterator[Address]:
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and (
+    is_wrapped = isinstance(address, ipaddress.IPv6Address) and (
         address in _TRANSLATED or address.ipv4_mapped is not None
-    ):
+    )
+    if is_wrapped:
         return True  # what counts is the address in it
-    odd = address.is_multicast or address.is_reserved or address.is_unspecified
-    return address.is_global and not odd and address not in _METADATA
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_global and address in _UNICAST
+    is_odd = address.is_multicast or address.is_reserved
+    return address.is_global and not is_odd and not any(address in one for one in _NEVER)

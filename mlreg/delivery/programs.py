@@ -93,15 +93,13 @@ def _followed(process: subprocess.Popen[bytes], seconds: float) -> Outcome:
         process.wait()
         # What left the group may hold the pipe for ever, and is not waited for.
         reader.join(_PATIENCE)
-        if not reader.is_alive():
-            process.stdout.close()
     answer = bytes(output).decode("utf-8", "replace")
     return Outcome(not said, said or "exit code 0", answer=answer)
 
 
 def _drain(source: IO[bytes], output: bytearray) -> None:
     """Read all that comes, so that nobody waits for room, and keep the beginning of it."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError), source:
         while piece := os.read(source.fileno(), _PIECE):
             output += piece[: max(0, _LONGEST_OUTPUT - len(output))]
 

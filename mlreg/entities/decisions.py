@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from mlreg.entities.hooks import DeliveryReport
+
 Outcome = Literal["done", "refused"]
 
 
@@ -97,6 +99,7 @@ class Turn:
         decisions: What was done or refused, in order.
         lapsed: What was planned, and found another state when it was to be done.
         upcoming: What will happen if nothing changes.
+        told: What hooks were told afterwards; None where there are none.
         busy_with: Who is doing a tick at this moment, so that nothing was done; or None.
     """
 
@@ -105,4 +108,5 @@ class Turn:
     decisions: tuple[Decision, ...] = ()
     lapsed: int = 0
     upcoming: tuple[Upcoming, ...] = ()
+    told: DeliveryReport | None = None
     busy_with: str | None = None

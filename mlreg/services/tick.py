@@ -22,6 +22,7 @@ from mlreg.names import MAX_TEXT_LENGTH
 from mlreg.services.moving import ENGINE, Basis, Lapsed, Mover, Step, View, basis_of
 
 if TYPE_CHECKING:
+    from mlreg.entities.hooks import DeliveryReport
     from mlreg.services.context import Act, Context
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
@@ -83,7 +84,11 @@ class Tick:
             if model is None:
                 with context.store.write(durable=False) as tx:
                     tx.decisions.ticked(at=now, actor=whom)
-        return Turn(time=from_micros(now), dry_run=False, decisions=tuple(done), lapsed=lapsed)
+        # Without the lease: who takes long to be told keeps no other tick waiting.
+        told = _tell_hooks(context)
+        return Turn(
+            time=from_micros(now), dry_run=False, decisions=tuple(done), lapsed=lapsed, told=told
+        )
 
     def _foretell(
         self, parts: Sequence[Mover], model: str | None, now: int, *, foresees: bool
@@ -201,6 +206,15 @@ class _Lease:
         if self.busy_with is None:
             with self._context.store.write(durable=False) as tx:
                 tx.decisions.release_lease(self._holder)
+
+
+def _tell_hooks(context: Context) -> DeliveryReport | None:
+    with context.store.read() as tx:
+        if not tx.hooks.all():
+            return None
+    from mlreg.services.hooks.service import Hooks
+
+    return Hooks(context).deliver()
 
 
 def acting_for(whom: str) -> str:

@@ -81,6 +81,7 @@ class Events:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._fresh: list[Event] = []
 
     def append(
         self,
@@ -109,6 +110,8 @@ class Events:
             after=_state(after),
             hash="",
         )
+        event = replace(event, hash=event_hash(event, last[1]))
+        self._fresh.append(event)
         self._connection.execute(
             INSERT,
             {
@@ -121,9 +124,14 @@ class Events:
                 "reason": reason,
                 "before": None if before is None else canonical(event.before),
                 "after": None if after is None else canonical(event.after),
-                "hash": event_hash(event, last[1]),
+                "hash": event.hash,
             },
         )
+
+    def take_fresh(self) -> Sequence[Event]:
+        """What was appended since this was last asked, as at the end of a transaction."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
 
     def unrecorded(self) -> list[str]:
         """Revisions and versions that no event tells of."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from mlreg.store.engines.sqlite import Database
 from mlreg.store.engines.writing import Writing
 
 if TYPE_CHECKING:
+    from mlreg.entities.audit import Event
     from mlreg.entities.queries import Parameters, Rows
     from mlreg.store.alerts import Alerts
     from mlreg.store.decisions import Decisions
@@ -142,6 +143,11 @@ class Transaction:
 
         return Events(self.connection)
 
+    def take_events(self) -> Sequence[Event]:
+        """What was appended to the audit trail by the transaction that ends."""
+        used: Events | None = self.__dict__.get("events")
+        return used.take_fresh() if used is not None else ()
+
     @cached_property
     def hooks(self) -> Hooks:
         """Hooks and their deliveries."""
@@ -183,6 +189,8 @@ class Store:
         self._local = threading.local()
         # Counts this process's own changes of the control plane, which a stamp does not show.
         self.generation = 0
+        # Told of each event once it is committed, by the thread that did it.
+        self.listeners: list[Callable[[Event], None]] = []
         if create:
             self._migrate()
         else:
@@ -233,6 +241,19 @@ class Store:
             self.database.reserve.restore()
         elif rows and self._sync is not None:
             self._sync.logged(rows)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Tell listeners what was committed; one that fails breaks nothing."""
+        for event in events:
+            for listener in tuple(self.listeners):
+                try:
+                    listener(event)
+                except Exception:
+                    import logging
+
+                    logging.getLogger("mlreg").exception(
+                        "told of %s, a listener failed", event.action
+                    )
 
     def append_prediction(self, entry: Entry) -> int:
         """Log one prediction in a transaction of its own; returns its id."""
@@ -340,7 +361,10 @@ class _Write(Writing):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
+        tx = self._transaction
+        events = tx.take_events()
         super().__exit__(kind, error, trace)
         if error is None:
-            tx = self._transaction
             self._store.written(durable=self._counts, rows=tx.logged - self._before)
+            if events and self._store.listeners:
+                self._store.tell(events)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mlreg.cli.views.blocks import Block, Column, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
+from mlreg.cli.views.hooks import delivery_report
 from mlreg.entities.decisions import Decision, Turn, Upcoming
 
 
@@ -18,6 +19,8 @@ def turn(found: Turn) -> Iterable[Block]:
         yield from decisions(found.decisions)
     else:
         yield Line("nothing is due")
+    if found.told is not None and (found.told.deliveries or found.told.not_run):
+        yield from delivery_report(found.told)
     if found.upcoming:
         yield _upcoming(found.upcoming)
 

@@ -11,7 +11,7 @@ from mlreg.errors import InvalidInput
 from mlreg.names import safe
 from mlreg.store.hooks import HookRow
 
-OWN = "hook."
+_OWN = "hook."
 _MOST = 50
 _PATTERN = re.compile(r"[a-z*][a-z0-9_.*-]{0,63}")
 # What the same thing is called elsewhere.
@@ -56,9 +56,12 @@ def _checked(pattern: str, known: Sequence[str]) -> str:
 
 def is_told(hook: HookRow, event: Event) -> bool:
     """Whether a hook is told of an event: never of what becomes of itself, which had no end."""
+    if event.action.startswith(_OWN) and event.object == hook.name:
+        return False
+    return hook.model in (None, event.model) and matches(hook.patterns, event)
+
+
+def matches(patterns: Iterable[str], event: Event) -> bool:
+    """Whether an event is of one of these types."""
     found = type_of(event.action)
-    if found.startswith(OWN) and event.object == hook.name:
-        return False
-    if hook.model not in (None, event.model):
-        return False
-    return any(fnmatchcase(found, pattern) for pattern in hook.patterns)
+    return any(fnmatchcase(found, pattern) for pattern in patterns)
