@@ -167,9 +167,9 @@ def logging(plan: Plan) -> list[Line]:
     outcomes = [_outcome(entry) for entry in entries]
 
     def one_by_one(registry: Registry) -> None:
-        predictions = registry.predictions
+        context = registry.predictions._context
         for entry in entries:  # as `predict` logs
-            predictions._fold_if_due(predictions._context.store.append_prediction(entry), 1)
+            context.fold_if_due(context.store.append_prediction(entry), 1)
 
     def in_chunks(registry: Registry) -> None:
         for first in range(0, len(entries), CHUNK):  # as `predict_many` does

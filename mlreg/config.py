@@ -101,6 +101,14 @@ SETTINGS: tuple[Setting, ...] = (
         say="stricter",
     ),
     Setting(
+        "shadow_timeout",
+        5.0,
+        "seconds that a shadow may take for an answer, which nobody waits for",
+        least=0.1,
+        most=86400,
+        say="stricter",
+    ),
+    Setting(
         "load_timeout",
         60.0,
         "seconds that a model may take to load",

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mlreg.services.predictions import Predictions
     from mlreg.services.rollouts.service import Rollouts
     from mlreg.services.routes import Routes
+    from mlreg.services.shadows.service import Shadows
     from mlreg.services.thresholds import Thresholds
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
@@ -128,6 +129,13 @@ class Registry:
         from mlreg.services.feedback import FeedbackService
 
         return FeedbackService(self._context)
+
+    @lazy
+    def shadows(self) -> Shadows:
+        """Compare versions that are asked behind the answers, and ask them about the past."""
+        from mlreg.services.shadows.service import Shadows
+
+        return Shadows(self._context, self.predictions)
 
     @lazy
     def performance(self) -> Performance:

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 Place = Literal["inprocess", "worker"]
 
 
-def make_worker(objects: ObjectStore, settings: Settings) -> WorkerRunner:
-    """A runner in processes of its own, started when needed, with the limits of the settings."""
+def make_worker(
+    objects: ObjectStore, settings: Settings, *, timeout_seconds: float | None = None
+) -> WorkerRunner:
+    """A runner in processes of its own, started when needed, with the limits of the settings.
+
+    Args:
+        objects: Where the artifacts are.
+        settings: They have the limits.
+        timeout_seconds: How long an answer may take, if not as long as the settings say.
+    """
     return WorkerRunner(
         objects,
-        timeout_seconds=settings.number("timeout"),
+        timeout_seconds=timeout_seconds or settings.number("timeout"),
         load_timeout_seconds=settings.number("load_timeout"),
         memory_limit_bytes=int(settings.number("memory_limit_mb")) << 20,
     )

@@ -41,6 +41,13 @@ VERBS = (
     Verb("feedback", "Record what the right answer was.", _PREDICT),
     Verb("log", "List logged predictions.", _PREDICT),
     Verb("perf", "Report how the versions do, and which one the evidence favours.", _PREDICT),
+    Verb(
+        "shadow",
+        "See how versions would have answered, and label what tells them apart.",
+        _PREDICT,
+        is_group=True,
+    ),
+    Verb("replay", "Ask a version what others were asked live, from the log.", _PREDICT),
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
     Verb("threshold", "Say what must hold of a model that serves.", _ACT, is_group=True),
     Verb("alerts", "List, acknowledge and silence alerts.", _ACT, is_group=True),

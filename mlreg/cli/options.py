@@ -22,6 +22,10 @@ MODEL = option(
     "--model -m NAME", "The model; may be left out where there is only one.", complete="model"
 )
 VERSION = option("--version VERSION", "A version, an alias or latest.", complete="selector")
+SHADOW = option("--version VERSION", "Only this shadow.", complete="selector")
+AGAINST = option(
+    "--against VERSION", "Only beside this version that answered.", complete="selector"
+)
 STRATEGY = option(
     "--strategy", "How a version is picked; sticky gives a user the same one each time."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from contextlib import suppress
 
@@ -40,6 +41,13 @@ def write_text(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         _give_up(error)
+
+
+def let_go() -> None:
+    """Let whoever reads stdout see its end, while this process has something left to do."""
+    sys.stdout.flush()
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 1)
 
 
 def _give_up(error: OSError) -> None:

@@ -41,6 +41,10 @@ class PredictionLog(Document):
     """`predictions`: rows of the log, the oldest first."""
 
 
+class DisagreementList(Document):
+    """`disagreements`: inputs that two versions answered differently, to be labelled."""
+
+
 class EventList(Document):
     """`events` of the audit trail, the oldest first."""
 

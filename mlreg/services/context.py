@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import Clock
 from mlreg.config import Settings
-from mlreg.errors import StoreDamaged, StoreFull, StoreReadOnly
+from mlreg.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly
 from mlreg.names import Reference, check_text, is_id_prefix, is_version, parse_reference
 from mlreg.store.engines.forking import lazy
 from mlreg.store.store import Store, Transaction
@@ -63,6 +63,8 @@ class Context:
         self.clock = clock
         self._given_runner = runner
         self._actor = actor
+        # Asked when the registry is closed; whoever still uses the runner then says so by False.
+        self.before_close: list[Callable[[], bool]] = []
 
     @lazy
     def runner(self) -> Runner:
@@ -81,8 +83,9 @@ class Context:
 
     def close(self) -> None:
         """Close the store and end what runs models."""
+        is_free = all([finish() for finish in self.before_close])
         made = self._given_runner if "runner" not in vars(self) else self.runner
-        if made is not None and not isinstance(made, str):
+        if made is not None and not isinstance(made, str) and is_free:
             made.close()
         self.store.close()
 
@@ -131,6 +134,16 @@ class Context:
         while behind:
             with self.store.write(durable=False) as tx:
                 behind = tx.summaries.fold(limit=_PIECE)
+
+    def fold_if_due(self, last_id: int, count: int) -> None:
+        """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
+        from mlreg.store.summaries import EVERY
+
+        if last_id // EVERY != (last_id - count) // EVERY:
+            # What was logged must go out; the next who folds makes up for this one.
+            with suppress(StoreError), self.store.write(durable=False) as tx:
+                tx.summaries.fold(limit=10 * EVERY)
+                tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
 
     def actor_of(self, change: Change) -> str:
         """Who makes a change."""

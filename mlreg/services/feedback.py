@@ -132,13 +132,17 @@ class FeedbackService:
         """Record in a transaction under way.
 
         What says no more than the newest row of its prediction and name is not stored: a file
-        that is sent again leaves nothing, whoever sends it.
+        that is sent again leaves nothing, whoever sends it. A label holds for all that was answered
+        to the same input, live or by a shadow.
         """
         known = [(entry, self._which(tx, entry, model)) for entry in chunk]
-        ids = list({key for _, key in known if key is not None})
+        asked = {key for _, key in known if key is not None}
+        families = tx.pairs.families(list(asked))
+        ids = list(asked.union(*families.values()))
         outputs, current = tx.predictions.outputs(ids), dict(tx.feedback.newest(ids))
         at, author = self._context.clock(), self._context.author(actor)
-        rows, received = [], Received()
+        rows: list[FeedbackRow] = []
+        received = Received()
         for entry, key in known:
             if key is None or key not in outputs:
                 received.unknown[entry.request_id or key or 0] = None
@@ -149,11 +153,16 @@ class FeedbackService:
                 continue
             current[key, row.name] = row.content
             rows.append(row)
+            received.recorded += 1
+            for other in families.get(key, ()) if row.name == LABEL else ():
+                twin = of_same_input(row, outputs[key], other, outputs[other])
+                if twin and current.get((other, LABEL)) != twin.content:
+                    current[other, LABEL] = twin.content
+                    rows.append(twin)
             if self._is_unusual(tx, row, outputs[key]):
                 received.unusual[str(entry.label)] += 1
         if not dry_run:
             tx.feedback.append(rows)
-        received.recorded = len(rows)
         return received
 
     def _which(self, tx: Transaction, entry: Feedback, model: str | None) -> int | None:
@@ -255,6 +264,34 @@ def _row(entry: Feedback, key: int, outcome: Outcome, at: int, actor: str) -> Fe
     correct = _is_correct(answer, label, entry.correct, outcome)
     text = None if label is None else json.dumps(label, ensure_ascii=False)
     return FeedbackRow(at, key, LABEL, text, correct, None, actor)
+
+
+def of_same_input(
+    row: FeedbackRow, said: Outcome, other: int, outcome: Outcome
+) -> FeedbackRow | None:
+    """What a label of one answer says of another one to the same input; None: nothing.
+
+    A judgement without a label holds for the same answer alone: that another one is wrong would be
+    known only where the first is right, and who is right would look like who was judged.
+
+    Args:
+        row: The label.
+        said: The answer that it is about.
+        other: The other prediction.
+        outcome: Its answer.
+    """
+    if said.output is not None and said.output == outcome.output:
+        return row._replace(prediction=other)
+    if row.label is None:
+        return None
+    with restored("predictions", other):
+        answer = None if outcome.output is None else json.loads(outcome.output)
+    label = _like(answer, json.loads(row.label))
+    return row._replace(
+        prediction=other,
+        label=json.dumps(label, ensure_ascii=False),
+        correct=_is_correct(answer, label, None, outcome),
+    )
 
 
 def _is_correct(

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.artifacts.runner import Answer, Failure, Pending
 from mlreg.entities.predictions import FORCED, LIVE, Prediction
-from mlreg.errors import (
-    Conflict,
-    InvalidInput,
-    StoreError,
-)
+from mlreg.errors import Conflict, InvalidInput
 from mlreg.inputs import check_input, parse_input
 from mlreg.jsonable import canonical
 from mlreg.names import check_key, check_text
@@ -33,11 +28,13 @@ from mlreg.services.privacy import Privacy
 from mlreg.services.recorder import Recorder
 from mlreg.services.requests import LONGEST, Token, append_once, known_answer, token_of
 from mlreg.services.routes import Route, Routes, Served
+from mlreg.store.engines.forking import lazy
 from mlreg.store.predictions import Entry
-from mlreg.store.summaries import EVERY
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Signature
+    from mlreg.services.shadows.answering import Copied
+    from mlreg.services.shadows.asking import Asking
     from mlreg.services.trust import Trust
 
 CHUNK = 1000
@@ -56,21 +53,39 @@ class _Chunk(NamedTuple):
 
     ready: list[_Ready]
     calls: list[tuple[_Call, Pending]]
+    shadows: tuple[Served, ...]
 
 
 class Predictions(Recorder):
-    """Answers, and the log of them."""
+    """Answers, and the log of them.
+
+    Attributes:
+        is_brief: Whether the registry is closed after the next answer: shadows are asked then.
+    """
 
     def __init__(self, context: Context, routes: Routes) -> None:
         super().__init__(context)
         self._routes = routes
         self._privacy = Privacy(context.settings)
+        self.is_brief = False
 
     @cached_property
     def _trust(self) -> Trust:
         from mlreg.services.trust import Trust
 
         return Trust(self._context)
+
+    @lazy
+    def asking(self) -> Asking:
+        """What asks shadows."""
+        from mlreg.services.shadows.asking import Asking
+
+        return Asking(self._context, is_deferred=self.is_brief)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether shadows were, or are to be, asked."""
+        return "asking" in vars(self)
 
     def predict(
         self,
@@ -122,7 +137,10 @@ class Predictions(Recorder):
             if isinstance(logged, Prediction):  # another process has answered meanwhile
                 return logged
             prediction_id = logged
-        self._fold_if_due(prediction_id, 1)
+        self._context.fold_if_due(prediction_id, 1)
+        if route.shadows and not forced and not (self.is_brief and isinstance(outcome, Failure)):
+            copied = _copied(prediction_id, entry, assigned)
+            self.asking.offer(route.shadows, [copied], is_single=True)
         if isinstance(outcome, Failure):
             raise raised(outcome, assigned, prediction_id)
         return prediction_of(entry, assigned, prediction_id, outcome)
@@ -184,9 +202,8 @@ class Predictions(Recorder):
         for place, item in enumerate(ready):
             if isinstance(item, Assigned):
                 calls.setdefault(item.arm.version.key, []).append((place, item))
-        return _Chunk(
-            ready, [(call, self._submit([a for _, a in call])) for call in calls.values()]
-        )
+        pending = [(call, self._submit([a for _, a in call])) for call in calls.values()]
+        return _Chunk(ready, pending, () if forced else route.shadows)
 
     def _submit(self, requests: list[Assigned]) -> Pending:
         """Hand inputs of one version to the runner, unless this user does not let it run."""
@@ -205,10 +222,15 @@ class Predictions(Recorder):
                 entry = self._entry(assigned, outcome, seconds, is_call=is_call)
                 done[place] = entry, assigned, outcome
         rows = [done[place] for place in sorted(done)]
-        logged = self._log_all(
+        keys = self._log_all(
             # What failed may be asked again.
             [(entry, None if isinstance(o, Failure) else a.token) for entry, a, o in rows]
         )
+        if chunk.shadows:
+            new = zip(keys, rows, strict=True)
+            copied = [_copied(k, entry, a) for k, (entry, a, _) in new if isinstance(k, int)]
+            self.asking.offer(chunk.shadows, copied, is_single=False)
+        logged = iter(keys)
         for place, item in enumerate(chunk.ready):
             if isinstance(item, str):
                 yield unread(item)
@@ -226,10 +248,10 @@ class Predictions(Recorder):
 
     def _log_all(
         self, entries: list[tuple[Entry, Token | None]]
-    ) -> Iterator[int | Prediction | Conflict]:
+    ) -> list[int | Prediction | Conflict]:
         """Log rows; of each its id, or what its request got before."""
         if not entries:
-            return iter(())
+            return []
         logged: list[int | Prediction | Conflict]
         with self._context.store.write(durable=False) as tx:
             if any(token for _, token in entries):
@@ -238,8 +260,8 @@ class Predictions(Recorder):
                 logged = [*tx.predictions.append_many([entry for entry, _ in entries])]
         ids = [key for key in logged if isinstance(key, int)]
         if ids:
-            self._fold_if_due(ids[-1], len(ids))
-        return iter(logged)
+            self._context.fold_if_due(ids[-1], len(ids))
+        return logged
 
     def _look_up(self, ready: list[_Ready]) -> None:
         """Put what requests got before in the place of those that are sent again."""
@@ -334,13 +356,11 @@ class Predictions(Recorder):
             is_call,
         )
 
-    def _fold_if_due(self, last_id: int, count: int) -> None:
-        """Fold the summaries whenever the log has crossed a multiple of `EVERY` rows."""
-        if last_id // EVERY != (last_id - count) // EVERY:
-            # The answer is logged and must go out; the next who folds makes up for this one.
-            with suppress(StoreError), self._context.store.write(durable=False) as tx:
-                tx.summaries.fold(limit=10 * EVERY)
-                tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
+
+def _copied(prediction_id: int, entry: Entry, assigned: Assigned) -> Copied:
+    from mlreg.services.shadows.answering import Copied
+
+    return Copied(prediction_id, assigned.value, entry.unit, entry.segment, entry.revision)
 
 
 def _checked(request: Request) -> Request:

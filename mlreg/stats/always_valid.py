@@ -88,8 +88,15 @@ def confidence_sequence(
     return Interval(estimate - half, estimate + half)
 
 
-def rate_limits(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
+def rate_limits(successes: int, n: int, *, alpha: float = 0.05, weight: float = 0.5) -> Interval:
     """Interval of a rate that covers it at all n together: exact, from the first unit on.
+
+    Args:
+        successes: Of the units.
+        n: Units so far.
+        alpha: Chance that it ever misses the rate.
+        weight: Rates are averaged by Beta(weight, weight); the larger, the nearer to one half is
+            where the interval is tightest.
 
     Raises:
         ValueError: For successes outside 0…n, or alpha outside (0, 1).
@@ -99,7 +106,7 @@ def rate_limits(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
     if n == 0:
         return Interval(0.0, 1.0)
 
-    failures, least = n - successes, -math.log(alpha) - _log_mixed(successes, n)
+    failures, least = n - successes, -math.log(alpha) - _log_mixed(successes, n, weight)
 
     def excess(rate: float) -> float:
         return -successes * math.log(rate) - failures * math.log1p(-rate) - least
@@ -123,10 +130,11 @@ def rank_limits(n: int, quantile: float, level: float) -> tuple[int | None, int 
     return below if below >= 0 else None, above if above < n else None
 
 
-def _log_mixed(successes: int, n: int) -> float:
-    """ln of the likelihood averaged over all rates, by Beta(½, ½)."""
-    mixed = math.lgamma(successes + 0.5) + math.lgamma(n - successes + 0.5)
-    return mixed - math.lgamma(n + 1) - math.log(math.pi)
+def _log_mixed(successes: int, n: int, weight: float = 0.5) -> float:
+    """ln of the likelihood averaged over all rates, by Beta(weight, weight)."""
+    mixed = math.lgamma(successes + weight) + math.lgamma(n - successes + weight)
+    alone = 2 * math.lgamma(weight) - math.lgamma(2 * weight)
+    return mixed - math.lgamma(n + 2 * weight) - alone
 
 
 def one_sided_boundary(n: float, *, tuning_n: float, alpha: float = 0.05) -> float:

@@ -1,9 +1,11 @@
 """Paired answers: control and treatment both judged on the same inputs (shadow mode)."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from mlreg.stats import codes
+from mlreg.stats.always_valid import rate_limits
 from mlreg.stats.checks import check_count, check_fraction
 from mlreg.stats.distributions import (
     binomial_two_sided,
@@ -11,6 +13,7 @@ from mlreg.stats.distributions import (
     confidence_interval,
     normal_upper,
 )
+from mlreg.stats.results import Interval
 from mlreg.stats.srm import Epoch, sequential_sample_ratio
 
 PAIR_CONCENTRATION = 10.0
@@ -145,6 +148,32 @@ def sequential_p_value(
     return sequential_sample_ratio(
         pairs, concentration=concentration, previous_p=previous_p
     ).p_value
+
+
+def discordant_share(only_control: int, only_treatment: int, *, alpha: float = 0.05) -> Interval:
+    """Limits of the share of discordant pairs that the treatment has right, at all looks together.
+
+    They are of the mixture that `sequential_p_value` tests with, so they leave out one half
+    exactly when that is at most alpha. See `always_valid.rate_limits`.
+    """
+    discordant = only_control + only_treatment
+    return rate_limits(only_treatment, discordant, alpha=alpha, weight=PAIR_CONCENTRATION / 2)
+
+
+def discordant_needed(
+    only_control: int, only_treatment: int, *, alpha: float = 0.05, most: int = 1_000_000
+) -> int | None:
+    """How many discordant pairs decide if they go on to fall as so far; None where none would."""
+    so_far = only_control + only_treatment
+    if only_control == only_treatment:
+        return None
+
+    def is_enough(pairs: int) -> bool:
+        first = round(pairs * only_control / so_far)
+        return sequential_p_value(first, pairs - first) <= alpha
+
+    found = bisect_left(range(so_far, most), True, key=is_enough) + so_far
+    return found if found < most else None
 
 
 def _caveats(n: int, discordant: int, is_exact: bool) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mlreg.entities.shadows import Meeting
 from mlreg.store.engines import Connection
 
 INSERT = "insert into pairs (live, version, shadow) values (?, ?, ?)"
@@ -53,7 +54,7 @@ OPPONENTS = """
     where p.live >= :first and v.model = :model and l.at >= :since and l.at < :until
     group by 1, 2 order by 1, 3 desc, 2
 """
-OUTCOMES = f"""
+MEETINGS = f"""
     select case when :by_answer = 1 then l.output end, case when :by_answer = 1 then s.output end,
         case when l.status = 0 then 0 else 1 end, case when s.status = 0 then 0 else 1 end,
         case when l.output = s.output then 1 else 0 end, fl.correct, fs.correct, count(*),
@@ -76,8 +77,7 @@ LATENCIES = f"""
 # By a lot that has nothing to do with what was answered: a sample that favoured one of the two
 # would decide between them by how it was drawn.
 DISAGREEMENTS = f"""
-    select p.live, p.shadow, l.at, l.input, l.output, s.output, l.confidence, s.confidence,
-        l.unit
+    select p.live, p.shadow, l.at, l.input, l.unit, l.output, s.output, l.confidence, s.confidence
     {_PAIRED} and fl.id is null and (l.status = 0 or s.status = 0)
         and (l.output <> s.output or l.status <> s.status)
     order by (p.live % 1000003) * 611953 % 1000003, p.live limit :limit
@@ -95,38 +95,6 @@ UNASKED = (
 COUNT_UNASKED = f"select count(*) {_UNASKED}"
 
 
-class Outcome(NamedTuple):
-    """How many pairs went one way.
-
-    Attributes:
-        live: What was answered live (JSON); None for a failure, or where answers are numbers.
-        shadow: What the shadow answered.
-        live_failed: Whether the live version gave no answer.
-        shadow_failed: Whether the shadow gave none.
-        same: Whether both gave the same answer.
-        live_correct: Whether the live answer was right; None where nobody knows.
-        shadow_correct: Whether the shadow's was.
-        number: How many.
-        replayed: How many of them were asked from the log.
-        live_confident: How many live answers have a confidence; `live_confidence` is their sum.
-        shadow_confident: How many of the shadow's have one.
-    """
-
-    live: str | None
-    shadow: str | None
-    live_failed: int
-    shadow_failed: int
-    same: int
-    live_correct: int | None
-    shadow_correct: int | None
-    number: int
-    replayed: int = 0
-    live_confident: int = 0
-    live_confidence: float = 0.0
-    shadow_confident: int = 0
-    shadow_confidence: float = 0.0
-
-
 class Sides(NamedTuple):
     """Which pairs: of a shadow with a live version, in a stretch of time, in microseconds.
 
@@ -139,6 +107,20 @@ class Sides(NamedTuple):
     first: int
     since: int
     until: int
+
+
+class Apart(NamedTuple):
+    """A pair of answers (JSON) that differ; `live` and `shadow` are the predictions."""
+
+    live: int
+    shadow: int
+    at: int
+    input: str | None
+    unit: str | None
+    live_output: str | None
+    shadow_output: str | None
+    live_confidence: float | None
+    shadow_confidence: float | None
 
 
 class Unasked(NamedTuple):
@@ -207,10 +189,10 @@ class Pairs:
         rows = self._connection.execute(OPPONENTS, values)
         return [Sides(shadow, live, first, since, until) for shadow, live, _ in rows]
 
-    def outcomes(self, sides: Sides, *, by_answer: bool) -> list[Outcome]:
+    def meetings(self, sides: Sides, *, by_answer: bool) -> list[Meeting]:
         """How often which outcomes met."""
         values = {**sides._asdict(), "by_answer": int(by_answer)}
-        return [Outcome(*row) for row in self._connection.execute(OUTCOMES, values)]
+        return [Meeting(*row) for row in self._connection.execute(MEETINGS, values)]
 
     def numbers(self, sides: Sides) -> Iterator[tuple[float, float, float]]:
         """Live answer, shadow's answer and label of each pair that has a label."""
@@ -224,10 +206,10 @@ class Pairs:
         values = {**sides._asdict(), "limit": limit}
         return self._connection.execute(LATENCIES, values).fetchall()
 
-    def disagreements(self, sides: Sides, *, limit: int) -> list[tuple]:  # type: ignore[type-arg]  # mixed columns
+    def disagreements(self, sides: Sides, *, limit: int) -> list[Apart]:
         """Pairs without a label whose answers differ, by lot."""
         values = {**sides._asdict(), "limit": limit}
-        return self._connection.execute(DISAGREEMENTS, values).fetchall()
+        return [Apart(*row) for row in self._connection.execute(DISAGREEMENTS, values)]
 
     def unasked(self, stretch: Stretch, *, limit: int) -> list[Unasked]:
         """The first live predictions that a version was not asked about."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlreg.cli import app, fields
-from mlreg.cli.commands import abtest, trust
 from mlreg.registry import Registry
 from tests.cli.conftest import Run
 from tests.support import dump
@@ -38,6 +38,9 @@ CALLS: dict[str, tuple[str, ...]] = {
     "log": (),
     "record": ("sentiment", "--version", "1.0.0", "--output", "yes"),
     "perf": (),
+    "shadow report": (),
+    "shadow queue": (),
+    "replay": ("--version", "2.0.0"),
     "audit": (),
     "sql": (),
     "config": ("timeout", "7"),
@@ -69,10 +72,10 @@ WITHOUT = {"help", "sql"}
 
 
 def verbs() -> Iterator[str]:
-    groups = {"abtest": abtest.group, "trust": trust.group}
     for verb in app.VERBS:
         if verb.is_group:
-            yield from (f"{verb.name} {inner.name}" for inner in groups[verb.name].info.cls.table)
+            table = import_module(verb.module).group.info.cls.table
+            yield from (f"{verb.name} {inner.name}" for inner in table)
         elif verb.name not in WITHOUT:
             yield verb.name
 

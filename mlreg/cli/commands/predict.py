@@ -105,6 +105,7 @@ def predict(
             )
             _predict_all(session, registry, files, manner, model=model, version=version)
             return
+        registry.predictions.is_brief = True
         try:
             answer = registry.predictions.predict(
                 input,
@@ -119,7 +120,16 @@ def predict(
             _emit_failure(session, registry, error)
             raise
         session.emit(answer)
-    session.suggest(f"mlreg feedback {answer.prediction_id} LABEL")
+        session.suggest(f"mlreg feedback {answer.prediction_id} LABEL")
+        _leave_shadows_behind(registry)
+
+
+def _leave_shadows_behind(registry: Registry) -> None:
+    """Let the reader go on where shadows are still to be asked, as the registry is closed."""
+    if registry.predictions.is_asking:
+        from mlreg.cli.stdout import let_go
+
+        let_go()
 
 
 def _predict_all(
@@ -142,6 +152,7 @@ def _predict_all(
         )
         tally = write_answers(answers, writer, total=count_inputs(origin.path, origin.format))
     session.note(str(tally))
+    _leave_shadows_behind(registry)
     tally.judge()
 
 

@@ -40,6 +40,11 @@ class Progress:
             self._shown = monotonic()
             self._write(self._line())
 
+    def advance_of(self, count: int, total: int) -> None:
+        """Note that so many more are done, of a total that is known only now."""
+        self._total = total
+        self.advance(count)
+
     @property
     def seconds(self) -> float:
         """The time since the start."""

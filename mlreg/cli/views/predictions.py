@@ -53,12 +53,12 @@ def log_table(entries: Sequence[LoggedPrediction]) -> Table:
     columns: list[tuple[Column, Sequence[Content]]] = [
         (Column("id", right=True), [str(e.prediction_id) for e in entries]),
         (Column("when (UTC)"), [when(e.time) for e in entries]),
-        (Column("version"), [_ref(e) if len(names) > 1 else e.model_version for e in entries]),
+        (Column("version"), [_version(e, is_alone=len(names) == 1) for e in entries]),
         (Column("answer", cut=True), [_answer(e) for e in entries]),
         (Column("conf.", right=True), [percent(e.confidence) for e in entries]),
         (Column("ms", right=True), [milliseconds(e.latency_ms) for e in entries]),
         (Column("truth"), [_truth(e) for e in entries]),
-        (Column("input", cut=True), [_input(e) for e in entries]),
+        (Column("input", cut=True), [shown_input(e.input) for e in entries]),
     ]
     told = [(column, cells) for column, cells in columns if set(cells) != {NOTHING}]
     return Table(
@@ -115,9 +115,14 @@ def line(entry: LoggedPrediction) -> str:
         _answer(entry),
         percent(entry.confidence),
         measure(entry.latency_ms, "ms"),
-        _input(entry),
+        shown_input(entry.input),
     )
     return "  ".join(map(text_of, cells)) + "\n"
+
+
+def _version(entry: LoggedPrediction, *, is_alone: bool) -> str:
+    name = entry.model_version if is_alone else _ref(entry)
+    return f"{name} shadow" if entry.role == "shadow" else name
 
 
 def _ref(entry: LoggedPrediction) -> str:
@@ -128,10 +133,11 @@ def _answer(entry: LoggedPrediction) -> Content:
     return Cell(entry.error, "red") if entry.error else value(entry.prediction)
 
 
-def _input(entry: LoggedPrediction) -> str:
-    if entry.input is None:
+def shown_input(found: object) -> str:
+    """An input as far as a line has room."""
+    if found is None:
         return NOTHING
-    shown = _whole(entry.input)
+    shown = _whole(found)
     return shown if len(shown) <= _INPUT else shown[: _INPUT - 1] + "…"
 
 
