@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # How names of measures begin that are about one feedback value.
 VALUE, VALUE_COVERAGE = "value:", "value_coverage:"
 COVERAGE = "label_coverage"
-RIPE_COVERAGE = "ripe_label_coverage"
 COST_COVERAGE = "cost_coverage"
 ANSWERED = "success_rate"
 REQUESTS, FAILURES_IN_A_ROW = "requests", "failures_in_a_row"
@@ -248,16 +247,14 @@ class Coverage(NamedTuple):
     arrives: str = ""
 
 
-_LABELS = Coverage(Summed("labelled", "requests", "labelled"), COVERAGE, "labels")
 COVERAGES = {
     ANSWERED: Coverage(BY_NAME[ANSWERED].sums or Summed(), "answered", "answers"),
-    COVERAGE: _LABELS,
-    RIPE_COVERAGE: _LABELS._replace(sums=Summed("ripe_labelled", "ripe", "ripe_labelled")),
+    COVERAGE: Coverage(Summed("ripe_labelled", "ripe", "ripe_labelled"), COVERAGE, "labels"),
     COST_COVERAGE: Coverage(
         Summed("priced", "requests", "priced"), COST_COVERAGE, "costs"
     ),
 }  # fmt: skip
-VALUE_COVERED = Coverage(Summed("known", "requests", "known", own="value"))
+VALUE_COVERED = Coverage(Summed("known", "ripe", "known", own="value"))
 
 
 def find(name: str, directions: Directions | None = None) -> Metric | None:
@@ -356,17 +353,20 @@ def measure_of(name: str) -> Metric:
     return metric
 
 
-def coverage_of(metric: str, design: Design) -> str | None:
+def coverage_of(metric: str) -> str | None:
     """The measure of how many predictions a metric is known of; None if it is of all of them."""
     needs = measure_of(metric).needs
-    if needs == COVERAGE and design.label_window_seconds:
-        return RIPE_COVERAGE
     return needs + value_name(metric) if needs == VALUE_COVERAGE else needs or None
 
 
 def gate_of(name: str) -> str:
     """The gate that a coverage has to pass."""
     return coverage(name).gate or name
+
+
+def is_fed_back(measure: str) -> bool:
+    """Whether a coverage is of what comes by feedback, some time after the answer."""
+    return measure == COVERAGE or measure.startswith(VALUE_COVERAGE)
 
 
 def coverage(name: str) -> Coverage:
@@ -383,6 +383,6 @@ def sums_of(name: str) -> Summed:
 
 def measured(design: Design) -> list[str]:
     """The measures that a look needs."""
-    coverages = [coverage_of(metric.name, design) for metric in design.metrics]
+    coverages = [coverage_of(metric.name) for metric in design.metrics]
     names = [*(metric.name for metric in design.metrics), *filter(None, coverages)]
     return list(dict.fromkeys(names))

@@ -13,9 +13,9 @@ from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
 from mlreg.evidence.verdict import RUN_TIME, SRM
 from mlreg.metrics import (
     ANSWERED,
-    RIPE_COVERAGE,
     coverage,
     gate_of,
+    is_fed_back,
     measure_of,
     value_name,
 )
@@ -36,7 +36,7 @@ def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
         _srm(observed, table.splits),
-        *(_coverage(design, arrived) for arrived in table.coverages),
+        *(_coverage(design, arrived, observed.window) for arrived in table.coverages),
         _units(design, seen),
         _events(design, seen),
         Gate(
@@ -75,13 +75,15 @@ def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     )
 
 
-def _coverage(design: Design, arrived: Coverage) -> Gate:
+def _coverage(design: Design, arrived: Coverage, window: int | None) -> Gate:
     """Whether what the metrics rest on arrives as often for each arm, within phases."""
     name = arrived.name
     p, worst = min(((_coverage_p(design, arms), arms) for arms in arrived.arms), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
-    due = " whose label is due" if name == RIPE_COVERAGE else ""
+    due = (
+        f" that are {format_duration(window / SECOND)} old" if window and is_fed_back(name) else ""
+    )
     return Gate(
         gate=gate_of(name),
         passed=p >= ALARM / len(design.treatments) or is_small,

@@ -41,6 +41,8 @@ class Observed:
         ripe: The newest prediction whose label was due.
         cuts: For each quantile the latency in microseconds whose share stands in for it in `sums`;
             none before there are enough answers.
+        window: The age in microseconds at which labels count, and within which they have to come;
+            None where nothing rests on labels, or none has come yet.
     """
 
     at: int
@@ -54,6 +56,7 @@ class Observed:
     histograms: Matrix
     ripe: int = 0
     cuts: Cuts = field(default_factory=dict)
+    window: int | None = None
 
     @property
     def units(self) -> int:

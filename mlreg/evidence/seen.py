@@ -93,7 +93,7 @@ class Table(NamedTuple):
 
 def see(design: Design, observed: Observed) -> Table:
     """Evaluate all that was observed."""
-    rests_on = {metric: coverage_of(metric.name, design) for metric in design.metrics}
+    rests_on = {metric: coverage_of(metric.name) for metric in design.metrics}
     needed = {rests_on[m] for m in (design.metric, *(guard.metric for guard in design.guardrails))}
     shares = {name: _share(name) for name in rests_on.values() if name is not None}
     columns = {

@@ -114,7 +114,7 @@ class Findings:
 
     def is_doubtful(self, metric: str) -> bool:
         """Whether a gate that failed is about the units, or about what the metric is known of."""
-        needs = coverage_of(metric, self.design)
+        needs = coverage_of(metric)
         about = {SRM, gate_of(needs) if needs else None}
         return any(gate.gate in about for gate in self.failed("invalid"))
 

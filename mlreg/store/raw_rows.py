@@ -47,7 +47,8 @@ ARMS_WITHOUT_REVISION = """
 EXPERIMENTS = """
     select e.key, e.test_id, e.id_key, e.model, m.name, e.state, e.design, e.fingerprint, e.salt,
         e.created_at, e.created_by, e.started_at, e.ended_at, e.revision_before, e.verdict,
-        e.winner, e.predictions_from, e.predictions_upto, e.feedback_upto, e.ripe_upto, e.cuts
+        e.winner, e.predictions_from, e.predictions_upto, e.feedback_upto, e.ripe_upto, e.cuts,
+        e.label_window, e.label_window_fixed
     from experiments e left join models m on m.key = e.model order by e.key
 """
 RUNNING = """

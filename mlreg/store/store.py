@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mlreg.store.users import Users
     from mlreg.store.versions import Versions
 
-SCHEMA_VERSION = 11  # the number of migrations; a test compares
+SCHEMA_VERSION = 12  # the number of migrations; a test compares
 
 
 class Transaction:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.metrics import (
-    RIPE_COVERAGE,
+    COVERAGE,
     VALUE,
     VALUE_COVERAGE,
     measured,
@@ -105,16 +105,23 @@ class Wanted(NamedTuple):
         columns: Of `experiment_units`, from the log.
         names: The named feedback values.
         quantiles: Of latency, by metric: they need a cut each.
-        window: Microseconds after which a label is due; 0 where its age does not matter.
+        window: Microseconds after which a label is due; None: as long as labels are seen to take.
         deviations: Metrics of how far numbers are off, with what of it they sum.
+        labels: Whether anything rests on labels.
     """
 
     by_user: bool
     columns: tuple[str, ...]
     names: tuple[str, ...]
     quantiles: dict[str, float]
-    window: int
+    window: int | None
     deviations: tuple[tuple[str, str], ...] = ()
+    labels: bool = True
+
+    @property
+    def fed_back(self) -> tuple[str, ...]:
+        """The names of the feedback that something rests on."""
+        return (*(("label",) if self.labels else ()), *self.names)
 
 
 def wanted(design: Design) -> Wanted:
@@ -130,7 +137,8 @@ def wanted(design: Design) -> Wanted:
         columns=(*ALWAYS, *(c for c in FROM_LOG if c in words and c not in ALWAYS)),
         names=tuple(sorted(value_name(n) for n, kind in own.items() if kind == "value")),
         quantiles={m.name: m.quantile for m in design.metrics if m.quantile is not None},
-        window=round(design.label_window_seconds * 1e6) if RIPE_COVERAGE in names else 0,
+        window=round(design.label_window_seconds * 1e6) or None,
         deviations=tuple((n, kind) for n, kind in own.items() if kind in FROM_FEEDBACK and
             kind != "value"),
+        labels=COVERAGE in names,
     )  # fmt: skip

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlreg.store.engines import Connection, Cursor
-from mlreg.store.folds import CORRECTIONS, ends, fold
+from mlreg.store.folds import ends, fold
 from mlreg.store.rows import restored
 from mlreg.store.unit_columns import (
-    FROM_FEEDBACK,
     FROM_LOG,
-    TIMED,
     UNITS_TABLE,
     VALUES_TABLE,
     Wanted,
     own_name,
     wanted,
 )
+from mlreg.store.unit_labels import UnitLabels
+from mlreg.store.unit_rows import ADDED, OWN, filled, run
 from mlreg.tallies import Cuts, Marks
 
 # A fold touches a page for nearly each user it meets, so it waits until many rows share them.
@@ -46,86 +46,27 @@ BEHIND = """
         or feedback_upto + :backlog <= (select coalesce(max(id), 0) from feedback)
     )
 """
-TAKES_PART = """
-        p.role = 0
-        and p.revision in (select revision from experiment_phases where experiment = :experiment)
-        and p.version in (select version from experiment_arms where experiment = :experiment)
-"""
-UNIT = "case when :by_user then coalesce(p.unit, '') else '' end"
-
+# A row that feedback has made before has met no prediction yet.
 FOLD_LOG = """
-    insert into experiment_units (experiment, unit, revision, version, :columns)
-    select :experiment, :unit, p.revision, p.version, :sums
+    insert into experiment_units (experiment, unit, revision, version, first_id, :columns)
+    select :experiment, :unit, p.revision, p.version, min(p.id), :sums
     from predictions p
     where p.id > :after and p.id <= :upto and :takes_part
     group by 2, 3, 4
-    on conflict (experiment, unit, revision, version) do update set :added
+    on conflict (experiment, unit, revision, version) do update set :added,
+        first_id = case when experiment_units.first_id > 0 then experiment_units.first_id
+            else excluded.first_id end
 """
 
-FOLD_LABELS = """
-    insert into experiment_units (experiment, unit, revision, version, labelled, judged, correct)
-    select :experiment, :unit, p.revision, p.version,
-        count(*) filter (where o.id is null), count(f.correct) - count(o.correct),
-        sum(coalesce(f.correct, 0) - coalesce(o.correct, 0))
-    :corrections
-    where f.id > :after and f.id <= :upto and f.name = 'label' and :takes_part
-    group by 2, 3, 4
-    on conflict (experiment, unit, revision, version) do update set
-        labelled = experiment_units.labelled + excluded.labelled,
-        judged = experiment_units.judged + excluded.judged,
-        correct = experiment_units.correct + excluded.correct
-"""
-# Sums that are kept under a name of their own: of feedback values, of errors, of slow answers.
-_ADDED = """
-    on conflict (experiment, name, unit, revision, version) do update set
-        known = experiment_values.known + excluded.known,
-        total = experiment_values.total + excluded.total,
-        total2 = experiment_values.total2 + excluded.total2
-"""
-_OWN = """
-    insert into experiment_values (experiment, name, unit, revision, version, known, total, total2)
-"""
-_FED_BACK = """, :unit, p.revision, p.version,
-        count(:new) - count(:old),
-        coalesce(sum(coalesce(:new, 0.0) - coalesce(:old, 0.0)), 0.0),
-        coalesce(sum(coalesce((:new) * (:new), 0.0) - coalesce((:old) * (:old), 0.0)), 0.0)
-    :corrections
-    where f.id > :after and f.id <= :upto and :takes_part
-"""
-FOLD_VALUES = f"""
-    {_OWN} select :experiment, f.name {_FED_BACK} and f.name in (:each_name)
-    group by 2, 3, 4, 5 {_ADDED}
-"""  # constants of this module
-FOLD_DEVIATIONS = f"""
-    {_OWN} select :experiment, cast(:name as text) {_FED_BACK} and f.name = 'label'
-    group by 3, 4, 5 {_ADDED}
-"""  # constants of this module
 FOLD_TAIL = f"""
-    {_OWN}
+    {OWN}
     select :experiment, cast(:name as text), :unit, p.revision, p.version, count(*),
         1.0 * count(*) filter (where p.latency_us > :cut),
         1.0 * count(*) filter (where p.latency_us > :cut)
     from predictions p
     where p.id > :after and p.id <= :upto and :takes_part and :timed
-    group by 3, 4, 5 {_ADDED}
+    group by 3, 4, 5 {ADDED}
 """  # noqa: S608  # constants of this module
-# Predictions whose label has become due, and which of them got one in time.
-RIPEN = """
-    insert into experiment_units (experiment, unit, revision, version, ripe, ripe_labelled)
-    select :experiment, :unit, p.revision, p.version, count(*),
-        count(*) filter (where exists (
-            select 1 from feedback f
-            where f.prediction = p.id and f.name = 'label' and f.at <= p.at + :window
-        ))
-    from predictions p
-    where p.id > :after and p.id <= :upto and :takes_part
-    group by 2, 3, 4
-    on conflict (experiment, unit, revision, version) do update set
-        ripe = experiment_units.ripe + excluded.ripe,
-        ripe_labelled = experiment_units.ripe_labelled + excluded.ripe_labelled
-"""
-
-NO_PARTS: Mapping[str, str] = {}
 CUTS = "select cuts, predictions_from from experiments where key = :experiment"
 SET_CUTS = "update experiments set cuts = :cuts where key = :experiment"
 FIRST_LATENCIES = """
@@ -159,6 +100,7 @@ class UnitFolds:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.labels = UnitLabels(connection)
 
     def ends(self) -> tuple[int, int]:
         """The newest ids of the log and of the feedback."""
@@ -185,8 +127,9 @@ class UnitFolds:
 
         def count(after: Marks, upto: Marks) -> None:
             cuts = self._decided_cuts(experiment, what, after, upto)
-            self.fold_range(experiment, what, after, upto, cuts)
+            self.fold_range(experiment, what, after, upto, cuts=cuts, window=window)
 
+        window = self.labels.window(experiment, what)
         marks, (predictions, feedback) = self.marks(experiment), self.ends()
         return fold(
             self._connection,
@@ -201,24 +144,21 @@ class UnitFolds:
         self._connection.execute(SET_MARKS, {"experiment": experiment, **marks._asdict()})
 
     def fold_range(
-        self, experiment: int, what: Wanted, after: Marks, upto: Marks, cuts: Cuts
+        self,
+        experiment: int,
+        what: Wanted,
+        after: Marks,
+        upto: Marks,
+        *,
+        cuts: Cuts,
+        window: int | None,
     ) -> None:
         """Add the rows of a range of the log, and one of the feedback."""
         self._connection.make_room()
         common = {"experiment": experiment, "by_user": what.by_user}
         self._fold_log(what.columns, common, after.predictions, upto.predictions)
         self._fold_tails(common, after.predictions, upto.predictions, cuts)
-        if after.feedback < upto.feedback:
-            window = common | {"after": after.feedback, "upto": upto.feedback}
-            self._execute(FOLD_LABELS, window)
-            if what.names:
-                names = {"names": self._connection.listed(what.names)}
-                self._execute(FOLD_VALUES, window | names, _fed_back("value"))
-            for name, part in what.deviations:
-                self._execute(FOLD_DEVIATIONS, window | {"name": own_name(name)}, _fed_back(part))
-        if after.ripe < upto.ripe:
-            ripe = common | {"after": after.ripe, "upto": upto.ripe}
-            self._execute(RIPEN, ripe | {"window": what.window})
+        self.labels.fold_range(what, common, after, upto, window)
 
     def fold_backlogs(self, *, limit: int) -> None:
         """Fold what running experiments are far behind with; call it in a write."""
@@ -230,19 +170,23 @@ class UnitFolds:
                 self.fold(key, wanted(load_design(design, key)), limit=limit)
 
     @contextmanager
-    def aside(self, experiment: int, what: Wanted) -> Iterator[Callable[[Marks], None]]:
+    def aside(self, experiment: int, what: Wanted) -> Iterator[Callable[[Marks, int | None], None]]:
         """Count an experiment anew from the log, beside the tables, for this connection alone.
 
         Inside the block every read of this connection sees the new count. It yields a function
-        that counts on up to marks, which must not go back.
+        that counts on up to marks, which must not go back, with labels of an age.
         """
         # Phases alone say what belongs to an experiment, so it may begin at the first row.
-        reached = [Marks(0, 0, 0)]
-        cuts = self.cuts(experiment)
+        reached, cuts = Marks(0, 0, 0), self.cuts(experiment)
+        last: int | None = None
 
-        def fold_to(marks: Marks) -> None:
-            self.fold_range(experiment, what, reached[0], marks, cuts)
-            reached[0] = marks
+        def fold_to(marks: Marks, window: int | None) -> None:
+            nonlocal reached, last
+            if window != last:
+                self.labels.forget(experiment, what)
+                reached, last = reached._replace(ripe=0), window
+            self.fold_range(experiment, what, reached, marks, cuts=cuts, window=window)
+            reached = marks
 
         with self._connection.twins(UNITS_TABLE, VALUES_TABLE):
             yield fold_to
@@ -252,12 +196,12 @@ class UnitFolds:
         found = 0
         for table in (UNITS_TABLE, VALUES_TABLE):
             columns = self._connection.columns(table)
-            filled = {
+            parts = {
                 ":same": " and ".join(f"m.{c} = n.{c}" for c, is_key, _ in columns if is_key),
                 ":other": " or ".join(_other(c, e) for c, is_key, e in columns if not is_key),
             }
             own = {"experiment": experiment, "rounding": ROUNDING}
-            query = _filled(DIFFERING, filled | self._both(table))
+            query = filled(DIFFERING, parts | self._both(table))
             found += int(self._connection.execute(query, own).fetchone()[0])
         return found
 
@@ -266,7 +210,7 @@ class UnitFolds:
         own = {"experiment": experiment}
         for table in (UNITS_TABLE, VALUES_TABLE):
             for statement in TAKE_OVER:
-                self._connection.execute(_filled(statement, self._both(table)), own)
+                self._connection.execute(filled(statement, self._both(table)), own)
         self._reach(experiment, upto)
 
     def _both(self, table: str) -> dict[str, str]:
@@ -286,12 +230,12 @@ class UnitFolds:
     ) -> None:
         if after >= upto or not columns:
             return
-        filled = {
+        parts = {
             ":columns": ", ".join(columns),
             ":sums": ", ".join(FROM_LOG[column] for column in columns),
             ":added": ", ".join(f"{c} = {UNITS_TABLE}.{c} + excluded.{c}" for c in columns),
         }
-        self._execute(_filled(FOLD_LOG, filled), {**common, "after": after, "upto": upto})
+        self._execute(filled(FOLD_LOG, parts), {**common, "after": after, "upto": upto})
 
     def _fold_tails(self, common: Mapping[str, object], after: int, upto: int, cuts: Cuts) -> None:
         """Count the answers that took longer than each cut."""
@@ -323,24 +267,8 @@ class UnitFolds:
         self._fold_tails(common, start, after.predictions, cuts)
         return cuts
 
-    def _execute(
-        self, template: str, values: Mapping[str, object], more: Mapping[str, str] = NO_PARTS
-    ) -> Cursor:
-        parts = {
-            **more,
-            ":timed": TIMED,
-            ":unit": UNIT,
-            ":corrections": CORRECTIONS,
-            ":takes_part": TAKES_PART,
-            ":each_name": self._connection.each_of("names"),
-        }
-        return self._connection.execute(_filled(template, parts), values)
-
-
-def _fed_back(part: str) -> dict[str, str]:
-    """What a row of feedback adds, and what the one before it had added."""
-    text = FROM_FEEDBACK[part]
-    return {":new": text.replace(":row", "f"), ":old": text.replace(":row", "o")}
+    def _execute(self, template: str, values: Mapping[str, object]) -> Cursor:
+        return run(self._connection, template, values)
 
 
 def _other(column: str, is_exact: bool) -> str:
@@ -349,10 +277,3 @@ def _other(column: str, is_exact: bool) -> str:
         return f"{ours} <> {theirs}"
     sizes = ("1.0", f"abs({ours})", f"abs({theirs})")
     return " and ".join(f"abs({ours} - {theirs}) > :rounding * {size}" for size in sizes)
-
-
-def _filled(template: str, parts: Mapping[str, str]) -> str:
-    """A statement with its parts put in, which are constants of this package alone."""
-    for place, text in parts.items():
-        template = template.replace(place, text)
-    return template

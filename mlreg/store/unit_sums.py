@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlreg.metrics import sums_of
 from mlreg.store.engines import Connection
 from mlreg.store.unit_columns import VALUES_TABLE, place_of
-from mlreg.store.unit_folds import TAKES_PART
+from mlreg.store.unit_rows import TAKES_PART
 from mlreg.tallies import CellCounts, Sums
 
 # Users whom one phase sent to two arms: sticky routing does not, so something is broken there.

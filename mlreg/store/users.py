@@ -18,7 +18,7 @@ _BY_UNIT = "p.version, p.revision, p.unit, case when p.unit is null then p.id en
 UNITS = """
     select version, revision, unit, :sums from (
         select p.version, p.revision, p.unit, :columns,
-            count(f.id) as labelled, count(f.correct) as judged,
+            count(*) as ripe, count(f.id) as ripe_labelled, count(f.correct) as judged,
             coalesce(sum(f.correct), 0) as correct
         from predictions p
         left join feedback f on f.id = (

@@ -130,7 +130,12 @@ def fold_all(seeded: Seeded, key: int, limit: int = 1000, what: Wanted = WANTED)
     more = True
     while more:
         with seeded.store.write(durable=False) as tx:
-            more = tx.experiments.folds.fold(key, what, limit=limit)
+            more = fold(tx, key, limit, what)
+
+
+def fold(tx: Transaction, key: int, limit: int, what: Wanted = WANTED) -> bool:
+    """Fold, with labels that are due at once."""
+    return tx.experiments.folds.fold(key, what, limit=limit, ripe=tx.predictions.last_id())
 
 
 def tables(tx: Transaction) -> tuple[list[tuple], list[tuple]]:
@@ -233,7 +238,7 @@ def take(tx: Transaction, key: int, step: Any) -> None:
     if isinstance(step, Entry):
         tx.predictions.append(step)
     elif isinstance(step, int):
-        tx.experiments.folds.fold(key, WANTED, limit=step)
+        fold(tx, key, step)
     elif last:
         place, name, judgement, value = step
         tx.feedback.append([said(1 + place % last, name, judgement if name == "label" else value)])
@@ -263,25 +268,26 @@ def running_copy(database: Path) -> Iterator[Store]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(steps=STEPS, cuts=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6))
+@given(steps=STEPS, cuts=st.lists(st.tuples(*[st.integers(0, 40)] * 3), max_size=6))
 def test_any_interleaving_equals_one_fold_and_many_small_ones_bit_for_bit(
-    running_database: Path, steps: list, cuts: list[tuple[int, int]]
+    running_database: Path, steps: list, cuts: list[tuple[int, int, int]]
 ):
     with running_copy(running_database) as store:
         for step in steps:
             with store.write() as tx:
                 take(tx, 1, step)
         with store.write() as tx:
-            while tx.experiments.folds.fold(1, WANTED, limit=3):
+            while fold(tx, 1, 3):
                 pass
-            folded, ends = tables(tx), tx.experiments.folds.ends()
-            assert tx.experiments.folds.marks(1) == (*ends, 0)
-        places = [sorted(min(cut[i], ends[i]) for cut in cuts) for i in (0, 1)]
+            folded, (answers, said_of) = tables(tx), tx.experiments.folds.ends()
+            ends = (answers, said_of, answers)
+            assert tx.experiments.folds.marks(1) == ends
+        places = [sorted(min(cut[i], ends[i]) for cut in cuts) for i in range(3)]
         with store.read() as tx:
             for marks in ([ends], [*zip(*places, strict=True), ends]):
                 with tx.experiments.folds.aside(1, WANTED) as fold_to:
                     for mark in marks:
-                        fold_to(Marks(*mark))
+                        fold_to(Marks(*mark), WANTED.window)
                     assert tables(tx) == folded
 
 
@@ -295,7 +301,7 @@ def test_sums_and_spreads_equal_the_rows_themselves(
     with running_copy(running_database) as store, store.write() as tx:
         for step in steps:
             take(tx, 1, step)
-        while tx.experiments.folds.fold(1, WANTED, limit=7):
+        while fold(tx, 1, 7):
             pass
         rows, units = measured(tx), tx.experiments.units
         for metric in MEASURED:
@@ -372,7 +378,7 @@ def test_a_correction_counts_as_the_difference(
     fold_all(seeded, key)
     with seeded.store.read() as tx:
         row = tx.connection.execute(
-            "select labelled, judged, correct from experiment_units"
+            "select ripe_labelled, judged, correct from experiment_units"
         ).fetchall()
         assert row == [expected]
 
@@ -414,7 +420,7 @@ def test_what_is_no_part_of_the_experiment_is_not_counted(
     fold_all(seeded, key)
     with seeded.store.read() as tx:
         assert tables(tx) == ([], [])
-        assert tx.experiments.folds.marks(key) == (1, 2, 0)
+        assert tx.experiments.folds.marks(key) == (1, 2, 1)
 
 
 def test_what_came_before_the_start_is_not_counted(seeded: Seeded):
@@ -427,8 +433,8 @@ def test_what_came_before_the_start_is_not_counted(seeded: Seeded):
 def test_feedback_that_is_folded_before_its_answer_waits_for_it(seeded: Seeded, key: int):
     add(seeded, *[answer(unit) for unit in ("ann", "ben", "eva")], said(3, "label", 1))
     with seeded.store.write() as tx:
-        assert tx.experiments.folds.fold(key, WANTED, limit=1)
-        assert tx.experiments.folds.marks(key)[:2] == (1, 1)
+        assert fold(tx, key, 1)
+        assert tx.experiments.folds.marks(key) == (1, 1, 1)
     fold_all(seeded, key)
     with seeded.store.read() as tx:
         sums = tx.experiments.units.sums(key, "accuracy")[1, 1]
@@ -446,7 +452,7 @@ def test_labels_count_if_they_came_before_they_were_due(seeded: Seeded, key: int
     def due(upto: int) -> tuple[float, float]:
         with seeded.store.write() as tx:
             tx.experiments.folds.fold(key, hourly, limit=100, ripe=upto)
-            sums = tx.experiments.units.sums(key, "ripe_label_coverage")
+            sums = tx.experiments.units.sums(key, "label_coverage")
         return (sums[1, 1].y, sums[1, 1].k) if sums else (0, 0)
 
     add(seeded, said(1, "label", 1)._replace(at=100), said(3, "label", 1)._replace(at=101))
@@ -455,6 +461,39 @@ def test_labels_count_if_they_came_before_they_were_due(seeded: Seeded, key: int
     assert due(2) == (1, 2)  # one came late, and one is a correction
     assert due(3) == (1, 3)
     assert due(1) == (1, 3)  # a mark never goes back
+    add(seeded, said(2, "label", 1)._replace(at=90))
+    assert due(3) == (2, 3)  # a clock that was put back
+
+
+def test_another_age_counts_all_labels_anew_and_nothing_else(seeded: Seeded, key: int):
+    own = WANTED._replace(window=None, deviations=(("mae", "absolute"),))
+    add(seeded, *[answer(unit, latency_us=7) for unit in ("ann", "ben", "eva")])
+    add(seeded, said(1, "label", 1)._replace(at=5), said(2, "label", 0)._replace(at=50),
+        said(1, "stars", 3)._replace(at=5), said(2, "stars", 4)._replace(at=50))  # fmt: skip
+
+    def counted(window: int | None) -> list[float]:
+        with seeded.store.write() as tx:
+            tx.experiments.folds.labels.set_window(key, own, window)
+        fold_all(seeded, key, what=own)
+        with seeded.store.read() as tx:
+            names = ("accuracy", "label_coverage", "value:stars", "avg_latency_ms")
+            return [tx.experiments.units.sums(key, name)[1, 1].k for name in names[:2]] + [
+                sum(sums.y for sums in tx.experiments.units.sums(key, name).values())
+                for name in names[2:]
+            ]
+
+    assert counted(None) == [0, 0, 0, 21]
+    assert counted(5) == [1, 3, 3, 21]
+    assert counted(50) == [2, 3, 7, 21]
+    assert counted(0) == [0, 3, 0, 21]
+
+
+def test_delays_are_those_of_the_first_word_and_of_this_experiment(seeded: Seeded, key: int):
+    add(seeded, answer(revision=3), answer("ann"), answer("ben"))
+    add(seeded, said(2, "label", 1)._replace(at=5), said(2, "label", 0)._replace(at=9))
+    with seeded.store.read() as tx:
+        assert tx.experiments.folds.labels.delays(key, "label") == [(0, 5), (0, None)]
+        assert tx.experiments.folds.labels.delays(key, "stars") == [(0, None), (0, None)]
 
 
 QUANTILE = WANTED._replace(quantiles={"p95_latency_ms": 0.95})
@@ -503,14 +542,15 @@ def test_two_connections_that_fold_by_turns_count_each_row_once_and_marks_only_r
                 take(tx, 1, step)
         for is_other, limit in [*turns, (False, 1000), (True, 1000)]:
             with (other if is_other else store).write(durable=False) as tx:
-                tx.experiments.folds.fold(1, WANTED, limit=limit)
+                fold(tx, 1, limit)
                 seen.append(tx.experiments.folds.marks(1))
         with store.read() as tx:
             rows = measured(tx)
             for metric in ("success_rate", "accuracy", "value:stars"):
                 known = {c: s for c, s in tx.experiments.units.sums(1, metric).items() if s.n}
                 assert known == sums_of(rows, metric)
-            assert seen[-1] == (*tx.experiments.folds.ends(), 0)
+            ends = tx.experiments.folds.ends()
+            assert seen[-1] == (*ends, ends[0])
         for source in zip(*seen, strict=True):
             assert list(source) == sorted(source)
         other.close()
@@ -521,14 +561,14 @@ def test_a_fold_of_nothing_is_nothing(seeded: Seeded, key: int):
     fold_all(seeded, key)
     before = dump(seeded.store.path.parent)
     with seeded.store.write() as tx:
-        assert tx.experiments.folds.fold(key, WANTED, limit=10) is False
+        assert fold(tx, key, 10) is False
     assert dump(seeded.store.path.parent) == before
 
 
 def test_a_fold_says_whether_rows_are_left(seeded: Seeded, key: int):
     add(seeded, *[answer()] * 5)
     with seeded.store.write() as tx:
-        more = [tx.experiments.folds.fold(key, WANTED, limit=2) for _ in range(4)]
+        more = [fold(tx, key, 2) for _ in range(4)]
         assert more == [True, True, False, False]
 
 
@@ -566,18 +606,18 @@ def test_only_running_experiments_far_behind_are_folded_on_the_way(
 def test_a_count_aside_leaves_the_tables_as_they_are(seeded: Seeded, key: int):
     add(seeded, answer(), answer("ben", 2), said(1, "label", 1), said(1, "stars", 4))
     with seeded.store.write() as tx:
-        tx.experiments.folds.fold(key, WANTED, limit=1)
+        fold(tx, key, 1)
     before = dump(seeded.store.path.parent)
     with seeded.store.read() as tx:
         units, folds = tx.experiments.units, tx.experiments.folds
         half = tables(tx)
         with folds.aside(key, WANTED) as fold_to:
             assert tables(tx) == ([], [])
-            fold_to(Marks(*folds.ends()))
+            fold_to(Marks(*folds.ends()), WANTED.window)
             assert units.participants(key) == (2, 0, 0)
         assert tables(tx) == half
         with pytest.raises(ZeroDivisionError), folds.aside(key, WANTED) as fold_to:
-            fold_to(1 / 0)
+            fold_to(1 / 0, None)
         assert tables(tx) == half
     assert dump(seeded.store.path.parent) == before
 

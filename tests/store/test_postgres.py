@@ -27,7 +27,7 @@ from mlreg.store.unit_columns import FROM_LOG, Wanted
 from tests import postgres
 from tests.damage import DAMAGE, START, build
 from tests.store.conftest import Seeded, seed
-from tests.store.test_experiments import answer, begin, said
+from tests.store.test_experiments import NAMES, answer, begin, said
 from tests.support import DATABASE, Clock, raw
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -118,7 +118,7 @@ def fold_and_read(seeded: Seeded, key: int) -> None:
         tx.summaries.edge(first_id=1, last_id=80, since=0, until=80)
         tx.predictions.by_segment(seeded.model.key, "land", since=0, until=80)
         with folds.aside(key, WANTED) as fold_to, tx.summaries.aside():
-            fold_to(folds.marks(key))
+            fold_to(folds.marks(key), WANTED.window)
             assert folds.differing(key) == 0
             folds.take_over(key, folds.marks(key))
     with refolding(expected_schema()) as anew:
@@ -316,8 +316,12 @@ def test_both_engines_fold_to_the_same_sums(traced: tuple[Trace, Path], server: 
     folds = [e for sql, e in trace.statements.items() if sql.strip().startswith(FOLDS)]
     whole = [e for e in folds if "requests" not in e.sql or "confident" in e.sql]
     for sql, values, _ in whole:
-        upto = 70 if "ripe" in sql else 10**6
-        server.execute(postgres.bound(sql), {**values, "after": 0, "upto": upto})
+        # Predictions come of age before anything is heard of them; what is heard is then counted.
+        upto = 70 if ":heard" in sql else 10**6
+        whole_log = {"after": 0, "upto": upto, "heard": 0, "ripe": 70}
+        for name in NAMES if values.get("name") in NAMES else [values.get("name")]:
+            own = {"name": name, "said": name} if name in NAMES else {}
+            server.execute(postgres.bound(sql), {**values, **whole_log, **own})
     for table in ("experiment_units", "experiment_values"):
         ours, theirs = both(folder, server, f"select * from {table}")  # noqa: S608
         assert ours == theirs != []

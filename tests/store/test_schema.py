@@ -29,6 +29,7 @@ APPLIED = {
     "m009_acting": "d87cda859d6c085f",
     "m010_pairs": "441e4c03d02daed0",
     "m011_rollouts": "209b3a51fb0134e4",
+    "m012_labels_of_equal_age": "e2eebc3cfd3941f4",
 }
 
 

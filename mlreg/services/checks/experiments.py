@@ -226,13 +226,14 @@ def _count_again(
     marks, (predictions, feedback) = folds.marks(experiment.key), folds.ends()
     ends = (predictions, feedback, predictions)
     upto = Marks(*(max(0, min(pair)) for pair in zip(marks, ends, strict=True)))
-    with folds.aside(experiment.key, wanted(experiment.design)) as fold_to:
-        fold_to(upto)
+    what = wanted(experiment.design)
+    with folds.aside(experiment.key, what) as fold_to:
+        fold_to(upto, folds.labels.window(experiment.key, what))
         differing = folds.differing(experiment.key)
     if differing or upto != marks:
-        what = f"{differing:,} of its counts are" if differing else "how far it counts is"
+        said = f"{differing:,} of its counts are" if differing else "how far it counts is"
         found.add(
-            f"{subject}: {what} not what the log gives",
+            f"{subject}: {said} not what the log gives",
             mend=_counted(subject, experiment, upto) if exam.is_log_sound else None,
         )
 
@@ -249,6 +250,7 @@ def _counted(subject: str, experiment: Experiment, upto: Marks) -> Mend:
 
 def _count(experiment: Experiment, upto: Marks, tx: Transaction) -> None:
     folds = tx.experiments.folds
-    with folds.aside(experiment.key, wanted(experiment.design)) as fold_to:
-        fold_to(upto)
+    what = wanted(experiment.design)
+    with folds.aside(experiment.key, what) as fold_to:
+        fold_to(upto, folds.labels.window(experiment.key, what))
         folds.take_over(experiment.key, upto)

@@ -13,6 +13,7 @@ from mlreg.names import check_text, safe
 from mlreg.services.context import UNWRITABLE, Act, Context
 from mlreg.services.experiments.analyses import analysis
 from mlreg.services.experiments.lifecycle import end, model_of, restore, running, tell
+from mlreg.services.experiments.maturity import fix, ripe, settle, window_now
 from mlreg.services.experiments.receipts import add_receipt, stored_looks
 from mlreg.services.revisions import in_force, put
 from mlreg.services.splits import arm_of
@@ -118,7 +119,7 @@ def _catch_up(context: Context, test_id: str) -> None:
     with context.store.read() as tx:
         experiment = _started(tx, test_id)
         what, marks = wanted(experiment.design), tx.experiments.folds.marks(experiment.key)
-        is_behind = marks[:2] != tx.experiments.folds.ends() or bool(what.window)
+        is_behind = marks[:2] != tx.experiments.folds.ends() or bool(what.fed_back)
     at = context.clock()
     while is_behind:
         with context.store.write(durable=False) as tx:
@@ -139,6 +140,7 @@ def _look(act: Act, experiment: Experiment, *, dry: bool = False) -> _Look:
     if counted is None or experiment.state != "running" or dry:
         return look
     recorded = add_receipt(act, experiment, look.judged, "look")
+    fix(tx, experiment.key, look.judged.observed)
     return look._replace(looks=(*look.looks, *recorded), slot=counted.slot)
 
 
@@ -147,21 +149,31 @@ def _look_aside(context: Context, test_id: str) -> Analysis:
     with context.folded() as tx:
         experiment, at, folds = _started(tx, test_id), context.clock(), tx.experiments.folds
         what, ends = wanted(experiment.design), folds.ends()
-        marks = Marks(*ends, _ripe(tx, what, at) or 0)
+        window = window_now(tx, experiment.key, what, at)
+        marks = Marks(*ends, ripe(tx, window, at) or 0)
         with folds.aside(experiment.key, what) as fold_to:
-            fold_to(marks)
-            return analysis(*_judge(tx, experiment, at, marks))
+            fold_to(marks, window)
+            return analysis(*_judge(tx, experiment, at, marks, window))
 
 
-def _judge(tx: Transaction, experiment: Experiment, at: int, marks: Marks | None = None) -> _Look:
+def _judge(
+    tx: Transaction,
+    experiment: Experiment,
+    at: int,
+    marks: Marks | None = None,
+    window: int | None = None,
+) -> _Look:
     """What is folded, or counted up to marks beside it, judged after the looks so far."""
     from mlreg.evidence.judge import judge_experiment
     from mlreg.services.experiments.observe import observe
 
     folds = tx.experiments.folds
     past, looks = stored_looks(tx.experiments.receipts(experiment.key))
-    marks = marks or folds.marks(experiment.key)
-    observed = observe(tx, experiment, at=at, marks=marks, cuts=folds.cuts(experiment.key))
+    if marks is None:
+        marks = folds.marks(experiment.key)
+        window = folds.labels.window(experiment.key, wanted(experiment.design))
+    cuts = folds.cuts(experiment.key)
+    observed = observe(tx, experiment, at=at, marks=marks, cuts=cuts, window=window)
     return _Look(experiment, judge_experiment(experiment.design, observed, past), looks)
 
 
@@ -197,13 +209,10 @@ def _promote(act: Act, experiment: Experiment, winner: str) -> int:
 
 def _fold(tx: Transaction, experiment: Experiment, what: Wanted, at: int) -> bool:
     """Fold what is new; True if rows are left."""
-    ripe = _ripe(tx, what, at)
-    return tx.experiments.folds.fold(experiment.key, what, limit=_FOLD, ripe=ripe)
-
-
-def _ripe(tx: Transaction, what: Wanted, at: int) -> int | None:
-    """The newest id whose label is due, where labels have a window."""
-    return tx.predictions.first_id(at - what.window) - 1 if what.window else None
+    key, folds = experiment.key, tx.experiments.folds
+    settle(tx, key, what, at)
+    due = ripe(tx, folds.labels.window(key, what), at)
+    return folds.fold(key, what, limit=_FOLD, ripe=due)
 
 
 def _winner(found: Analysis, judged: Judged, *, force: bool, is_promoted: bool) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlreg.clock import to_micros
 from mlreg.entities.experiments import Experiment, Phase
 from mlreg.evidence.observed import Matrix, Observed, PhaseSeen
-from mlreg.metrics import measured
+from mlreg.metrics import is_fed_back, measured
 from mlreg.stats.joint_moments import moments_of
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
@@ -26,6 +26,7 @@ def observe(
     at: int,
     marks: Marks,
     cuts: Cuts,
+    window: int | None,
     tallies: Cells | None = None,
 ) -> Observed:
     """Read the sums of an experiment, whose folds reach up to `marks`.
@@ -36,6 +37,7 @@ def observe(
         at: The moment, for what depends on time.
         marks: How far it is folded.
         cuts: Of latency quantiles, as they were known at that moment.
+        window: The age in microseconds at which labels count; None: it is not known yet.
         tallies: Latencies up to the marks; None takes the summaries, which must reach them.
     """
     units, design, key = tx.experiments.units, experiment.design, experiment.key
@@ -65,6 +67,7 @@ def observe(
         histograms=_histograms(tx, revisions, arms, tallies) if quantiles else (),
         ripe=marks.ripe,
         cuts=cuts,
+        window=window if any(map(is_fed_back, sums)) else None,
     )
 
 

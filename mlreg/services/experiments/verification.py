@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlreg.entities.audit import Event
     from mlreg.store.store import Transaction
 
+FoldTo = Callable[[Marks, int | None], None]
+
 _FOREVER = 2**62
 _ROUNDING = 1e-9
 
@@ -84,7 +86,7 @@ def _state(experiment: Experiment) -> tuple[object, ...]:
 
 
 def check_receipt(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
+    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: FoldTo
 ) -> ReceiptCheck:
     """Whether a stored verdict follows from its receipt, and the receipt from the log."""
     try:
@@ -100,7 +102,7 @@ def check_receipt(
 
 
 def _judged_again(
-    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: Callable[[Marks], None]
+    tx: Transaction, experiment: Experiment, row: ReceiptRow, fold_to: FoldTo
 ) -> tuple[bool | None, str]:
     """Whether a receipt agrees, None where this mlreg cannot tell, and what was found."""
     if problem := _damage(experiment, row):
@@ -127,7 +129,7 @@ def _contradiction(
     tx: Transaction,
     experiment: Experiment,
     stored: dict[str, Any],
-    fold_to: Callable[[Marks], None],
+    fold_to: FoldTo,
 ) -> str | None:
     """What does not follow, from the receipt's numbers or from the log; None if all does."""
     observed = restore(Observed, stored["observed"])
@@ -142,18 +144,26 @@ def _contradiction(
 
 
 def _from_log(
-    tx: Transaction, experiment: Experiment, observed: Observed, fold_to: Callable[[Marks], None]
+    tx: Transaction, experiment: Experiment, observed: Observed, fold_to: FoldTo
 ) -> Observed:
     """What was to be seen at the moment of a receipt, counted again."""
     marks = Marks(observed.predictions, observed.feedback, observed.ripe)
-    fold_to(marks)
+    fold_to(marks, observed.window)
     tallies = None
     if observed.histograms:
         tallies = tx.summaries.edge(
             first_id=1, last_id=marks.predictions, since=-_FOREVER, until=_FOREVER
         )
     shown = replace(experiment, phases=experiment.phases[: len(observed.phases)])
-    return observe(tx, shown, at=observed.at, marks=marks, cuts=observed.cuts, tallies=tallies)
+    return observe(
+        tx,
+        shown,
+        at=observed.at,
+        marks=marks,
+        cuts=observed.cuts,
+        window=observed.window,
+        tallies=tallies,
+    )
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -92,6 +92,12 @@ def m011_rollouts(db: UtilsDatabase) -> None:
     db.executescript(_sql("m011_rollouts"))
 
 
+@migrations()
+def m012_labels_of_equal_age(db: UtilsDatabase) -> None:
+    """Experiments: the age at which labels count, and which arm a user has met first."""
+    db.executescript(_sql("m012_labels_of_equal_age"))
+
+
 def migrate(database: Database) -> None:
     """Bring the schema up to this mlreg, all or nothing, under one write lock."""
     with database.write() as connection:
