@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 from mlreg.entities.versions import FieldType, Signature
@@ -23,7 +24,25 @@ def parse_input(signature: Signature, text: str) -> Input:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidInput(f"an input has at most {MAX_CHARACTERS:,} characters")
-    return check_input(signature, text if signature.input == "text" else loads(text))
+    if signature.input == "text":
+        return check_input(signature, text)
+    try:
+        value = loads(text)
+    except InvalidInput as error:
+        hint = f"the model takes {describe(signature)}; write it like {_example(signature)}"
+        raise InvalidInput(error.message, hint=hint) from None
+    return check_input(signature, value)
+
+
+def _example(signature: Signature) -> str:
+    """An input as it is typed in a shell."""
+    if signature.input == "vector":
+        return f"'{json.dumps([0] * min(signature.length or 3, 6))}'"
+    anything: FieldType = "any"
+    types = signature.types or (anything,) * len(signature.fields)
+    fields = zip(signature.fields[:3], types, strict=False)
+    record = {name: "..." if kind == "text" else 0 for name, kind in fields}
+    return f"'{safe(json.dumps(record or {'name': 0}, ensure_ascii=False))}'"
 
 
 def check_input(signature: Signature, value: object) -> Input:

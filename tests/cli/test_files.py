@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlreg.registry import Registry
 from tests.cli.conftest import Run
 
 
@@ -163,3 +164,31 @@ def test_a_prediction_is_shown_whole_with_its_trail(serving: Run):
         ("label", "negative", None),
     ]
     assert "O-1" in serving("show", key).out
+
+
+def test_a_truth_value_looks_the_same_singly_and_from_files(
+    registry: Registry, mlreg: Run, tmp_path: Path
+):
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression().fit([[-1.0], [1.0]], [False, True])
+    registry.versions.register("flag@1.0.0", model)
+    registry.traffic.activate("flag@1.0.0")
+    file = written(tmp_path, "in.csv", "x\n-2\n2\n")
+    assert mlreg("predict", "[2]").out.startswith("true\n")
+    assert [line.split("\t")[0] for line in mlreg("predict", "--file", file).out.splitlines()] == [
+        "false",
+        "true",
+    ]
+    mlreg("predict", "--file", file, "--output", "out.csv")
+    rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["false", "true"]
+
+
+def test_an_input_that_is_no_json_is_answered_by_one_that_would_be(
+    registry: Registry, mlreg: Run, artifacts: dict[str, Path]
+):
+    registry.versions.register("vectors@1.0.0", artifacts["vector"])
+    registry.traffic.activate("vectors@1.0.0")
+    found = mlreg("predict", "1 2 3")
+    assert (found.code, "a list of 3 numbers; write it like '[0, 0, 0]'" in found.err) == (2, True)

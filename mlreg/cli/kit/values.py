@@ -1,4 +1,4 @@
-"""Values as they are typed: numbers, percentages, pairs, times."""
+"""Values as they are typed, numbers, percentages, pairs, times; and as they are shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from mlreg.errors import InvalidInput
-from mlreg.jsonable import JsonValue, loads
+from mlreg.jsonable import JsonValue, dumps, loads
 from mlreg.names import safe
 
 T = TypeVar("T")
@@ -132,6 +132,11 @@ def breakdown(text: str | None) -> str | None:
 def words(texts: list[str] | None) -> list[str]:
     """Options that can be repeated, and hold several parts between commas."""
     return [part.strip() for text in texts or () for part in text.split(",")]
+
+
+def shown(answer: JsonValue) -> str:
+    """An answer or a label as people see it: a text as it is, anything else as JSON."""
+    return answer if isinstance(answer, str) else dumps(answer)
 
 
 def json_or_text(text: str) -> JsonValue:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlreg.cli.kit.values import shown
 from mlreg.cli.stdout import ENDLESS, write
 from mlreg.cli.streams.progress import Progress
 from mlreg.cli.streams.spreadsheets import cell
@@ -173,7 +174,7 @@ def write_answers(answers: Iterable[Prediction], writer: Writer, *, total: int |
 
 def tabbed(answer: Prediction, kept: dict[str, Any]) -> str:
     """An answer as a line of columns: label, confidence, version, prediction id, error."""
-    said = "" if answer.prediction is None else str(answer.prediction)
+    said = "" if answer.prediction is None else shown(answer.prediction)
     confidence = "" if answer.confidence is None else f"{answer.confidence:.4f}"
     ref = f"{answer.model}@{answer.model_version}" if answer.model else ""
     columns = [said, confidence, ref, str(answer.prediction_id or ""), *map(str, kept.values())]
@@ -211,7 +212,9 @@ class _Separated:
             self._names = list(kept)
             self._writer.writerow([*kept, *said])
         row = [kept.get(name) for name in self._names]
-        self._writer.writerow([cell(value) for value in (*row, *said.values())])
+        # A truth value is spelled as everywhere else, and not as Python does.
+        told = (shown(v) if isinstance(v, bool) else v for v in said.values())
+        self._writer.writerow([cell(value) for value in (*row, *told)])
         text = self._text.getvalue()
         self._text.seek(0)
         self._text.truncate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from mlreg.cli.kit.values import shown
 from mlreg.cli.views.blocks import Block, Cell, Column, Content, Fields, Line, Table, text_of
 from mlreg.cli.views.formats import NOTHING, count, measure, milliseconds, percent, picked, when
 from mlreg.entities.documents import PredictionLog
@@ -15,7 +16,6 @@ from mlreg.entities.predictions import (
     LoggedPrediction,
     Prediction,
     PredictionTrail,
-    Scalar,
 )
 from mlreg.names import counted
 
@@ -24,7 +24,7 @@ _INPUT = 60
 
 def prediction(answer: Prediction) -> Iterable[Block]:
     """An answer."""
-    yield Line(value(answer.prediction), "bold green")
+    yield Line(shown(answer.prediction), "bold green")
     rows = [
         ("confidence", percent(answer.confidence)),
         ("version", f"{answer.model}@{answer.model_version} ({picked(answer.arm_reason)})"),
@@ -32,11 +32,6 @@ def prediction(answer: Prediction) -> Iterable[Block]:
         ("took", measure(answer.latency_ms, "ms")),
     ]
     yield Fields([row for row in rows if row[1] != NOTHING])
-
-
-def value(answer: Scalar | None) -> str:
-    """A model's answer as text."""
-    return answer if isinstance(answer, str) else json.dumps(answer)
 
 
 def prediction_log(found: PredictionLog) -> Iterable[Block]:
@@ -103,7 +98,7 @@ def _said(entry: FeedbackEntry) -> Content:
     if entry.value is not None:
         return f"{entry.value:g}"
     mark = {True: "✓ ", False: "✗ ", None: ""}[entry.correct]
-    return (mark + ("" if entry.label is None else value(entry.label))).strip()
+    return (mark + ("" if entry.label is None else shown(entry.label))).strip()
 
 
 def line(entry: LoggedPrediction) -> str:
@@ -130,7 +125,7 @@ def _ref(entry: LoggedPrediction) -> str:
 
 
 def _answer(entry: LoggedPrediction) -> Content:
-    return Cell(entry.error, "red") if entry.error else value(entry.prediction)
+    return Cell(entry.error, "red") if entry.error else shown(entry.prediction)
 
 
 def shown_input(found: object) -> str:
@@ -145,7 +140,7 @@ def _truth(entry: LoggedPrediction) -> Content:
     if entry.label is None and entry.correct is None:
         return NOTHING
     mark = {True: "✓ ", False: "✗ ", None: ""}[entry.correct]
-    said = "" if entry.label is None else value(entry.label)
+    said = "" if entry.label is None else shown(entry.label)
     return Cell((mark + said).strip(), {True: "green", False: "red", None: ""}[entry.correct])
 
 
