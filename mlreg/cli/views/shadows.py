@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mlreg.cli.views.blocks import Block, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, count, difference, milliseconds, p_value, percent
-from mlreg.cli.views.predictions import shown_input, value
+from mlreg.cli.views.predictions import shown_input
 from mlreg.entities.documents import DisagreementList
 from mlreg.entities.predictions import Scalar
 from mlreg.entities.shadows import (
@@ -180,4 +180,4 @@ def _sure(answer: Scalar | None, confidence: float | None) -> str:
 
 
 def _answer(answer: Scalar | None) -> str:
-    return "(none)" if answer is None else value(answer)
+    return "(none)" if answer is None else shown(answer)
