@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlreg.cli.kit.values import shown
 from mlreg.cli.views.blocks import Block, Column, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, count, difference, milliseconds, p_value, percent
 from mlreg.cli.views.predictions import shown_input
