@@ -10,7 +10,17 @@ from mlreg.entities.audit import Diagnosis, Finding
 from mlreg.entities.traffic import Change
 from mlreg.errors import MlregError
 from mlreg.names import check_text
-from mlreg.services.checks import audit, experiments, files, log, safety, traffic, trail, versions
+from mlreg.services.checks import (
+    audit,
+    experiments,
+    files,
+    hooks,
+    log,
+    safety,
+    traffic,
+    trail,
+    versions,
+)
 from mlreg.services.checks.findings import Examination, Mend, Problems
 from mlreg.services.context import Context
 from mlreg.store.engines.health import guards_down
@@ -50,6 +60,7 @@ CHECKS = (
     Check("artifacts", files.artifacts),
     Check("drills", safety.drills),
     Check("trust", safety.trust),
+    Check("hooks", hooks.hooks),
     Check("confinement", safety.confinement),
     Check("log", log.log, reads_all=True),
     Check("summaries", log.summaries, reads_all=True),

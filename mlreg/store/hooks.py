@@ -76,6 +76,13 @@ NEWEST = (
 DELIVERY = DELIVERIES + " where d.id = :id"
 
 
+_PARTS: dict[str, set[str]] = {
+    "exec": {"argv", "folder"},
+    "url": {"url", "secret_env"},
+    "notify": {"address"},
+}
+
+
 class HookRow(NamedTuple):
     """A hook as it is stored; `target` may hold what is not to be shown."""
 
@@ -231,8 +238,8 @@ class Hooks:
 def _row(row: Sequence[Any]) -> HookRow:
     with restored("hooks", row[0]):
         patterns, target = json.loads(row[2]), json.loads(row[6])
-        if not isinstance(target, dict):
-            raise TypeError("the target of a hook is an object")
+        if not (isinstance(target, dict) and target.keys() >= _PARTS[row[5]]):
+            raise TypeError("the target of a hook is an object of its kind")
         return HookRow(
             key=row[0],
             name=row[1],

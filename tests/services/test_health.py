@@ -45,6 +45,7 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "artifacts",
         "drills",
         "trust",
+        "hooks",
         "confinement",
         "log",
         "summaries",

@@ -49,8 +49,8 @@ def _checked(pattern: str, known: Sequence[str]) -> str:
     spelled = _ELSEWHERE.get(spelled, spelled)
     if _PATTERN.fullmatch(spelled) and any(fnmatchcase(name, spelled) for name in known):
         return spelled
-    close = get_close_matches(spelled.replace("*", ""), known, n=3)
-    meant = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+    close = get_close_matches(spelled.replace("*", ""), known, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
     raise InvalidInput(f"there is no event {safe(pattern)}", hint=meant)
 
 
