@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Literal
 # What events tell of. A hook can ask for these, and for nothing that can never be.
 ACTIONS = (
     "init", "register", "attach", "edit", "alias", "archive", "restore", "delete", "accept",
-    "revoke", "activate", "deactivate", "route", "promote", "rollback",
-    "rollback.refused", "rollback.drill", "abtest", "abtest create",
-    "abtest start", "abtest step", "abtest stop", "abtest delete", "abtest look",
-    "abtest conclusion", "abtest conclude", "config", "repair", "hook.add", "hook.remove",
-    "hook.redeliver", "hook.dead",
+    "revoke", "activate", "deactivate", "route", "promote", "rollback", "rollback.refused",
+    "rollback.drill", "shadow", "rollout", "rollout.start", "rollout.begin", "rollout.advance",
+    "rollout.hold", "rollout.approve", "rollout.pause", "rollout.resume", "rollout.promote",
+    "rollout.complete", "rollout.abort", "rollout.retry", "alert.firing", "alert.resolved",
+    "alert.acknowledged", "alert.silenced", "policy", "abtest", "abtest create", "abtest start",
+    "abtest step", "abtest stop", "abtest delete", "abtest look", "abtest conclusion",
+    "abtest conclude", "config", "repair", "hook.add", "hook.remove", "hook.redeliver", "hook.dead",
 )  # fmt: skip
 
 
