@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlreg import files, user
 from mlreg.config import FILE, find_setting
@@ -66,3 +67,10 @@ def write_own_setting(name: str, raw: str | None) -> None:
     place = user.make_folder()
     with files.locked(place / user.LOCK):
         edit_setting(place, name, raw).write(_OWN)
+
+
+def as_toml(document: Mapping[str, Any]) -> str:
+    """A document as TOML, as people write it."""
+    import tomlkit
+
+    return tomlkit.dumps(document)

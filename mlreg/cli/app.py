@@ -49,6 +49,8 @@ VERBS = (
     ),
     Verb("replay", "Ask a version what others were asked live, from the log.", _PREDICT),
     Verb("abtest", "Plan, run and judge A/B tests of versions.", _PREDICT, is_group=True),
+    Verb("apply", "Have policies and traffic be as a file says.", _ACT),
+    Verb("policy", "See and change what mlreg may do by itself.", _ACT, is_group=True),
     Verb("threshold", "Say what must hold of a model that serves.", _ACT, is_group=True),
     Verb("alerts", "List, acknowledge and silence alerts.", _ACT, is_group=True),
     Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),

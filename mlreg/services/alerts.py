@@ -11,7 +11,7 @@ from mlreg.entities.traffic import Change
 from mlreg.errors import Conflict, NotFound
 from mlreg.names import check_text, safe
 from mlreg.services.context import Context
-from mlreg.services.policies import thresholds_of
+from mlreg.services.policy_forms import thresholds_of
 
 if TYPE_CHECKING:
     from mlreg.services.context import Act

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlreg.clock import from_micros
 from mlreg.entities.decisions import Policy
-from mlreg.entities.thresholds import Anomaly, Threshold
+from mlreg.entities.policies import PolicyDifference
 from mlreg.entities.traffic import Change
 from mlreg.errors import NotFound, PolicyMoved
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.services.context import Act, Context
+from mlreg.services.policy_diffs import differences
 
 if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
@@ -47,6 +48,26 @@ class Policies:
         """The policies of a model, the newest first."""
         with self._context.store.read() as tx:
             return tx.decisions.policies(self._context.model(tx, name), limit=limit)
+
+    def differ(
+        self, name: str | None = None, *, number: int | None = None, other: int | None = None
+    ) -> PolicyDifference:
+        """How a policy differs from another.
+
+        Args:
+            name: The model; None where there is only one.
+            number: The one; None: the one before the other.
+            other: The other; None: the one in force.
+        """
+        after = self.current(name, number=other)
+        start = after.number - 1 if number is None else number
+        before = self.current(name, number=start).document if start > 0 else {}
+        return PolicyDifference(
+            model=after.model,
+            before=max(start, 0),
+            after=after.number,
+            lines=differences(before, after.document),
+        )
 
     def rollback(
         self, name: str | None = None, *, to: int | None = None, change: Change = _NO_CHANGE
@@ -120,36 +141,3 @@ def put_policy(
             after={"policy": after.number, "document": after.document},
         )
     return after
-
-
-def thresholds_of(policy: Policy) -> tuple[Threshold, ...]:
-    """The thresholds that a policy holds a model to."""
-    return tuple(
-        threshold_of(stored, policy.model) for stored in policy.document.get("thresholds", ())
-    )
-
-
-def threshold_of(stored: Mapping[str, Any], model: str) -> Threshold:
-    """A threshold of its stored form."""
-    anomaly = stored.get("anomaly")
-    return Threshold(
-        name=stored["name"],
-        condition=stored.get("condition"),
-        anomaly=Anomaly(anomaly["metric"], float(anomaly["sigma"])) if anomaly else None,
-        severity=stored.get("severity", "warning"),
-        action=stored.get("action", "alert"),
-        model=model,
-    )
-
-
-def stored_form(threshold: Threshold) -> dict[str, Any]:
-    """A threshold as a policy stores it."""
-    what: dict[str, Any] = {"condition": threshold.condition}
-    if threshold.anomaly is not None:
-        what = {"anomaly": threshold.anomaly._asdict()}
-    return {
-        "name": threshold.name,
-        **what,
-        "severity": threshold.severity,
-        "action": threshold.action,
-    }

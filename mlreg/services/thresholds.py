@@ -21,7 +21,8 @@ from mlreg.evidence.grammar import parse
 from mlreg.metrics import COUNTS
 from mlreg.names import check_key, safe
 from mlreg.services.context import Context
-from mlreg.services.policies import put_policy, stored_form, thresholds_of
+from mlreg.services.policies import put_policy
+from mlreg.services.policy_forms import stored_form, thresholds_of
 
 if TYPE_CHECKING:
     from mlreg.entities.decisions import Policy

@@ -27,7 +27,7 @@ from mlreg.errors import (
 )
 from mlreg.names import check_text, is_version, safe
 from mlreg.routing import choose
-from mlreg.services.context import Context
+from mlreg.services.context import Act, Context
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import check_expected, in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of, tell_refusal
@@ -158,33 +158,41 @@ class Traffic:
                 change; None keeps the present ones, and an empty list leaves none.
             change: Why, by whom, and on what condition.
         """
-        points = {selector: basis_points(percent) for selector, percent in weights.items()}
-        if weights and sum(points.values()) != WHOLE:
-            total = sum(points.values()) / 100
-            raise InvalidInput(f"the shares must sum to exactly 100, these sum to {total:g}")
+        points = _points(weights)
         if not weights and strategy is None and shadows is None:
             raise InvalidInput(
                 "route needs shares or a strategy", hint="mlreg route NAME 1.0.0=80 2.0.0=20"
             )
 
-        def whole_split(tx: Transaction, now: Revision) -> Revision:
-            if not points:
-                return now
-            arms = [
-                arm_of(self._servable(tx, f"{now.model}@{selector}"), weight)
-                for selector, weight in points.items()
-                if weight
-            ]
-            if len({arm.version_key for arm in arms}) < len(arms):
-                raise InvalidInput("the same version stands twice in the split")
-            return now.answered_by(arms)
-
         def with_shadows(tx: Transaction, now: Revision) -> Revision:
-            wanted = whole_split(tx, now)
+            wanted = self._split(tx, now, points)
             return wanted if shadows is None else self._followed(tx, wanted, shadows)
 
         cause: Cause = "route" if weights or strategy else "shadow"
         return self._change(name, cause, with_shadows, strategy=strategy, change=change)
+
+    def route_within(
+        self, act: Act, name: str, weights: Mapping[str, float], *, strategy: Strategy | None
+    ) -> Revision:
+        """Set a whole split as a part of a larger change; whoever holds it stays where it fits."""
+        points, now = _points(weights), in_force(act, self._context.model(act.tx, name))
+        wanted = self._split(act.tx, now, points)
+        if now.same_traffic_as(replace(wanted, strategy=strategy or now.strategy)):
+            return now
+        return self._put(act, name, "route", lambda _, __: wanted, strategy)
+
+    def _split(self, tx: Transaction, now: Revision, points: Mapping[str, int]) -> Revision:
+        """A state with these versions as its arms, in basis points; without any, the same one."""
+        if not points:
+            return now
+        arms = [
+            arm_of(self._servable(tx, f"{now.model}@{selector}"), weight)
+            for selector, weight in points.items()
+            if weight
+        ]
+        if len({arm.version_key for arm in arms}) < len(arms):
+            raise InvalidInput("the same version stands twice in the split")
+        return now.answered_by(arms)
 
     def promote(self, ref: str, *, change: Change = _NO_CHANGE) -> Revision:
         """Give a version all traffic and the alias `champion`.
@@ -316,12 +324,22 @@ class Traffic:
             raise InvalidInput(f"strategy must be one of {known}, not {safe(str(strategy))}")
         check_text(change.reason, "reason")
         with self._context.acting(change) as act:
-            tx, model = act.tx, self._model_of(act.tx, ref)
-            now = in_force(act, model)
-            check_free(tx, model)
-            wanted = arms_after(tx, now)
-            wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
-            return put(act, now, wanted, cause)
+            return self._put(act, ref, cause, arms_after, strategy)
+
+    def _put(
+        self,
+        act: Act,
+        ref: str | None,
+        cause: Cause,
+        arms_after: Callable[[Transaction, Revision], Revision],
+        strategy: Strategy | None,
+    ) -> Revision:
+        tx, model = act.tx, self._model_of(act.tx, ref)
+        now = in_force(act, model)
+        check_free(tx, model)
+        wanted = arms_after(tx, now)
+        wanted = replace(wanted, salt=model.salt, strategy=strategy or wanted.strategy)
+        return put(act, now, wanted, cause)
 
     def _model_of(self, tx: Transaction, ref: str | None) -> ModelRow:
         if ref is None or tx.models.find(ref):
@@ -329,6 +347,19 @@ class Traffic:
         if "@" in ref or ref.startswith(("model-", "models:")) or is_version(ref):
             return tx.models.get(self._context.version(tx, ref).name)
         return self._context.model(tx, ref)
+
+
+def _points(weights: Mapping[str, float]) -> dict[str, int]:
+    """Shares in basis points.
+
+    Raises:
+        InvalidInput: They are no whole.
+    """
+    points = {selector: basis_points(percent) for selector, percent in weights.items()}
+    if weights and sum(points.values()) != WHOLE:
+        total = sum(points.values()) / 100
+        raise InvalidInput(f"the shares must sum to exactly 100, these sum to {total:g}")
+    return points
 
 
 def servable(context: Context, version: Version) -> Version:

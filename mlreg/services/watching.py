@@ -16,7 +16,7 @@ from mlreg.names import safe
 from mlreg.services.anomalies import anomaly_of
 from mlreg.services.conditions import Watch
 from mlreg.services.moving import Lapsed, Step, View
-from mlreg.services.policies import thresholds_of
+from mlreg.services.policy_forms import thresholds_of
 from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
 from mlreg.store.alerts import Beginning
 
@@ -226,7 +226,7 @@ def _tell_late(act: Act, model: ModelRow, alert: Alert) -> None:
 def _do(act: Act, step: Step, model: ModelRow, deed: _Deed) -> None:
     """Do what an alert asks for, once: what it did is noted with it."""
     if deed.targets is None:
-        pause(act, model)
+        _pause(act, model, step.why)
         made = step.basis.revision if step.basis else 0
     else:
         made = roll_back(act, model, deed.targets, list(step.findings)).number
@@ -234,17 +234,18 @@ def _do(act: Act, step: Step, model: ModelRow, deed: _Deed) -> None:
         raise Lapsed
 
 
-def pause(act: Act, model: ModelRow) -> None:
-    """Pause the rollout that holds a model's traffic.
+def _pause(act: Act, model: ModelRow, why: str) -> None:
+    """Pause the rollout of a model.
 
     Raises:
-        Conflict: There is none.
+        Conflict: There is none, or it cannot be paused now.
     """
-    hold = act.tx.traffic.hold(model.key)
-    raise Conflict(
-        f"{safe(model.name)} has no rollout to pause"
-        + (f": its traffic is held by the {hold.kind} {safe(hold.id)}" if hold else "")
-    )
+    from mlreg.services.rollouts import applying
+
+    found = act.tx.rollouts.open(model.key)
+    if not found:
+        raise Conflict(f"{safe(model.name)} has no rollout to pause")
+    applying.do(act, found[0], "pause", reason=why)
 
 
 def _tell(act: Act, action: str, model: ModelRow, alert: Alert, *, why: str) -> None:

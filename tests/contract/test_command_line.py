@@ -47,6 +47,7 @@ def test_the_verbs_of_this_release_are_there() -> None:
         "delete", "activate", "deactivate", "route", "promote", "rollback", "history", "audit",
         "predict", "feedback", "log", "perf", "config", "doctor", "demo", "tick",
         "shadow", "replay",
+        "apply", "policy", "threshold", "alerts",
     }  # fmt: skip
 
 

@@ -39,6 +39,8 @@ _VIEWS = {
     "Silence": "alerts.silence",
     "Policy": "policies.policy",
     "PolicyList": "policies.policy_list",
+    "PolicyDifference": "policies.difference",
+    "Applied": "policies.applied",
     "TrustReport": "trust.trust_report",
     "TrustedVersion": "trust.trusted_version",
     "HookList": "hooks.hook_list",

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.views.blocks import BAD, GOOD, Block, Cell, Column, Fields, Line, Table
+from mlreg.cli.views.blocks import BAD, GOOD, Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
 from mlreg.entities.documents import AlertList, ThresholdList
 from mlreg.entities.thresholds import Alert, Silence, Threshold
 
+_COLUMNS = (
+    Column("model"),
+    Column("name"),
+    Column("what must hold", wraps=True),
+    Column("severity"),
+    Column("action"),
+)
 _STYLES = {"firing": "bold red", "pending": "yellow", "resolved": "green"}
 
 
@@ -22,30 +29,24 @@ def threshold(found: Threshold) -> Iterable[Block]:
 
 
 def threshold_list(found: ThresholdList) -> Iterable[Block]:
-    """Thresholds, one a row."""
+    """Thresholds, one a row, with how many alerts of each fire."""
     if not found["thresholds"]:
         yield Line("no thresholds; set the usual ones: mlreg threshold defaults NAME")
         return
-    columns = [
-        Column("model"),
-        Column("name"),
-        Column("what must hold", wraps=True),
-        Column("severity"),
-        Column("action"),
-        Column("firing", right=True),
-    ]
     rows = [
-        (
-            one.model,
-            one.name,
-            one.demand,
-            one.severity,
-            one.action,
-            Cell(str(one.firing), BAD.style) if one.firing else GOOD,
-        )
+        (*_row(one), Cell(str(one.firing), BAD.style) if one.firing else GOOD)
         for one in found["thresholds"]
     ]
-    yield Table(columns, rows)
+    yield Table([*_COLUMNS, Column("firing", right=True)], rows)
+
+
+def threshold_table(found: Iterable[Threshold]) -> Table:
+    """The thresholds of a policy."""
+    return Table(_COLUMNS, [_row(one) for one in found])
+
+
+def _row(one: Threshold) -> tuple[Content, ...]:
+    return one.model, one.name, one.demand, one.severity, one.action
 
 
 def alert_list(found: AlertList) -> Iterable[Block]:
