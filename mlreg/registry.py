@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from mlreg.artifacts.runners import Place
     from mlreg.entities.audit import Event
     from mlreg.entities.decisions import Turn
-    from mlreg.entities.policies import Applied
     from mlreg.entities.queries import Parameters, Rows
-    from mlreg.entities.traffic import Change
     from mlreg.services.alerts import Alerts
     from mlreg.services.audit import Audit
     from mlreg.services.conditions import Conditions
@@ -179,7 +177,7 @@ class Registry:
         """See and put back what mlreg may do for a model by itself."""
         from mlreg.services.policies import Policies
 
-        return Policies(self._context)
+        return Policies(self._context, self.traffic)
 
     @lazy
     def thresholds(self) -> Thresholds:
@@ -242,34 +240,6 @@ class Registry:
         patterns = check_patterns([pattern])
         self._context.store.listeners.append(
             lambda event: listener(event) if matches(patterns, event) else None
-        )
-
-    def apply(
-        self,
-        text: str,
-        *,
-        source: str = "mlreg.toml",
-        expect_policy: int | None = None,
-        change: Change | None = None,
-    ) -> Applied:
-        """Have policies and traffic be as a policy file says, in one transaction.
-
-        Args:
-            text: The file; what it may hold is in docs/guides/alerts.md.
-            source: What it is called in errors.
-            expect_policy: The number of the policy that must be in force.
-            change: Why and by whom; with `dry_run` it only says what would change.
-        """
-        from mlreg.entities.traffic import Change
-        from mlreg.services.applying import apply_file
-
-        return apply_file(
-            self._context,
-            self.traffic,
-            text,
-            source=source,
-            expect_policy=expect_policy,
-            change=change or Change(),
         )
 
     def tick(

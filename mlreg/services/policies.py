@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from mlreg.clock import from_micros
 from mlreg.entities.decisions import Policy
-from mlreg.entities.policies import PolicyDifference
+from mlreg.entities.policies import Applied, PolicyDifference
 from mlreg.entities.traffic import Change
-from mlreg.errors import NotFound, PolicyMoved
+from mlreg.errors import InvalidInput, NotFound, PolicyMoved
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.services.context import Act, Context
-from mlreg.services.policy_diffs import differences
+from mlreg.services.policy_diffs import differences, split_difference
+from mlreg.services.policy_files import Wanted, read_policies
 
 if TYPE_CHECKING:
+    from mlreg.services.traffic import Traffic
     from mlreg.store.models import ModelRow
 
 _NO_CHANGE = Change()
@@ -25,8 +27,9 @@ _NO_CHANGE = Change()
 class Policies:
     """What mlreg may do for each model."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, traffic: Traffic) -> None:
         self._context = context
+        self._traffic = traffic
 
     def current(self, name: str | None = None, *, number: int | None = None) -> Policy:
         """The policy in force, number 0 before the first; or the one of a number.
@@ -93,6 +96,55 @@ class Policies:
                     hint=f"see: mlreg policy history {safe(model.name)}",
                 )
             return put_policy(act, model, past.document if past else {})
+
+    def apply(
+        self,
+        text: str,
+        *,
+        source: str = "mlreg.toml",
+        expect_policy: int | None = None,
+        change: Change = _NO_CHANGE,
+    ) -> Applied:
+        """Have policies and traffic be as a policy file says, in one transaction.
+
+        Models that it does not name stay as they are.
+
+        Args:
+            text: The file.
+            source: What the file is called in errors.
+            expect_policy: The number of the policy that must be in force, if the file names one
+                model.
+            change: Why and by whom; with `dry_run` it only says what would change.
+
+        Raises:
+            InvalidInput: The file says something that cannot be.
+            NotFound: It names a model or version that there is not.
+            Conflict: The traffic is held by an experiment or a rollout, or a version cannot serve.
+            PolicyMoved: Another policy is in force.
+        """
+        wanted = read_policies(text, source)
+        if expect_policy is not None and len(wanted) != 1:
+            raise InvalidInput(
+                f"a policy can be expected of one model; the file names {len(wanted)}"
+            )
+        with self._context.acting(change, urgent=False) as act:
+            found = tuple(self._apply(act, n, w, expect_policy) for n, w in wanted.items())
+            return Applied(time=from_micros(act.at), models=found, dry_run=change.dry_run)
+
+    def _apply(self, act: Act, name: str, wanted: Wanted, expected: int | None) -> PolicyDifference:
+        model = act.tx.models.get(name)
+        before = act.tx.decisions.policy(model)
+        assert before is not None  # for the type checker: without a number there is one
+        after = put_policy(act, model, wanted.document, expected=expected)
+        lines, revision = differences(before.document, after.document), None
+        if wanted.split is not None:
+            now = act.tx.traffic.current(model)
+            then = self._traffic.route_within(act, name, wanted.split, strategy=wanted.strategy)
+            lines += split_difference(now, then)
+            revision = then.number if then.number != now.number else None
+        return PolicyDifference(
+            model=name, before=before.number, after=after.number, lines=lines, revision=revision
+        )
 
 
 def put_policy(

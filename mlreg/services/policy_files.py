@@ -16,6 +16,8 @@ from mlreg.entities.thresholds import ACTIONS, SEVERITIES, Anomaly
 from mlreg.entities.traffic import STRATEGIES
 from mlreg.errors import InvalidInput
 from mlreg.names import safe
+from mlreg.services.policy_forms import stored_form
+from mlreg.services.threshold_drafts import make_threshold
 
 _DURATION = {"type": "string", "description": "a time such as 90s, 15m, 24h or 1h30m"}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -147,9 +149,6 @@ def _wanted(name: str, part: Mapping[str, Any], place: _Places) -> Wanted:
 
 
 def _thresholds(rows: Sequence[Mapping[str, Any]], at: Path, place: _Places) -> list[Any]:
-    from mlreg.services.policy_forms import stored_form
-    from mlreg.services.thresholds import make_threshold
-
     found: dict[str, Any] = {}
     for number, row in enumerate(rows):
         where: Path = (*at, "thresholds", number)

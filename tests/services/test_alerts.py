@@ -14,7 +14,7 @@ from mlreg.entities.traffic import Change
 from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.registry import Registry
 from mlreg.services.moving import View
-from mlreg.services.thresholds import Defaults
+from mlreg.services.threshold_drafts import Defaults
 from mlreg.services.watching import Watcher
 from mlreg.store.predictions import Entry
 from tests.support import Clock, dump, raw

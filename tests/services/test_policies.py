@@ -37,12 +37,12 @@ def shares(registry: Registry) -> list[float]:
 
 
 def test_a_file_is_applied_once_whatever_its_words(sentiment: Registry):
-    first = sentiment.apply(FILE, change=Change(reason="tighter"))
+    first = sentiment.policies.apply(FILE, change=Change(reason="tighter"))
     assert (first.changed, first.models[0].after, shares(sentiment)) == (True, 1, [90, 10])
     before = dump(sentiment.folder)
     same = FILE.replace("error_rate<=0.05 over 600s", "error_rate <= 5% over 10m")
     for text in (FILE, same):
-        again = sentiment.apply(text)
+        again = sentiment.policies.apply(text)
         assert (again.changed, again.models[0].lines) == (False, ())
     assert dump(sentiment.folder) == before
     assert [e.action for e in sentiment.audit.events()][-2:] == ["policy", "route"]
@@ -50,7 +50,7 @@ def test_a_file_is_applied_once_whatever_its_words(sentiment: Registry):
 
 def test_a_dry_run_shows_the_difference_and_changes_nothing(sentiment: Registry):
     before = dump(sentiment.folder)
-    found = sentiment.apply(FILE, change=Change(dry_run=True))
+    found = sentiment.policies.apply(FILE, change=Change(dry_run=True))
     assert found.models[0].lines == (
         "+ rollback.bake: 2h",
         "+ threshold error_rate: error_rate <= 5% over 10m min 100 (critical, rollback)",
@@ -63,18 +63,18 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(sentiment: Registry)
 def test_all_of_a_file_is_applied_or_nothing(sentiment: Registry):
     before = dump(sentiment.folder)
     with pytest.raises(NotFound, match="there is no model other"):
-        sentiment.apply(FILE + "\n[model.other.rollback]\nbake = '1h'\n")
+        sentiment.policies.apply(FILE + "\n[model.other.rollback]\nbake = '1h'\n")
     with pytest.raises(NotFound, match=r"no version 9\.0\.0"):
-        sentiment.apply(FILE.replace('"2.0.0"', '"9.0.0"'))
+        sentiment.policies.apply(FILE.replace('"2.0.0"', '"9.0.0"'))
     assert dump(sentiment.folder) == before
 
 
 def test_a_policy_that_was_expected_has_to_be_in_force(sentiment: Registry):
-    sentiment.apply(FILE)
+    sentiment.policies.apply(FILE)
     changed = FILE.replace("2h", "3h")
     with pytest.raises(PolicyMoved, match="sentiment is at policy 1, not 7"):
-        sentiment.apply(changed, expect_policy=7)
-    assert sentiment.apply(changed, expect_policy=1).models[0].after == 2
+        sentiment.policies.apply(changed, expect_policy=7)
+    assert sentiment.policies.apply(changed, expect_policy=1).models[0].after == 2
 
 
 def test_traffic_that_is_held_stays_and_the_file_is_refused_as_a_whole(sentiment: Registry):
@@ -82,12 +82,12 @@ def test_traffic_that_is_held_stays_and_the_file_is_refused_as_a_whole(sentiment
     sentiment.rollouts.start("sentiment@2.0.0")
     before = dump(sentiment.folder)
     with pytest.raises(Conflict, match="holds the traffic of sentiment"):
-        sentiment.apply(FILE)
+        sentiment.policies.apply(FILE)
     assert dump(sentiment.folder) == before
 
 
 def test_a_policy_is_put_back_as_the_next_number(sentiment: Registry):
-    sentiment.apply(FILE)
+    sentiment.policies.apply(FILE)
     sentiment.thresholds.set("sentiment", "accuracy >= 80% over 7d")
     back = sentiment.policies.rollback("sentiment")
     assert (back.number, len(back.document["thresholds"])) == (3, 2)
@@ -108,7 +108,7 @@ def test_a_model_without_a_policy_has_none_to_go_back_to(sentiment: Registry):
 
 def test_short_verbs_and_files_write_the_same_policy(sentiment: Registry, clock: Clock):
     sentiment.thresholds.set("sentiment", "error_rate <= 5% over 10m min 100", action="rollback")
-    assert not sentiment.apply(
+    assert not sentiment.policies.apply(
         """
         [[model.sentiment.thresholds]]
         condition = "error_rate <= 5% min 100 over 10m"

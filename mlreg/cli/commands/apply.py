@@ -41,7 +41,9 @@ def apply(
     text = _read(file)
     source = "stdin" if str(file) == STDIN else str(file)
     with session.open_to_read() if change.dry_run else session.open() as registry:
-        found = registry.apply(text, source=source, expect_policy=expect_policy, change=change)
+        found = registry.policies.apply(
+            text, source=source, expect_policy=expect_policy, change=change
+        )
         session.emit(found)
     if fail_on_change and found.changed:
         differs = ", ".join(safe(model.model) for model in found.models if model.lines)

@@ -30,7 +30,9 @@ def edit(session: SessionOptions, name: NameOptions, change: MannerOptions) -> N
         now = registry.policies.current(name)
         text = as_toml(file_form(now))
         edited = _edited(text)
-        found = registry.apply(edited, source="the policy", expect_policy=now.number, change=change)
+        found = registry.policies.apply(
+            edited, source="the policy", expect_policy=now.number, change=change
+        )
         session.emit(found)
 
 

@@ -40,7 +40,7 @@ def defaults(
 --max-latency-ms 200 --min-confidence 0.60 --evaluation-window 100 --consecutive-failures 3 \
 --action rollback
     """
-    from mlreg.services.thresholds import Defaults
+    from mlreg.services.threshold_drafts import Defaults
 
     with session.open() as registry:
         found = registry.thresholds.set_defaults(
