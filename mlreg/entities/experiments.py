@@ -23,7 +23,7 @@ TEST_STRATEGIES: tuple[TestStrategy, ...] = ("random", "round-robin", "sticky", 
 
 CONTROL = "control"
 SLOTS = 10
-MIN_SAMPLES = 100
+MIN_SAMPLES = 20
 LEAST_RUN = 3 * 86_400.0
 """Seconds that a test runs before its first verdict, where nothing else is said."""
 
@@ -49,7 +49,7 @@ class Draft:
         power: Chance to find a difference of `mde`.
         mde: Smallest difference to find, in the metric's unit; `20%` is a part of the baseline.
         min_effect: Smallest improvement worth shipping, written alike.
-        min_samples: Units that each arm needs, at least 100.
+        min_samples: Units that each arm needs, at least 20.
         min_run: Such as `12h`: how long it runs before its first verdict; `0`: no time at
             all; None: three days.
         max_duration: Such as `14d`; then the last look is due.

@@ -16,8 +16,10 @@ from mlreg.evidence.results import at_any_time, described, show
 from mlreg.evidence.seen import Seen, Table
 from mlreg.names import safe
 from mlreg.stats import always_valid
+from mlreg.stats.distributions import student_as_normal
 from mlreg.stats.estimates import Estimate
 from mlreg.stats.evidence import MIN_UNITS
+from mlreg.stats.looks import reach
 from mlreg.stats.noninferiority import ALPHA as KEPT_ALPHA
 from mlreg.stats.noninferiority import restricted_rates
 from mlreg.stats.phases import Averaged, Contrast
@@ -105,7 +107,7 @@ def _guarded(
         boundary = always_valid.one_sided_boundary(n, tuning_n=tuning, alpha=KEPT_ALPHA)
     kept = _is_kept(guardrail, seen, trial, earlier=earlier, boundary=boundary, harm=harm)
     if shown.diff is not None and shown.se and math.isfinite(boundary):
-        half = boundary * shown.se
+        half = reach(boundary, seen.evidence.df) * shown.se
         interval = Interval(shown.diff - half, shown.diff + half)
         shown = replace(
             shown,
@@ -184,7 +186,8 @@ def _distance(seen: Seen, guardrail: Guardrail) -> float | None:
     se = max(found.se, shown)
     if not (math.isfinite(found.value) and math.isfinite(se) and se > 0):
         return None
-    return (found.value if guardrail.sign == ">=" else -found.value) / se
+    t = (found.value if guardrail.sign == ">=" else -found.value) / se
+    return t if averaged.df is None else student_as_normal(t, averaged.df)
 
 
 def _gap(averaged: Averaged, guardrail: Guardrail) -> Contrast | None:

@@ -15,7 +15,7 @@ from mlreg.evidence.seen import Seen, Table
 from mlreg.stats import always_valid
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
-from mlreg.stats.looks import Look, limits_at
+from mlreg.stats.looks import Look, limits_at, reach
 from mlreg.stats.multiplicity import benjamini_hochberg
 from mlreg.stats.power import ALWAYS_VALID_INFLATION
 from mlreg.stats.results import Interval, finite
@@ -138,8 +138,8 @@ def _lift(seen: Seen, boundary: float | None) -> Lift:
     control, treatment = seen.averaged.control, seen.averaged.treatment
     if control is None or treatment is None or boundary is None or not math.isfinite(boundary):
         return UNDEFINED
-    arms = control.value, control.se, treatment.value, treatment.se
-    return log_lift(*arms, covariance=seen.averaged.covariance, upper=lambda _: boundary)
+    arms, df = (control.value, control.se, treatment.value, treatment.se), seen.evidence.df
+    return log_lift(*arms, covariance=seen.averaged.covariance, upper=lambda _: reach(boundary, df))
 
 
 def _why_no_lift(seen: Seen) -> str:

@@ -13,6 +13,7 @@ from mlreg.stats.results import Alternative, Interval
 
 _NORMAL = NormalDist()
 _TIE = 1e-7
+_LEAST_TAIL = 1e-300  # beyond it both are as good as certain, and quantiles are infinite
 
 
 def normal_tail(z: float) -> float:
@@ -37,6 +38,17 @@ def student_upper(p: float, df: float) -> float:
     from scipy.special import stdtrit
 
     return -float(stdtrit(df, p))
+
+
+def student_as_normal(t: float, df: float) -> float:
+    """The z that lies as far out in the standard normal as `t` does in Student's t."""
+    tail = max(student_tail(abs(t), df), _LEAST_TAIL)
+    return math.copysign(normal_upper(tail), t)
+
+
+def normal_as_student(z: float, df: float) -> float:
+    """The t that lies as far out in Student's t as `z` does in the standard normal."""
+    return math.copysign(student_upper(max(normal_tail(abs(z)), _LEAST_TAIL), df), z)
 
 
 def chi2_tail(x: float, df: float) -> float:

@@ -12,7 +12,10 @@ from mlreg.stats.checks import check_counts
 from mlreg.stats.estimates import Estimate, why_incomparable
 from mlreg.stats.proportions import pooled_se, pooled_z, unpooled_se
 
-MIN_UNITS = 100
+MIN_UNITS = 20
+"""Units that an arm needs: below, not even Student's t says how far a mean may be off."""
+NORMAL_UNITS = 100
+"""Units of an arm from which on rates of single answers are as good as normal."""
 MIN_EVENTS = 5
 
 
@@ -25,6 +28,8 @@ class Evidence:
         se: Standard error for the interval.
         z: Statistic for the decision; None while the data do not allow a test.
         n: Units of both arms together.
+        df: Degrees of freedom of the standard error, by which the interval is wider than a normal
+            one; None where they do not matter.
         warnings: Codes from `mlreg.stats.codes`.
     """
 
@@ -32,6 +37,7 @@ class Evidence:
     se: float | None
     z: float | None
     n: int
+    df: float | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -41,7 +47,7 @@ def proportion_evidence(
     successes_t: int,
     n_t: int,
     *,
-    min_units: int = MIN_UNITS,
+    min_units: int = NORMAL_UNITS,
     min_events: int = MIN_EVENTS,
 ) -> Evidence:
     """Evidence on two rates; no z before every arm has units, and expects both outcomes, enough.
@@ -82,7 +88,7 @@ def proportion_evidence(
 
 
 def estimate_evidence(
-    control: Estimate, treatment: Estimate, *, min_units: int = MIN_UNITS
+    control: Estimate, treatment: Estimate, *, min_units: int = NORMAL_UNITS
 ) -> Evidence:
     """Evidence on two independent estimates; no z before each arm has `min_units` units."""
     problem = why_incomparable(control, treatment)
@@ -93,7 +99,7 @@ def estimate_evidence(
     return _guarded(difference, se, n, is_ready=min(control.n, treatment.n) >= min_units)
 
 
-def difference_evidence(difference: Estimate, *, min_units: int = MIN_UNITS) -> Evidence:
+def difference_evidence(difference: Estimate, *, min_units: int = NORMAL_UNITS) -> Evidence:
     """Evidence on one estimated difference, such as the mean of paired differences."""
     problem = difference.problem or (None if difference.se > 0 else codes.DEGENERATE)
     if problem:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlreg.stats.distributions import normal_as_student
 from mlreg.stats.evidence import Evidence
 from mlreg.stats.results import Interval
 
@@ -41,6 +42,10 @@ def limits_at(evidence: Evidence, boundary: float | None) -> Interval | None:
     """estimate ± boundary * se, or None while the evidence allows no test."""
     if boundary is None or evidence.z is None or evidence.estimate is None or evidence.se is None:
         return None
-    return Interval(
-        evidence.estimate - boundary * evidence.se, evidence.estimate + boundary * evidence.se
-    )
+    half = reach(boundary, evidence.df) * evidence.se
+    return Interval(evidence.estimate - half, evidence.estimate + half)
+
+
+def reach(boundary: float, df: float | None) -> float:
+    """How many standard errors a boundary takes that was made for the normal."""
+    return boundary if df is None else normal_as_student(boundary, df)

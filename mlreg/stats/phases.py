@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlreg.stats import codes
+from mlreg.stats.distributions import student_as_normal
 from mlreg.stats.estimates import Estimate
-from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, Evidence
+from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS, NORMAL_UNITS, Evidence
+from mlreg.stats.exact import mid_p_z
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.ratios import MIN_USERS, design_effect, ratio_estimate
 
 Pair = tuple[Estimate, Estimate]
 RatioPair = tuple[JointMoments, JointMoments]
+Table = tuple[int, int, int, int]
+
+_MANY = 1000  # of so many degrees of freedom nobody can tell Student's t from the normal
 
 
 class Spread(NamedTuple):
@@ -55,6 +60,10 @@ class Averaged:
             least 1: the error at a margin has to be widened by it.
         events: How often the rarer outcome is expected in the arm that expects it least, if both
             have one rate, counted as independent predictions; None where the metric is no share.
+        alike: How many units that ask alike would be as sure as those of the smaller arm, of whom
+            a few may ask most (Kish 1965); None if not known.
+        table: Of a share of units that have one row each, in a single phase, the successes and the
+            units of the control and of the treatment; None otherwise.
         warnings: Codes from `mlreg.stats.codes`.
     """
 
@@ -65,6 +74,8 @@ class Averaged:
     weights: tuple[float, ...]
     doubt: float = 1.0
     events: float | None = None
+    alike: float | None = None
+    table: Table | None = None
     warnings: tuple[str, ...] = ()
 
     def contrast(self, factor: float = 1.0) -> Contrast | None:
@@ -84,6 +95,10 @@ class Averaged:
         its rare events, or its outliers, looks surer than it is. The interval takes the larger of
         this and the arms' own, so that it never excludes zero where the decision does not. `n` is
         the number of units that a balanced test with the same information has.
+
+        Few units are tested by what holds for few: rates of single answers by the exact test, all
+        else by Student's t, with the degrees of freedom of the smaller arm, where users of whom a
+        few ask most count as fewer.
         """
         contrast = self.contrast()
         if contrast is None or self.control is None or self.treatment is None:
@@ -99,13 +114,36 @@ class Averaged:
                 estimate=contrast.value, se=None, z=None, n=n, warnings=(codes.DEGENERATE,)
             )
         is_ready = min(n_c, n_t) >= min_units and (self.events is None or self.events >= min_events)
+        z = self._z(contrast.value / null_se) if is_ready else None
+        se = max(contrast.se, null_se, abs(contrast.value / z) if z and self.is_exact else 0.0)
         return Evidence(
             estimate=contrast.value,
-            se=max(contrast.se, null_se),
-            z=contrast.value / null_se if is_ready else None,
+            se=se,
+            z=z,
             n=n,
+            df=self.df,
             warnings=self.warnings if is_ready else (*self.warnings, codes.LOW_COUNTS),
         )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there are so few single answers that their rates are tested exactly."""
+        return self.table is not None and min(self.table[1], self.table[3]) < NORMAL_UNITS
+
+    @property
+    def df(self) -> float | None:
+        """Degrees of freedom of the errors; None for rates of single answers, or for very many."""
+        if self.table is not None or self.control is None or self.treatment is None:
+            return None
+        least = min(self.control.n, self.treatment.n)
+        units = least if self.alike is None else min(least, self.alike)
+        return max(1.0, units - 1) if units < _MANY else None
+
+    def _z(self, statistic: float) -> float:
+        """The normal deviate that is as unlikely."""
+        if self.is_exact and self.table is not None:
+            return mid_p_z(*self.table)
+        return statistic if self.df is None else student_as_normal(statistic, self.df)
 
 
 def average_ratios(
@@ -139,6 +177,7 @@ def average_ratios(
     doubt = math.sqrt(alike / own) if 0 < own < alike else 1.0
     rarest = [sum(one.events[side] for one in rates) / doubt**2 for side in (0, 1)]
     is_small = min(averaged.control.n, averaged.treatment.n) < MIN_USERS
+    single = kept[0][1] if is_share and len(kept) == 1 and not clustered else None
     return Averaged(
         control=averaged.control,
         treatment=averaged.treatment,
@@ -147,6 +186,10 @@ def average_ratios(
         weights=weights,
         doubt=doubt,
         events=min(rarest) if is_share else None,
+        alike=min(
+            sum(one) for one in zip(*(map(_alike, arms) for _, arms, _ in kept), strict=True)
+        ),
+        table=_table(*single) if single else None,
         warnings=(codes.SMALL_USERS,) if is_small else (),
     )
 
@@ -184,6 +227,23 @@ def average_estimates(phases: Sequence[Pair], *, clustered: Spread | None = None
         null_se=None,
         weights=weights,
     )
+
+
+def _alike(arm: JointMoments) -> float:
+    """How many units that ask alike have as many rows for the squares of them."""
+    square = arm.x.mean**2
+    return arm.n * square / (square + arm.x.variance * (arm.n - 1) / arm.n)
+
+
+def _table(control: JointMoments, treatment: JointMoments) -> Table | None:
+    """Successes and units of both arms, if each unit has one row."""
+    arms = (control, treatment)
+    if any(arm.x.mean != 1 or arm.x.variance or not math.isfinite(arm.y.mean) for arm in arms):
+        return None
+    return (
+        round(control.n * control.y.mean), control.n, round(treatment.n * treatment.y.mean),
+        treatment.n,
+    )  # fmt: skip
 
 
 def phase_weights(phases: Sequence[Pair]) -> tuple[float, ...]:

@@ -132,8 +132,8 @@ def test_a_treatment_that_stands_twice_is_refused(tested: Registry):
 
 
 def always_valid_boundary(n: int, alpha: float) -> float:
-    """Waudby-Smith et al. 2021, tuned to the 10 000 units of an unplanned design."""
-    x = n * (-2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))) / 10_000
+    """Waudby-Smith et al. 2021, tuned to the 1 000 units of an unplanned design."""
+    x = n * (-2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))) / 1_000
     return math.sqrt((x + 1) / x * (2 * math.log(1 / alpha) + math.log(x + 1)))
 
 

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlreg.stats import codes
-from mlreg.stats.exact import exact_p_value
+from mlreg.stats.distributions import normal_as_student, normal_tail, student_as_normal
+from mlreg.stats.exact import exact_p_value, mid_p_z
 from mlreg.stats.lifts import delta_lift, katz_lift, log_lift
 from mlreg.stats.proportions import (
     clopper_pearson,
@@ -167,6 +168,27 @@ def test_one_sided_exact_tests_share_the_observed_table(table):
     ]
     assert sum(pair) >= 1 - 1e-9
     assert all(0 <= p <= 1 for p in pair)
+
+
+@given(table=tables(max_n=60, min_n=1))
+def test_the_mid_p_is_half_of_the_observed_table_and_all_beyond(table):
+    from scipy.stats import hypergeom
+
+    successes_c, n_c, successes_t, n_t = table
+    law = hypergeom(n_c + n_t, successes_c + successes_t, n_t)
+    above = law.sf(successes_t) + law.pmf(successes_t) / 2
+    z = mid_p_z(*table)
+    assert normal_tail(abs(z)) == pytest.approx(min(above, 1 - above), abs=1e-9)
+    assert z == pytest.approx(0, abs=1e-6) or (z > 0) is bool(above < 0.5)
+    assert mid_p_z(*swapped(table)) == pytest.approx(-z, abs=1e-7)
+
+
+@pytest.mark.parametrize("df", [19, 59, 400])
+@pytest.mark.parametrize("t", [-40.0, -2.0, 0.0, 0.5, 1.96, 6.0])
+def test_few_degrees_of_freedom_make_the_same_t_less_unlikely(t: float, df: float):
+    z = student_as_normal(t, df)
+    assert abs(z) <= abs(t)
+    assert normal_as_student(z, df) == pytest.approx(t, abs=1e-6)
 
 
 @pytest.mark.parametrize(

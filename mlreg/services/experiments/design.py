@@ -37,7 +37,7 @@ from mlreg.services.splits import basis_points
 from mlreg.stats.evidence import MIN_UNITS
 
 CANARY_START = 1000  # basis points
-DEFAULT_TUNING = 10_000  # units, where no size is planned
+DEFAULT_TUNING = 1_000  # units, where no size is planned
 _MOST_TREATMENTS = 20
 
 

@@ -26,7 +26,7 @@ _METRIC = option(
 )
 _MIN_SAMPLES = option(
     "--min-samples N",
-    "Units that each arm needs before the first test, at least 100.",
+    "Units that each arm needs before the first test, at least 20.",
     whole_number,
     default=MIN_SAMPLES,
 )
