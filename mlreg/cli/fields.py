@@ -23,6 +23,7 @@ _LOGGED, _EXPERIMENT = "entities.predictions.LoggedPrediction", "entities.experi
 _TRUSTED, _SETTING = "entities.trust.TrustedVersion", "config.ConfigEntry"
 _OVERVIEW, _ANALYSIS = "entities.reports.ModelOverview", "entities.analyses.Analysis"
 _HOOK = "entities.hooks.Hook"
+_ROLLOUT = "entities.rollouts.Rollout"
 _KEY: Shape = {"key": str}
 _THRESHOLD, _ALERT = "entities.thresholds.Threshold", "entities.thresholds.Alert"
 _POLICY = "entities.decisions.Policy"
@@ -110,6 +111,19 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "doctor": "entities.audit.Diagnosis",
     "selftest": "entities.selftests.SelfTest",
     "demo": "cli.commands.demo.DemoReport",
+    "rollout lint": "entities.rollouts.Lint",
+    "rollout simulate": "entities.rollouts.Simulation",
+    "rollout start": _ROLLOUT,
+    "rollout advance": _ROLLOUT,
+    "rollout approve": _ROLLOUT,
+    "rollout pause": _ROLLOUT,
+    "rollout resume": _ROLLOUT,
+    "rollout promote": _ROLLOUT,
+    "rollout abort": _ROLLOUT,
+    "rollout retry": _ROLLOUT,
+    "rollout status": "entities.rollouts.RolloutStatus",
+    "rollout show": _ROLLOUT,
+    "rollout list": {"rollouts": _ROLLOUT},
     "hook add": _HOOK,
     "hook remove": _HOOK,
     "hook test": "entities.hooks.HookTest",

@@ -17,6 +17,7 @@ REF = argument(
 )
 TEST = argument("ID", "The experiment.", complete="experiment")
 HOOK = argument("HOOK", "The hook, such as hook-1.", complete="hook")
+ROLLOUT = argument("[NAME|ID]", "The model, or a rollout such as sentiment#1.", complete="rollout")
 NAME = argument("[NAME]", "The model; may be left out where there is only one.", complete="model")
 MODEL = option(
     "--model -m NAME", "The model; may be left out where there is only one.", complete="model"

@@ -73,6 +73,10 @@ class ExperimentList(Document):
     """`experiments`, the newest first."""
 
 
+class RolloutList(Document):
+    """`rollouts`, the newest first."""
+
+
 class StandingList(Document):
     """`experiments` with what they have gathered."""
 

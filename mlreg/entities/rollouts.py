@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -65,6 +66,39 @@ class Plan:
     failures: int = 3
     probes: tuple[Probe, ...] = ()
     metric: str = "success_rate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is asked of a rollout; what is None is as the policy says, else as usual.
+
+    Attributes:
+        strategy: `canary`, `blue-green`, `replace` or `ab`.
+        steps: Shares in percent, rising to 100; of an A/B test its share, and 100.
+        interval: How long a step lasts at least: `1h`, or `0`.
+        bake: How long the version is watched at 100 %, likewise.
+        hold_at_most: How long a step may be held back, likewise.
+        checks: What must hold; none at all if empty.
+        failures: In how many evaluations in a row a check that is not `sure` fails before it
+            aborts.
+        metric: What decides an A/B test.
+
+    The others are fields of the plan.
+    """
+
+    strategy: Kind | None = None
+    steps: Sequence[float] | None = None
+    interval: str | None = None
+    min_samples: int | None = None
+    bake: str | None = None
+    checks: Sequence[str] | None = None
+    on_inconclusive: OnInconclusive | None = None
+    hold_at_most: str | None = None
+    approve: Sequence[float] | None = None
+    approvers: Sequence[str] | None = None
+    failures: int | None = None
+    probes: Sequence[Probe] | None = None
+    metric: str | None = None
 
 
 class Streak(NamedTuple):
@@ -203,3 +237,76 @@ class RolloutStatus(Rollout):
     __json__: ClassVar[tuple[str, ...]] = (
         *Rollout.__json__, "checks", "samples", "next_decision_at", "outlook",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lint:
+    """What a rollout would do, and what may go wrong with it.
+
+    Attributes:
+        least_seconds: How long it takes at least: its steps and the bake.
+        requests_per_day: What the model answered in the last day.
+        warnings: Sentences.
+    """
+
+    model: str
+    version: str
+    plan: Plan
+    least_seconds: float
+    requests_per_day: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A step of a plan that was gone through on the log.
+
+    Attributes:
+        samples: Predictions that the version would have given in it.
+    """
+
+    traffic_percent: float
+    started_at: datetime
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What became of many runs of one plan with one kind of version.
+
+    Attributes:
+        aborted: The share of runs that ended so by a check, or after a step was held for too long.
+        unfinished: The share of runs for which the log was too short.
+        requests: What the version answered before an abort: the median, and the 90th percentile.
+        by: The check that aborted most often.
+    """
+
+    version: str
+    runs: int
+    aborted: float
+    held: float
+    completed: float
+    unfinished: float
+    requests: tuple[int, int] | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """A plan on what was logged.
+
+    Attributes:
+        passages: When a version as good as those that served would have got its shares.
+        ended: How that ended: `completed`, `aborted`, or `unfinished` where the log was too short.
+        trials: An equal version, then broken ones.
+    """
+
+    model: str
+    plan: Plan
+    since: datetime
+    until: datetime
+    predictions: int
+    labelled: int
+    passages: tuple[Passage, ...]
+    ended: str
+    trials: tuple[Trial, ...]

@@ -20,8 +20,9 @@ from typing import NamedTuple, TypeVar
 
 from mlreg.entities.rollouts import NO_STREAK, Outcome, Streak
 from mlreg.evidence.conditions import Condition, Judged, Measured, evaluate, measure, of_catalogue
+from mlreg.evidence.figures import read
 from mlreg.evidence.grammar import parse
-from mlreg.metrics import Metric
+from mlreg.metrics import Metric, Overlap, Share
 from mlreg.stats.results import Interval
 from mlreg.tallies import Moments, Tally
 
@@ -129,15 +130,21 @@ def hold(
 def _surely(
     condition: Condition, phases: Sequence[Phase], terms: Terms, training: float | None
 ) -> Held:
-    for start in range(len(phases)):
+    plain = replace(condition, sure=False)
+    for start in _starts(len(phases)):
         alpha = _level(start, terms)
         seen, judged = _judged(condition, phases[start:], alpha, training)
         if judged.state == "fail":
             return Held("fail", seen, judged, condition, start)
-    plain = replace(condition, sure=False)
     seen, judged = _judged(plain, phases, LEVEL, training)
     outcomes: dict[str, Outcome] = {"pass": "pass", "fail": "between"}
     return Held(outcomes.get(judged.state, "unknown"), seen, judged, plain)
+
+
+def _starts(phases: int) -> list[int]:
+    """The first one, then those that make the newest one, two, four … phases."""
+    recent = {phases - (1 << length) for length in range(phases.bit_length())}
+    return sorted({0} | {start for start in recent if start > 0})
 
 
 def _level(start: int, terms: Terms) -> float:
@@ -175,7 +182,7 @@ def standardised(metric: Metric, phases: Sequence[Phase]) -> tuple[Tally, Tally]
     baseline counts for as many samples as its weighted mean is worth: 1 / Σ(w²/n).
     """
     sized = [
-        (phase, measure(metric, phase.version).n, measure(metric, phase.baseline).n)
+        (phase, _samples(metric, phase.version), _samples(metric, phase.baseline))
         for phase in phases
     ]
     both = [found for found in sized if found[1] and found[2]]
@@ -183,10 +190,18 @@ def standardised(metric: Metric, phases: Sequence[Phase]) -> tuple[Tally, Tally]
     worth = 1 / sum((own / total) ** 2 / other for _, own, other in both) if both else 0.0
     return (
         _merged([phase.version for phase, _, _ in both]),
-        _merged(
-            [_scaled(phase.baseline, worth * own / total / other) for phase, own, other in both]
-        ),
+        _merged([_scaled(p.baseline, worth * own / total / other) for p, own, other in both]),
     )
+
+
+def _samples(metric: Metric, tally: Tally) -> int:
+    """What a value of the metric would rest on."""
+    reading = read(metric, tally)
+    if isinstance(reading, Share | Moments):
+        return reading.n
+    if isinstance(reading, Overlap):
+        return tally.labelled
+    return 0 if reading is None else tally.latency_n
 
 
 def _without_histogram(tally: Tally) -> Tally:

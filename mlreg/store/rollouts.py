@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
+from typing import NamedTuple
 
 from mlreg.clock import from_micros, to_micros
 from mlreg.entities.rollouts import Plan, Rollout, Stage, Streak
@@ -61,8 +63,32 @@ INSERT_STAGE = """
     insert into rollout_stages (rollout, attempt, place, model, revision, weight, started_at)
     values (:rollout, :attempt, :place, :model, :revision, :weight, :started_at)
 """
+LOGGED = """
+    select p.at, p.status, p.latency_us, f.correct, f.at from predictions p
+    left join feedback f on f.id = (
+        select max(l.id) from feedback l where l.prediction = p.id and l.name = 'label'
+    )
+    where p.id >= :first and p.at >= :since and p.at < :until and p.role = 0
+        and p.version in (select key from versions where model = :model)
+    order by p.id desc limit :limit
+"""
 
 ALL = 2**63 - 1
+
+
+class Logged(NamedTuple):
+    """A live prediction, as far as a simulation needs it; times in microseconds.
+
+    Attributes:
+        correct: 1, 0, or None where nobody said.
+        told_at: When it was said.
+    """
+
+    at: int
+    status: int
+    latency_us: int
+    correct: int | None
+    told_at: int | None
 
 
 class Rollouts:
@@ -100,6 +126,14 @@ class Rollouts:
     def count(self, model_key: int) -> int:
         """How many rollouts a model has had."""
         return int(self._connection.execute(COUNT, {"model": model_key}).fetchone()[0])
+
+    def logged(
+        self, model_key: int, *, first: int, since: int, until: int, limit: int
+    ) -> list[Logged]:
+        """The newest live predictions of a model from an id on, in the order of their times."""
+        values = {"model": model_key, "first": first, "since": since, "until": until}
+        rows = self._connection.execute(LOGGED, {**values, "limit": limit})
+        return sorted((Logged(*row) for row in rows.fetchall()), key=itemgetter(0))
 
     def insert(self, rollout: Rollout) -> int:
         """Add a rollout; returns its key."""

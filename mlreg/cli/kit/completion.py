@@ -78,6 +78,17 @@ def complete_experiment(incomplete: str) -> list[str]:
     return []
 
 
+def complete_rollout(incomplete: str) -> list[str]:
+    """Names of models, and ids of their rollouts."""
+    found = list(_names())
+    with suppress(Exception):
+        from mlreg.registry import open_registry
+
+        with open_registry() as registry:
+            found += [rollout.rollout_id for rollout in registry.rollouts.list()]
+    return [name for name in found if name.startswith(incomplete)]
+
+
 def complete_hook(incomplete: str) -> list[str]:
     """Names of hooks."""
     with suppress(Exception):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
 from mlreg.clock import parse_duration
-from mlreg.entities.rollouts import KINDS, Kind, OnInconclusive, Plan, Probe
+from mlreg.entities.rollouts import KINDS, Draft, Kind, Plan
 from mlreg.errors import InvalidInput
 from mlreg.evidence.phased import read_check
 from mlreg.metrics import find
@@ -17,39 +17,6 @@ from mlreg.services.splits import basis_points
 
 STEPS = tuple(float(percent) for percent in range(10, 101, 10))
 _MOST_CHECKS, _MOST_STEPS, _MOST_PROBES = 20, 100, 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What is asked of a rollout; what is None is as the policy says, else as usual.
-
-    Attributes:
-        strategy: `canary`, `blue-green`, `replace` or `ab`.
-        steps: Shares in percent, rising to 100; of an A/B test its share, and 100.
-        interval: How long a step lasts at least: `1h`, or `0`.
-        bake: How long the version is watched at 100 %, likewise.
-        hold_at_most: How long a step may be held back, likewise.
-        checks: What must hold; none at all if empty.
-        failures: In how many evaluations in a row a check that is not `sure` fails before it
-            aborts.
-        metric: What decides an A/B test.
-
-    The others are fields of the plan.
-    """
-
-    strategy: Kind | None = None
-    steps: Sequence[float] | None = None
-    interval: str | None = None
-    min_samples: int | None = None
-    bake: str | None = None
-    checks: Sequence[str] | None = None
-    on_inconclusive: OnInconclusive | None = None
-    hold_at_most: str | None = None
-    approve: Sequence[float] | None = None
-    approvers: Sequence[str] | None = None
-    failures: int | None = None
-    probes: Sequence[Probe] | None = None
-    metric: str | None = None
 
 
 def from_policy(section: Mapping[str, Any]) -> Draft:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlreg.clock import from_micros
-from mlreg.entities.rollouts import Plan, Rollout, RolloutStatus
+from mlreg.clock import Moment, from_micros
+from mlreg.entities.rollouts import Draft, Lint, Plan, Rollout, RolloutStatus, Simulation
 from mlreg.entities.traffic import Change
 from mlreg.errors import Conflict, NotFound
 from mlreg.names import safe
@@ -15,19 +16,22 @@ from mlreg.services.holds import check_free
 from mlreg.services.moving import View
 from mlreg.services.revisions import in_force
 from mlreg.services.rollouts import applying
-from mlreg.services.rollouts.drafts import Draft, from_policy, make_plan, over
+from mlreg.services.rollouts.drafts import from_policy, make_plan, over
 from mlreg.services.rollouts.ending import tell
+from mlreg.services.rollouts.linting import least_seconds, warnings
 from mlreg.services.rollouts.mover import planned
 from mlreg.services.rollouts.probing import probe
+from mlreg.services.rollouts.simulation import Breaks, simulate
 from mlreg.services.rollouts.states import Action
-from mlreg.services.rollouts.usual import usual_checks
+from mlreg.services.rollouts.usual import last_day, usual_checks
 from mlreg.services.traffic import servable
 
 if TYPE_CHECKING:
     from mlreg.entities.versions import Version
+    from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
-_NO_CHANGE, _NOTHING = Change(), Draft()
+_NO_CHANGE, _NOTHING, _BREAKS = Change(), Draft(), Breaks()
 
 
 class Rollouts:
@@ -143,14 +147,51 @@ class Rollouts:
                 return applying.do(act, again, "begin", reason="once more")
         return self._switch(again, change)
 
-    def plan(self, ref: str, draft: Draft = _NOTHING) -> Plan:
-        """The plan that a rollout of a version would have.
+    def lint(self, ref: str, draft: Draft = _NOTHING) -> Lint:
+        """What a rollout of a version would do, and what may go wrong with it.
 
         Raises:
-            InvalidInput: It makes no sense.
+            InvalidInput: The plan makes no sense.
         """
         with self._context.folded() as tx:
-            return self._plan(tx, self._context.version(tx, ref), draft)
+            version = self._context.version(tx, ref)
+            model = tx.models.get(version.name)
+            plan = self._planned(tx, model, draft)
+            daily = last_day(tx, model, self._context.clock())
+        return Lint(
+            model=version.name,
+            version=version.version,
+            plan=plan,
+            least_seconds=least_seconds(plan),
+            requests_per_day=daily.requests,
+            warnings=tuple(warnings(plan, daily)),
+        )
+
+    def simulate(
+        self,
+        name: str | None = None,
+        draft: Draft = _NOTHING,
+        *,
+        since: Moment = timedelta(days=30),
+        breaks: Breaks = _BREAKS,
+        runs: int = 50,
+    ) -> Simulation:
+        """Try a plan on what was logged: when it would have gone on, and how often it errs.
+
+        Args:
+            name: The model; None where there is only one.
+            draft: What is asked of the plan; the policy says the rest.
+            since: The log from here on: an instant, or how long ago.
+            breaks: How broken the versions are that are tried.
+            runs: How often each is tried.
+
+        Raises:
+            InvalidInput: The plan makes no sense, or nothing was logged since then.
+        """
+        with self._context.folded() as tx:
+            model = self._context.model(tx, name)
+            plan = self._planned(tx, model, draft)
+            return simulate(self._context, tx, model, plan, since, breaks, runs)
 
     def _find(self, tx: Transaction, name: str | None) -> Rollout:
         """By its id, else that of the model: the one that is open, else the newest."""
@@ -182,7 +223,7 @@ class Rollouts:
             version=version.version,
             baseline_key=baseline.version_key,
             baseline=baseline.version,
-            plan=self._plan(tx, version, draft),
+            plan=self._planned(tx, model, draft),
             revision_before=now.number,
             step_at=at,
             started_at=at,
@@ -214,13 +255,12 @@ class Rollouts:
                 hint=f"take it out first: mlreg deactivate {version.ref}",
             )
 
-    def _plan(self, tx: Transaction, version: Version, draft: Draft) -> Plan:
-        model = tx.models.get(version.name)
+    def _planned(self, tx: Transaction, model: ModelRow, draft: Draft) -> Plan:
         policy = tx.decisions.policy(model)
         section = policy.document.get("rollout", {}) if policy else {}
         wanted = over(draft, from_policy(section))
-        usual = usual_checks(tx, model, wanted.strategy or "canary", self._context.clock())
-        return make_plan(wanted, usual)
+        daily = last_day(tx, model, self._context.clock())
+        return make_plan(wanted, usual_checks(daily, wanted.strategy or "canary"))
 
     def _switch(self, rollout: Rollout, change: Change) -> Rollout:
         """Ask the probes of a rollout that is pending, and begin or abort it."""

@@ -23,17 +23,26 @@ _ENOUGH_LABELS = 100
 _LEAST_BOUND = 0.05
 
 
-def usual_checks(tx: Transaction, model: ModelRow, strategy: Kind, now: int) -> tuple[str, ...]:
+def last_day(tx: Transaction, model: ModelRow, now: int) -> Tally:
+    """What the versions in force answered in the last day."""
+    serving = {arm.version_key for arm in tx.traffic.current(model).live}
+    tally = Tally()
+    for cell, found in cells_of(tx, serving, Window(now - DAY, FOREVER), now=now).items():
+        if cell.role == LIVE:
+            tally.merge(found)
+    return tally
+
+
+def usual_checks(tally: Tally, strategy: Kind) -> tuple[str, ...]:
     """The checks of a rollout that names none.
 
     Against what answers beside it: errors, latency, and accuracy if labels come within a day. And
     the error rate against twice that of the last day: it also holds where nothing answers beside.
+
+    Args:
+        tally: Of the last day.
+        strategy: How the version gets its traffic.
     """
-    serving = [arm.version_key for arm in tx.traffic.current(model).live]
-    tally = Tally()
-    for cell, found in cells_of(tx, set(serving), Window(now - DAY, FOREVER), now=now).items():
-        if cell.role == LIVE:
-            tally.merge(found)
     past = tally.errors / tally.requests if tally.requests else 0.0
     bound = max(_LEAST_BOUND, math.ceil(100 * (2 * past + 0.02)) / 100)
     limit = [f"error_rate <= {bound * 100:.0f}% sure"] if bound < 1 else []
