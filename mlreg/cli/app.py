@@ -53,7 +53,12 @@ VERBS = (
     Verb("policy", "See and change what mlreg may do by itself.", _ACT, is_group=True),
     Verb("threshold", "Say what must hold of a model that serves.", _ACT, is_group=True),
     Verb("alerts", "List, acknowledge and silence alerts.", _ACT, is_group=True),
-    Verb("rollout", "Give a version its traffic step by step.", _ACT, is_group=True),
+    Verb(
+        "rollout",
+        "Give a version its traffic step by step, and take it back where it fails.",
+        _ACT,
+        is_group=True,
+    ),
     Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("hook", "Have programs and people told of what happens.", _LOOK_AFTER, is_group=True),
