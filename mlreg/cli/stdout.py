@@ -46,8 +46,9 @@ def write_text(text: str) -> None:
 def let_go() -> None:
     """Let whoever reads stdout see its end, while this process has something left to do."""
     sys.stdout.flush()
-    with open(os.devnull, "wb") as null:
-        os.dup2(null.fileno(), 1)
+    # It has no number where it is not the process's own.
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), sys.stdout.fileno())
 
 
 def _give_up(error: OSError) -> None:

@@ -85,8 +85,8 @@ DISAGREEMENTS = f"""
 _UNASKED = """
     from predictions p
     join versions v on v.key = p.version
-    where p.id > :after and v.model = :model and p.role = 0 and p.version <> :version
-        and p.at >= :since and p.at < :until
+    where p.id > :after and p.id <= :upto and v.model = :model and p.version <> :version
+        and p.role = 0 and p.at >= :since and p.at < :until
         and not exists (select 1 from pairs where live = p.id and version = :version)
 """
 UNASKED = (
@@ -134,13 +134,18 @@ class Unasked(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Live predictions of a model that a version could be asked about, behind an id."""
+    """Live predictions of a model that a version could be asked about.
+
+    Attributes:
+        after: The id behind which they begin; `upto` is the last one.
+    """
 
     model: int
     version: int
     since: int
     until: int
-    after: int = 0
+    after: int
+    upto: int
 
 
 class Pairs:

@@ -44,8 +44,11 @@ class Replaying:
         with context.store.read() as tx:
             self._model = context.model(tx, model)
             self._shadow = ready(tx.versions.select(self._model, version))
+            after, upto = tx.predictions.first_id(window.since) - 1, tx.predictions.last_id()
         _ = self._shadow.loadable  # mlreg can ask it
-        self._stretch = Stretch(self._model.key, self._shadow.version.key, *window)
+        self._stretch = Stretch(
+            self._model.key, self._shadow.version.key, *window, after=after, upto=upto
+        )
 
     def run(self, *, dry_run: bool, progress: Callable[[int, int], None]) -> Replay:
         """Ask, piece by piece; each is logged before the next one is asked."""
@@ -80,15 +83,14 @@ class Replaying:
         )
 
     def _pieces(self) -> Iterator[list[Unasked]]:
-        with self._context.store.read() as tx:
-            after = tx.predictions.first_id(self._window.since) - 1
+        left = self._stretch
         while True:
             with self._context.store.read() as tx:
-                piece = tx.pairs.unasked(self._stretch._replace(after=after), limit=_PIECE)
+                piece = tx.pairs.unasked(left, limit=_PIECE)
             if not piece:
                 return
             yield piece
-            after = piece[-1].id
+            left = left._replace(after=piece[-1].id)
 
 
 def _copied(row: Unasked) -> Copied | None:

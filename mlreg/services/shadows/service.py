@@ -128,7 +128,7 @@ class Shadows:
             version: The version, an alias or latest.
             model: Its name; None for the one of the settings, or the only one.
             since: From when on; a span such as `timedelta(days=7)` is counted back from now.
-            until: Up to when; None: now.
+            until: Up to when; None: to the newest.
             dry_run: Count what would be asked, and ask nothing.
             progress: Called with how many predictions are done, and how many there are.
 
@@ -137,8 +137,7 @@ class Shadows:
         """
         from mlreg.services.shadows.replaying import Replaying
 
-        now = self._context.clock()
-        window = window_of(since, now if until is None else until, now=now)
+        window = window_of(since, until, now=self._context.clock())
         replaying = Replaying(self._context, model, version, window)
         return replaying.run(dry_run=dry_run, progress=progress or (lambda _done, _all: None))
 
