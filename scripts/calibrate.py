@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import sys
 
-from mlreg.selftest import reports
+from mlreg.selftest import reports, shadows
 from mlreg.selftest.experiments import PEEKS, SETTINGS, simulate
 
 LEVEL, BOUND = 0.05, 0.06
@@ -41,6 +42,7 @@ def main() -> None:
                 flush=True,
             )
     is_sound &= _are_reports_sound(given.only, given.runs, error)
+    is_sound &= _are_shadows_sound(given.only, given.runs, error)
     sys.exit(0 if is_sound else 10)
 
 
@@ -53,6 +55,22 @@ def _are_reports_sound(only: str, runs: int, error: float) -> bool:
             is_sound &= setting.effect > 0 or ships <= BOUND + 3 * error
             print(
                 f"perf: {name:46} ship {ships:6.1%}  keep {keeps:6.1%}  ({runs} runs)", flush=True
+            )
+    return is_sound
+
+
+def _are_shadows_sound(only: str, runs: int, error: float) -> bool:
+    is_sound = True
+    for name, setting in shadows.SETTINGS.items():
+        if only in name:
+            found = list(shadows.simulate(setting, runs))
+            told = [run.labels for run in found if run.labels is not None]
+            is_sound &= (
+                setting.only_live != setting.only_shadow or len(told) / runs <= LEVEL + 3 * error
+            )
+            mean = f"after {statistics.mean(told):,.0f} labels" if told else ""
+            print(
+                f"shadow: {name:46} told {len(told) / runs:6.1%} {mean}  ({runs} runs)", flush=True
             )
     return is_sound
 
