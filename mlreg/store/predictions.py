@@ -49,6 +49,7 @@ NEWEST = ROW + FILTER + " order by p.id desc limit :limit"
 FOLLOWING = ROW + FILTER + " order by p.id limit :limit"
 LAST_ID = "select coalesce(max(id), 0) from predictions"
 TIME_FROM = "select id, at from predictions where id >= :id order by id limit 1"
+FIRST_BEYOND = "select min(id) from predictions where id >= :first and at > :than"
 NTH_NEWEST = """
     select min(id) from (
         select id from predictions
@@ -231,6 +232,12 @@ class Predictions:
             else:
                 low = row[0] + 1
         return low
+
+    def last_older(self, than: int) -> int:
+        """The id up to which all rows are at least as old as this time; 0 if none are."""
+        values = {"first": self.first_id(than), "than": than}
+        beyond = self._connection.execute(FIRST_BEYOND, values).fetchone()[0]
+        return self.last_id() if beyond is None else int(beyond) - 1
 
     def nth_newest(self, version: int, count: int, *, until: int, farthest: int) -> int:
         """The id of the last live prediction but `count - 1` of a version before a time.

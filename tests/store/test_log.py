@@ -31,6 +31,10 @@ def test_the_bisected_id_is_never_behind_a_row_of_the_time(
         log_of(seeded, times)
         with seeded.store.read() as tx:
             first = tx.predictions.first_id(START + since)
+            older = tx.predictions.last_older(START + since)
+        assert older + 1 == next((k for k, at in enumerate(times, 1) if at > since), older + 1)
+        assert all(at <= since for at in times[:older])
+        assert older <= len(times)
         inside = [key for key, at in enumerate(times, start=1) if at >= since]
         assert first <= min(inside, default=len(times) + 1)
         # and it does not read the whole log to be safe

@@ -59,4 +59,4 @@ def ripe(tx: Transaction, window: int | None, at: int) -> int | None:
     """The newest id of an age, or None: nobody knows the age."""
     if not window:
         return None if window is None else tx.predictions.last_id()
-    return tx.predictions.first_id(at - window) - 1
+    return tx.predictions.last_older(at - window)
