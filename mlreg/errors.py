@@ -16,6 +16,8 @@ The tree, with the exit code that the command line gives each branch:
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MlregWarning(UserWarning):
     """Something to know that stops nothing, such as a model made by another scikit-learn."""
@@ -188,13 +190,22 @@ class PredictionFailed(MlregError):
 
     Attributes:
         prediction_id: The logged row of the failure, if there is one.
+        rollback: The rollback that it has caused, if any.
     """
 
     code = "prediction_failed"
 
-    def __init__(self, message: str, *, hint: str = "", prediction_id: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        prediction_id: int | None = None,
+        rollback: Any = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.prediction_id = prediction_id
+        self.rollback = rollback
 
 
 class NoActiveVersion(MlregError):

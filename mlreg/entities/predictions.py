@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from mlreg.entities.traffic import Rollback
+
 Scalar = str | int | float | bool
 PredictionRole = Literal["live", "shadow", "forced"]
 PredictionStatus = Literal["ok", "error", "timeout"]
@@ -32,6 +34,8 @@ class Prediction:
         latency_ms: Milliseconds that the model took; in a batch, its share of the batch.
         arm_reason: Why this version answered: `only-arm`, `random`, `round-robin`, `sticky`,
             `no-unit` (sticky, but no unit was given) or `forced`.
+        warning: What this answer has caused: `rolled back: 2.0.0 → 1.0.0: …`.
+        rollback: The rollback itself, in the library.
     """
 
     prediction: Scalar | None
@@ -44,6 +48,8 @@ class Prediction:
     latency_ms: float | None
     arm_reason: str | None
     error: str | None = None
+    warning: str | None = None
+    rollback: Rollback | None = None
 
     __json__: ClassVar[tuple[str, ...]] = (
         "prediction",
@@ -56,6 +62,7 @@ class Prediction:
         "latency_ms",
         "arm_reason",
         "error",
+        "warning",
     )
 
 
@@ -92,6 +99,8 @@ class AnswerReceipt:
         version: Who gave it, where it is a single answer; `revision` and `prediction_id` likewise.
         recorded: How many were new.
         duplicates: How many had been recorded before, by their request ids.
+        warning: What they have caused: `rolled back: 2.0.0 → 1.0.0: …`.
+        rollback: The rollback itself.
     """
 
     model: str
@@ -100,6 +109,8 @@ class AnswerReceipt:
     prediction_id: int | None = None
     recorded: int
     duplicates: int
+    warning: str | None = None
+    rollback: Rollback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mlreg.artifacts.runner import Answer, Batch, Failure
 from mlreg.entities.predictions import Prediction
+from mlreg.entities.traffic import Rollback
 from mlreg.errors import (
     ArtifactError,
     MlregError,
@@ -50,6 +51,13 @@ class Assigned(NamedTuple):
     token: Token | None
 
 
+def warning_of(rollback: Rollback | None) -> str | None:
+    """What an answer says of the rollback that it has caused."""
+    if rollback is None:
+        return None
+    return f"rolled back: {rollback.from_split} → {rollback.to_split}: {rollback.finding}"
+
+
 class Refused(NamedTuple):
     """Answers of a version that may not run here: none, and why."""
 
@@ -69,7 +77,11 @@ def columns(outcome: Answer | Failure) -> tuple[str | None, float | None, int]:
 
 
 def prediction_of(
-    entry: Entry, assigned: Assigned, prediction_id: int, outcome: Answer | Failure
+    entry: Entry,
+    assigned: Assigned,
+    prediction_id: int,
+    outcome: Answer | Failure,
+    rollback: Rollback | None = None,
 ) -> Prediction:
     version = assigned.arm.version
     return Prediction(
@@ -84,6 +96,8 @@ def prediction_of(
         arm_reason=entry.arm_reason,
         # Live, in full: what the log has of it may be less.
         error=outcome.message if isinstance(outcome, Failure) else None,
+        warning=warning_of(rollback),
+        rollback=rollback,
     )
 
 
@@ -103,7 +117,9 @@ def unread(problem: str) -> Prediction:
     )
 
 
-def raised(failure: Failure, assigned: Assigned, prediction_id: int) -> MlregError:
+def raised(
+    failure: Failure, assigned: Assigned, prediction_id: int, rollback: Rollback | None = None
+) -> MlregError:
     ref = assigned.arm.version.ref
     if failure.kind == "untrusted":
         return TrustNotAccepted(
@@ -115,4 +131,5 @@ def raised(failure: Failure, assigned: Assigned, prediction_id: int) -> MlregErr
         f"{ref} failed: {failure.message}",
         hint=f"logged as prediction {prediction_id}; see: mlreg log --errors",
         prediction_id=prediction_id,
+        rollback=rollback,
     )

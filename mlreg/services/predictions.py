@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,10 +32,12 @@ from mlreg.store.engines.forking import lazy
 from mlreg.store.predictions import Entry
 
 if TYPE_CHECKING:
+    from mlreg.entities.traffic import Rollback
     from mlreg.entities.versions import Signature
     from mlreg.services.shadows.answering import Copied
     from mlreg.services.shadows.asking import Asking
     from mlreg.services.trust import Trust
+    from mlreg.store.models import ModelRow
 
 CHUNK = 1000
 
@@ -49,10 +51,15 @@ _Ready = Assigned | str | Prediction
 
 
 class _Chunk(NamedTuple):
-    """Inputs under way: each one assigned, refused or known, and the calls that answer them."""
+    """Inputs under way: each one assigned, refused or known, and the calls that answer them.
+
+    Attributes:
+        model: Whose thresholds they count for; None where a version was insisted on.
+    """
 
     ready: list[_Ready]
     calls: list[tuple[_Call, Pending]]
+    model: ModelRow | None
     shadows: tuple[Served, ...]
 
 
@@ -138,12 +145,16 @@ class Predictions(Recorder):
                 return logged
             prediction_id = logged
         self._context.fold_if_due(prediction_id, 1)
+        rollback = None
+        if not forced:
+            failed = (entry.version,) if entry.status else ()
+            rollback = self._tripwires.passed(route.model, prediction_id, 1, failed)
         if route.shadows and not forced and not (self.is_brief and isinstance(outcome, Failure)):
             copied = _copied(prediction_id, entry, assigned)
             self.asking.offer(route.shadows, [copied], is_single=True)
         if isinstance(outcome, Failure):
-            raise raised(outcome, assigned, prediction_id)
-        return prediction_of(entry, assigned, prediction_id, outcome)
+            raise raised(outcome, assigned, prediction_id, rollback)
+        return prediction_of(entry, assigned, prediction_id, outcome, rollback)
 
     def predict_many(
         self,
@@ -203,7 +214,7 @@ class Predictions(Recorder):
             if isinstance(item, Assigned):
                 calls.setdefault(item.arm.version.key, []).append((place, item))
         pending = [(call, self._submit([a for _, a in call])) for call in calls.values()]
-        return _Chunk(ready, pending, () if forced else route.shadows)
+        return _Chunk(ready, pending, *((None, ()) if forced else (route.model, route.shadows)))
 
     def _submit(self, requests: list[Assigned]) -> Pending:
         """Hand inputs of one version to the runner, unless this user does not let it run."""
@@ -230,6 +241,7 @@ class Predictions(Recorder):
             new = zip(keys, rows, strict=True)
             copied = [_copied(k, entry, a) for k, (entry, a, _) in new if isinstance(k, int)]
             self.asking.offer(chunk.shadows, copied, is_single=False)
+        rollback, last = self._passed(chunk, keys, rows)
         logged = iter(keys)
         for place, item in enumerate(chunk.ready):
             if isinstance(item, str):
@@ -244,7 +256,21 @@ class Predictions(Recorder):
                     yield unread(known.message)
                 else:
                     entry, assigned, outcome = done[place]
-                    yield prediction_of(entry, assigned, known, outcome)
+                    caused = rollback if known == last else None
+                    yield prediction_of(entry, assigned, known, outcome, caused)
+
+    def _passed(
+        self,
+        chunk: _Chunk,
+        keys: Sequence[int | Prediction | Conflict],
+        rows: Sequence[tuple[Entry, Assigned, Answer | Failure]],
+    ) -> tuple[Rollback | None, int]:
+        """The rollback that the new rows of a chunk have caused, and the last of them."""
+        new = [(k, row[0]) for k, row in zip(keys, rows, strict=True) if isinstance(k, int)]
+        if not new or chunk.model is None:
+            return None, 0
+        last, failed = new[-1][0], {entry.version for _, entry in new if entry.status}
+        return self._tripwires.passed(chunk.model, last, len(new), failed), last
 
     def _log_all(
         self, entries: list[tuple[Entry, Token | None]]

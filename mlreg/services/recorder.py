@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlreg.entities.experiments import Outcome
     from mlreg.entities.predictions import AnswerReceipt
     from mlreg.services.recordings import Recordings
+    from mlreg.services.tripwires import Tripwires
 
 
 class Recorder(LogReader):
@@ -22,7 +23,13 @@ class Recorder(LogReader):
     def _recordings(self) -> Recordings:
         from mlreg.services.recordings import Recordings
 
-        return Recordings(self._context)
+        return Recordings(self._context, self._tripwires)
+
+    @cached_property
+    def _tripwires(self) -> Tripwires:
+        from mlreg.services.tripwires import Tripwires
+
+        return Tripwires(self._context)
 
     def record(
         self,

@@ -55,11 +55,17 @@ class Destination(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """The predictions of a chunk in its order, and those of them that are new."""
+    """What became of a chunk.
+
+    Attributes:
+        ids: Of its predictions, in its order.
+        new: Those of them that are new.
+        failed: The versions that failed among these.
+    """
 
     ids: list[int]
     new: list[int]
-    failed: bool
+    failed: frozenset[int]
 
 
 def outcome_of(given: Outcome | Mapping[str, Any]) -> Outcome:
@@ -134,7 +140,7 @@ def record_chunk(
         if new and new[-1] // EVERY != (new[0] - 1) // EVERY:
             tx.summaries.fold(limit=10 * EVERY)
             tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
-    failed = any(entries[i].status for i in fresh)
+    failed = frozenset(entries[i].version for i in fresh if entries[i].status)
     return Logged([known[i] for i in range(len(chunk))], new, failed)
 
 

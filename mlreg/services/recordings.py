@@ -12,6 +12,7 @@ from mlreg.entities.traffic import Arm, Revision
 from mlreg.errors import Conflict, InvalidInput, NotFound
 from mlreg.names import safe
 from mlreg.routing import Table, choose, table_of
+from mlreg.services.answers import warning_of
 from mlreg.services.fresh import Fresh
 from mlreg.services.privacy import Privacy
 from mlreg.services.recording import (
@@ -26,7 +27,9 @@ from mlreg.services.recording import (
 from mlreg.services.routes import serving
 
 if TYPE_CHECKING:
+    from mlreg.entities.traffic import Rollback
     from mlreg.services.context import Context
+    from mlreg.services.tripwires import Tripwires
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -48,15 +51,16 @@ class _Prepared(NamedTuple):
 class Recordings:
     """Takes in what was answered elsewhere."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tripwires: Tripwires) -> None:
         self._context = context
+        self._tripwires = tripwires
         self._prepared = Fresh(context.store, self._prepare)
         self._privacy = Privacy(context.settings)
 
     def record(self, model: str | None, given: Outcome | Mapping[str, Any]) -> AnswerReceipt:
         """Log one answer. See `Predictions.record`."""
         prepared, outcome = self._prepared.get(model), outcome_of(given)
-        logged = self._log(prepared, [outcome])
+        logged, rollback = self._log(prepared, [outcome])
         with self._context.store.read() as tx:
             found = tx.predictions.find(logged.ids[0])
         return AnswerReceipt(
@@ -66,6 +70,8 @@ class Recordings:
             prediction_id=logged.ids[0],
             recorded=len(logged.new),
             duplicates=1 - len(logged.new),
+            warning=warning_of(rollback),
+            rollback=rollback,
         )
 
     def record_many(
@@ -76,22 +82,35 @@ class Recordings:
     ) -> AnswerReceipt:
         """Log many answers. See `Predictions.record_many`."""
         new = known = 0
+        rollback: Rollback | None = None
         name = self._prepared.get(model).model.name
         for chunk in chunks(map(outcome_of, outcomes)):
-            logged = self._log(self._prepared.get(model), chunk)
+            logged, caused = self._log(self._prepared.get(model), chunk)
+            rollback = caused or rollback
             new += len(logged.new)
             known += len(chunk) - len(logged.new)
             if progress:
                 progress(len(chunk))
-        return AnswerReceipt(model=name, recorded=new, duplicates=known)
+        return AnswerReceipt(
+            model=name,
+            recorded=new,
+            duplicates=known,
+            warning=warning_of(rollback),
+            rollback=rollback,
+        )
 
     def checker(self, model: str | None) -> Callable[[Outcome], None]:
         """A function that raises what recording an answer would raise, and records nothing."""
         destination = self._destination(self._prepared.get(model))
         return partial(check, destination, at=self._context.clock())
 
-    def _log(self, prepared: _Prepared, chunk: list[Outcome]) -> Logged:
-        return record_chunk(self._context, self._privacy, self._destination(prepared), chunk)
+    def _log(self, prepared: _Prepared, chunk: list[Outcome]) -> tuple[Logged, Rollback | None]:
+        """Log answers; what became of them, and the rollback that they have caused."""
+        logged = record_chunk(self._context, self._privacy, self._destination(prepared), chunk)
+        if not logged.new:
+            return logged, None
+        last, count = logged.new[-1], len(logged.new)
+        return logged, self._tripwires.passed(prepared.model, last, count, logged.failed)
 
     def _destination(self, prepared: _Prepared) -> Destination:
         model = prepared.model

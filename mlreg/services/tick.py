@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ class Tick:
         with _Lease(context, whom) as lease:
             if lease.busy_with is not None:
                 return Turn(time=from_micros(now), dry_run=False, busy_with=lease.busy_with)
-            done, lapsed = _Round(context, parts, now, acting_for(whom)).run(model, lease)
+            done, lapsed = Round(context, parts, now, acting_for(whom)).run(model, lease)
             if model is None:
                 with context.store.write(durable=False) as tx:
                     tx.decisions.ticked(at=now, actor=whom)
@@ -106,24 +107,45 @@ class Tick:
         return Turn(time=from_micros(now), dry_run=True, decisions=planned, upcoming=upcoming)
 
 
-class _Round:
-    """Plans and does steps until there are none."""
+class Round:
+    """Plans and does steps until there are none.
 
-    def __init__(self, context: Context, parts: Sequence[Mover], now: int, actor: str) -> None:
+    Args:
+        context: The registry.
+        parts: What moves.
+        now: The instant.
+        actor: Who is recorded.
+        look: Opens the snapshots that are planned on; None: ones whose summaries cover the log.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        parts: Sequence[Mover],
+        now: int,
+        actor: str,
+        look: Callable[[], AbstractContextManager[Transaction]] | None = None,
+    ) -> None:
+        self._look = look or context.folded
         self._context, self._parts, self._now, self._actor = context, parts, now, actor
         self._done: list[Decision] = []
         self._refused: set[tuple[str, str]] = set()
         self._lapsed = 0
 
-    def run(self, model: str | None, lease: _Lease) -> tuple[list[Decision], int]:
-        """What was done or refused, and how many steps lapsed."""
+    def run(self, model: str | None, lease: _Lease | None = None) -> tuple[list[Decision], int]:
+        """What was done or refused, and how many steps lapsed.
+
+        Args:
+            model: For this model alone; None: for all.
+            lease: Ends it once somebody else has it; who has none does no harm, but may do in vain
+                what another one does.
+        """
         for _ in range(_ROUNDS):
             steps = [(part, step) for part, step in self._plan(model) if self._is_open(step)]
             for part, step in steps:
-                lease.renew()
-                if lease.busy_with is None:
+                if lease is None or lease.renew() is None:
                     self._take(part, step)
-            if not steps or lease.busy_with is not None:
+            if not steps or (lease is not None and lease.busy_with is not None):
                 break
         return self._done, self._lapsed
 
@@ -131,7 +153,7 @@ class _Round:
         return (step.what, step.object) not in self._refused
 
     def _plan(self, model: str | None) -> list[tuple[Mover, Step]]:
-        with self._context.folded() as tx:
+        with self._look() as tx:
             view = View(self._context, tx, self._now, _only(self._context, tx, model))
             return [(part, step) for part in self._parts for step in part.plan(view)]
 
@@ -193,14 +215,19 @@ class _Lease:
         self.renew()
         return self
 
-    def renew(self) -> None:
-        """Keep the lease; it is written anew only where half of it is over."""
+    def renew(self) -> str | None:
+        """Keep the lease; it is written anew only where half of it is over.
+
+        Returns:
+            Who has it, if that is somebody else.
+        """
         now = self._context.clock()
         if self._until - _LEASE <= now < self._until - _LEASE // 2:
-            return
+            return self.busy_with
         self._until = now + _LEASE
         with self._context.store.write(durable=False) as tx:
             self.busy_with = tx.decisions.take_lease(self._holder, at=now, until=self._until)
+        return self.busy_with
 
     def __exit__(self, *_: object) -> None:
         if self.busy_with is None:

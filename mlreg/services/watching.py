@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.clock import from_micros
@@ -63,7 +63,17 @@ class Watched(NamedTuple):
 
 
 class Watcher:
-    """Moves alerts: a mover of the tick, and what those ask who answer."""
+    """Moves alerts: a mover of the tick, and what those ask who answer.
+
+    Args:
+        names: The thresholds to look at; None: all.
+    """
+
+    def __init__(self, names: Container[str] | None = None) -> None:
+        self._names = names
+
+    def _looks_at(self, threshold: str) -> bool:
+        return self._names is None or threshold in self._names
 
     def plan(self, view: View) -> Iterator[Step]:
         """The alerts that begin, fire and end, and what firing ones ask for."""
@@ -72,8 +82,10 @@ class Watcher:
             left = {
                 (one.threshold, one.version): one
                 for one in view.tx.alerts.open(model.key, now=view.now)
+                if self._looks_at(one.threshold)
             }
-            for watched in evaluated(view, model, known):
+            asked = [one for one in known if self._looks_at(one.name)]
+            for watched in evaluated(view, model, asked):
                 for finding in watched.findings:
                     alert = left.pop((watched.threshold.name, finding.version), None)
                     yield from _steps(view, watched, alert, finding)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlreg.entities.queries import Parameters, Rows
     from mlreg.store.alerts import Alerts
     from mlreg.store.decisions import Decisions
+    from mlreg.store.evaluations import Evaluations
     from mlreg.store.events import Events
     from mlreg.store.experiments import Experiments
     from mlreg.store.feedback import FeedbackTrail
@@ -86,6 +87,13 @@ class Transaction:
         """How many rows have ever been added to the log through this object."""
         used: Predictions | None = self.__dict__.get("predictions")
         return used.added if used is not None else 0
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """How far thresholds were held against the log."""
+        from mlreg.store.evaluations import Evaluations
+
+        return Evaluations(self.connection)
 
     @cached_property
     def feedback(self) -> FeedbackTrail:

@@ -183,11 +183,15 @@ def _check_usage(
 
 def _emit_failure(session: Session, registry: Registry, error: PredictionFailed) -> None:
     """Programs also get the failure as a record; people read the message alone."""
+    from mlreg.services.answers import warning_of
+
+    if warning := warning_of(error.rollback):
+        session.note(warning)
     if not session.is_for_people and error.prediction_id is not None:
-        session.emit(_failure(registry, error.prediction_id))
+        session.emit(_failure(registry, error.prediction_id, warning))
 
 
-def _failure(registry: Registry, prediction_id: int) -> Prediction:
+def _failure(registry: Registry, prediction_id: int, warning: str | None) -> Prediction:
     from mlreg.entities.predictions import Prediction
 
     row = registry.predictions.get(prediction_id)
@@ -202,4 +206,5 @@ def _failure(registry: Registry, prediction_id: int) -> Prediction:
         latency_ms=row.latency_ms,
         arm_reason=row.arm_reason,
         error=row.error,
+        warning=warning,
     )

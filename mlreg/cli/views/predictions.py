@@ -32,6 +32,12 @@ def prediction(answer: Prediction) -> Iterable[Block]:
         ("took", measure(answer.latency_ms, "ms")),
     ]
     yield Fields([row for row in rows if row[1] != NOTHING])
+    yield from _warned(answer.warning)
+
+
+def _warned(warning: str | None) -> Iterable[Block]:
+    if warning is not None:
+        yield Line(warning, "bold yellow")
 
 
 def prediction_log(found: PredictionLog) -> Iterable[Block]:
@@ -154,6 +160,7 @@ def answer_receipt(receipt: AnswerReceipt) -> Iterable[Block]:
         said = "had been recorded as" if known else "recorded as"
         ref = f"{receipt.model}@{receipt.version}"
         yield Line(f"{said} prediction {receipt.prediction_id} of {ref}")
+    yield from _warned(receipt.warning)
 
 
 def feedback_receipt(receipt: FeedbackReceipt) -> Iterable[Block]:
