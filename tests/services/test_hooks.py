@@ -260,6 +260,20 @@ def test_a_hook_that_hangs_keeps_no_other_waiting(serving_registry: Registry, fo
         assert len(hung.requests) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_who_sends_for_longer_than_they_may_is_not_waited_for(serving_registry: Registry):
+    registry = serving_registry
+    with receiver(silent) as hung:
+        channel = Channel(hung.url().replace("http://", "json://") + "?cto=60&rto=60")
+        registry.hooks.add(["rollback"], channel, timeout_seconds=0.5)
+        shift(registry)
+        registry.traffic.rollback("sentiment")
+        assert numbers(registry.hooks.deliver()) == (0, 1, 0, 1)
+        (failed,) = registry.hooks.deliveries()
+        assert failed.outcome == "took longer than 0.5 s"
+
+
 def test_what_is_never_taken_is_given_up_and_the_trail_says_so(
     serving_registry: Registry, found: Receiver, clock: Clock
 ):

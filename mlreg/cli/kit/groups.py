@@ -212,6 +212,7 @@ _ELSEWHERE = {
     "conclude": ("end", "finish", "close", "decide"),
     "analyze": ("results", "analyse", "result", "report", "analysis"),
     "stop": ("cancel", "abort", "kill"),
+    "hook": ("hooks", "webhook", "webhooks", "notify", "subscribe", "on"),
     "accept": ("add", "allow", "import"),
     "revoke": ("rm", "remove", "delete", "deny"),
 }
