@@ -146,5 +146,5 @@ def variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """
     found = environ.get(name, "")
     if not found:
-        raise InvalidInput(f"the variable {name} is not set where this is delivered")
+        raise InvalidInput(f"{name} is not set here")
     return found

@@ -61,7 +61,7 @@ def test_a_delivery_is_seen_from_its_failure_to_its_end(serving: Run):
         )
         serving("route", "sentiment", "1.0.0=100")
         assert "1 message would be sent" in serving("hook", "deliver", "--dry-run").out
-        assert "the variable NOT_SET is not set" in serving("hook", "deliver").out
+        assert "NOT_SET is not set here" in serving("hook", "deliver").out
         assert found.requests == []
         (failed,) = serving("hook", "deliveries", "--failed", "--json").json["deliveries"]
         assert (failed["state"], failed["attempts"]) == ("pending", 1)

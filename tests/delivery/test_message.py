@@ -44,7 +44,7 @@ def test_what_is_no_secret_is_refused_and_not_repeated(secret: str):
 def test_a_variable_is_looked_up():
     assert looked_up("env:X", {"X": "value"}) == "value"
     assert looked_up("https://example.com", {}) == "https://example.com"
-    with pytest.raises(InvalidInput, match="variable X is not set"):
+    with pytest.raises(InvalidInput, match="X is not set here"):
         looked_up("env:X", {"X": ""})
 
 

@@ -213,6 +213,7 @@ _ELSEWHERE = {
     "analyze": ("results", "analyse", "result", "report", "analysis"),
     "stop": ("cancel", "abort", "kill"),
     "hook": ("hooks", "webhook", "webhooks", "notify", "subscribe", "on"),
+    "remove": ("rm", "delete", "del", "drop"),
     "accept": ("add", "allow", "import"),
     "revoke": ("rm", "remove", "delete", "deny"),
 }

@@ -99,11 +99,10 @@ def _table(deliveries: Iterable[Delivery]) -> Table:
         Column("hook"),
         Column("event", right=True),
         Column("type"),
-        Column("model"),
         Column("state"),
         Column("tries", right=True),
         Column("outcome", wraps=True),
-        Column("next (UTC)"),
+        Column("next (UTC)", wraps=True),
     ]
     rows = [
         (
@@ -111,7 +110,6 @@ def _table(deliveries: Iterable[Delivery]) -> Table:
             one.hook,
             str(one.event),
             one.type,
-            one.model or NOTHING,
             Cell(one.state, _STYLE[one.state]),
             str(one.attempts),
             one.outcome or NOTHING,

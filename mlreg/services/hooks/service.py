@@ -69,7 +69,7 @@ class Hooks:
         """
         kind, kept = targets.prepared(target, self._allowed)
         seconds = targets.check_timeout(kind, timeout_seconds)
-        with self._context.acting(change) as act:
+        with self._context.acting(change, urgent=False) as act:
             tx = act.tx
             found = None if model is None else tx.models.get(model)
             unsealed = HookRow(
@@ -103,7 +103,7 @@ class Hooks:
         Raises:
             NotFound: There is no such hook.
         """
-        with self._context.acting(change) as act:
+        with self._context.acting(change, urgent=False) as act:
             hook = _find(act.tx, name)
             before = hook_record(hook, act.tx.hooks.counts())
             if not change.dry_run:
@@ -203,7 +203,7 @@ class Hooks:
         Raises:
             NotFound: There is no such delivery.
         """
-        with self._context.acting(change) as act:
+        with self._context.acting(change, urgent=False) as act:
             found = _delivery(act.tx, delivery_id)
             if change.dry_run:
                 return delivery_record(found)
