@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from mlreg.services.rollouts.service import Rollouts
     from mlreg.services.routes import Routes
     from mlreg.services.shadows.service import Shadows
+    from mlreg.services.stories import Stories
     from mlreg.services.thresholds import Thresholds
     from mlreg.services.traffic import Traffic
     from mlreg.services.trust import Trust
@@ -192,6 +193,13 @@ class Registry:
         from mlreg.services.alerts import Alerts
 
         return Alerts(self._context)
+
+    @lazy
+    def stories(self) -> Stories:
+        """Tell why something was decided, or why an alert fired."""
+        from mlreg.services.stories import Stories
+
+        return Stories(self._context)
 
     @lazy
     def trust(self) -> Trust:

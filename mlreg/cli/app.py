@@ -60,6 +60,8 @@ VERBS = (
         is_group=True,
     ),
     Verb("hook", "Have programs and people told of what happens.", _ACT, is_group=True),
+    Verb("why", "Say why something was decided, or why an alert fired.", _ACT),
+    Verb("next-steps", "Say what will happen when, if nothing changes.", _ACT),
     Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),
     Verb("audit", "List who changed what, when and why.", _LOOK_AFTER),
     Verb("trust", "See and decide which versions may run any code.", _LOOK_AFTER, is_group=True),

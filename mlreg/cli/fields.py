@@ -62,6 +62,11 @@ def _of_revoke(given: Given) -> Shape:
     return _KEY if is_key(str(given.get("what"))) else _TRUSTED
 
 
+def _of_why(given: Given) -> Shape:
+    decision = "entities.decisions.Decision"
+    return "entities.decisions.Story" if given.get("number") else {"decisions": decision}
+
+
 # What each command prints, which may depend on its parameters.
 RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "init": {"folder": str, "registry": str},
@@ -89,6 +94,8 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "shadow queue": {"disagreements": "entities.shadows.Disagreement"},
     "replay": "entities.shadows.Replay",
     "tick": "entities.decisions.Turn",
+    "next-steps": "entities.decisions.Turn",
+    "why": _of_why,
     "apply": "entities.policies.Applied",
     "policy show": _POLICY,
     "policy diff": "entities.policies.PolicyDifference",

@@ -110,3 +110,18 @@ class Turn:
     upcoming: tuple[Upcoming, ...] = ()
     told: DeliveryReport | None = None
     busy_with: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Why something happened.
+
+    Attributes:
+        about: Such as `decision 3`.
+        lines: Sentences, in order.
+        decisions: Those that it tells of.
+    """
+
+    about: str
+    lines: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()

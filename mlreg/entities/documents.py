@@ -95,3 +95,7 @@ class AlertList(Document):
 
 class PolicyList(Document):
     """`model` and its `policies`, the newest first."""
+
+
+class DecisionList(Document):
+    """`decisions`, the newest first."""

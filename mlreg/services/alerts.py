@@ -12,6 +12,7 @@ from mlreg.errors import Conflict, NotFound
 from mlreg.names import check_text, safe
 from mlreg.services.context import Context
 from mlreg.services.policy_forms import thresholds_of
+from mlreg.services.watching import ACKNOWLEDGED, SILENCED
 
 if TYPE_CHECKING:
     from mlreg.services.context import Act
@@ -51,7 +52,7 @@ class Alerts:
                     f"the alert {alert} was acknowledged by {safe(str(before.acknowledged_by))}"
                 )
             after = self._find(act.tx, alert)
-            _tell(act, "alert.acknowledged", after.model, after.object, after)
+            _tell(act, ACKNOWLEDGED, after.model, after.object, after)
             return after
 
     def silence(
@@ -89,7 +90,7 @@ class Alerts:
                 reason=check_text(change.reason, "reason"),
             )
             act.tx.alerts.silence(model.key, found)
-            _tell(act, "alert.silenced", model.name, model.name, found)
+            _tell(act, SILENCED, model.name, model.name, found)
             return found
 
     def list(

@@ -59,6 +59,7 @@ CHECKS = (
     Check("experiments", experiments.experiments),
     Check("artifacts", files.artifacts),
     Check("drills", safety.drills),
+    Check("ticks", safety.ticks),
     Check("trust", safety.trust),
     Check("hooks", hooks.hooks),
     Check("confinement", safety.confinement),

@@ -44,6 +44,7 @@ def test_a_sound_registry_is_healthy_in_every_respect(serving_registry: Registry
         "experiments",
         "artifacts",
         "drills",
+        "ticks",
         "trust",
         "hooks",
         "confinement",

@@ -41,7 +41,12 @@ class Verb(NamedTuple):
     @property
     def module(self) -> str:
         """The module that has it."""
-        return f"{self.package}.{self.name}"
+        return f"{self.package}.{self.function}"
+
+    @property
+    def function(self) -> str:
+        """What the module and its function are called."""
+        return self.name.replace("-", "_")
 
 
 _PROMPT = "$ "
@@ -180,7 +185,7 @@ def load(verb: Verb) -> Any:
     module = import_module(verb.module)
     if verb.is_group:
         return typer.main.get_command(module.group)
-    found = getattr(module, verb.name, None) or getattr(module, f"{verb.name}_")
+    found = getattr(module, verb.function, None) or getattr(module, f"{verb.function}_")
     single = typer.Typer(add_completion=False, **SETTINGS)
     single.command(verb.name, cls=HelpfulCommand)(flatten(found))
     return typer.main.get_command(single)

@@ -32,6 +32,8 @@ _VIEWS = {
     "Replay": "shadows.replay",
     "EventList": "audit.blocks",
     "Turn": "decisions.turn",
+    "Story": "decisions.story",
+    "DecisionList": "decisions.decision_list",
     "Threshold": "alerts.threshold",
     "ThresholdList": "alerts.threshold_list",
     "Alert": "alerts.alert",

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from mlreg.cli.views.blocks import Block, Column, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
 from mlreg.cli.views.hooks import delivery_report
-from mlreg.entities.decisions import Decision, Turn, Upcoming
+from mlreg.entities.decisions import Decision, Story, Turn, Upcoming
+from mlreg.entities.documents import DecisionList
 
 
 def turn(found: Turn) -> Iterable[Block]:
@@ -45,6 +46,20 @@ def decisions(found: Sequence[Decision]) -> Iterable[Block]:
         for one in found
     ]
     yield Table(columns, rows)
+
+
+def decision_list(found: DecisionList) -> Iterable[Block]:
+    """Decisions, or that there are none."""
+    if found["decisions"]:
+        yield from decisions(found["decisions"])
+    else:
+        yield Line("nothing has been decided without a person")
+
+
+def story(found: Story) -> Iterable[Block]:
+    """Why something happened."""
+    yield Line(found.about, "bold")
+    yield from (Line(line) for line in found.lines)
 
 
 def _upcoming(found: Sequence[Upcoming]) -> Table:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from mlreg.clock import HOUR, SECOND, format_duration
 from mlreg.errors import MlregError
 from mlreg.names import safe
 from mlreg.services.checks.findings import Examination, Problems, shown
+from mlreg.services.policy_forms import thresholds_of
 from mlreg.services.rollbacks import DRILL
 from mlreg.store.engines.health import page_problems
+
+# Without a tick for so long, nobody seems to make any.
+_LATE = HOUR
 
 
 def damage(exam: Examination, found: Problems) -> str:
@@ -29,6 +34,22 @@ def disk(exam: Examination, found: Problems) -> str:
     if problem := exam.context.store.disk_problem():
         found.add(problem, is_possible=True)
     return "there is a reserve for a rollback on a full disk"
+
+
+def ticks(exam: Examination, found: Problems) -> str:
+    """Whether time moves where a policy or a rollout waits for it."""
+    with exam.context.store.read() as tx:
+        waiting = [policy.model for _, policy in tx.decisions.in_force() if thresholds_of(policy)]
+        waiting += [rollout.model for rollout in tx.rollouts.open()]
+        last, now = tx.decisions.last_tick(), exam.context.clock()
+    if last.at is None:
+        said = "none ever came"
+    else:
+        said = f"the last one came {format_duration((now - last.at) / SECOND)} ago"
+    if waiting and (last.at is None or now - last.at > _LATE):
+        names = ", ".join(safe(name) for name in dict.fromkeys(waiting))
+        found.add(f"{names} needs ticks, and {said}: have cron run mlreg tick", is_possible=True)
+    return said if waiting else "nothing waits for a tick"
 
 
 def drills(exam: Examination, found: Problems) -> str:
