@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mlreg.clock import DAY
+from mlreg.entities.predictions import ROLES
 from mlreg.entities.thresholds import (
     Action,
     Anomaly,
@@ -14,16 +16,24 @@ from mlreg.entities.thresholds import (
 )
 from mlreg.entities.traffic import Change
 from mlreg.errors import NotFound
+from mlreg.evidence.firing import cost
+from mlreg.evidence.grammar import parse
 from mlreg.names import safe
 from mlreg.services.context import Context
 from mlreg.services.policies import put_policy
 from mlreg.services.policy_forms import stored_form, thresholds_of
 from mlreg.services.threshold_drafts import Defaults, default_conditions, make_threshold
+from mlreg.services.windows import Window, spans
+from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
     from mlreg.entities.decisions import Policy
+    from mlreg.store.models import ModelRow
+    from mlreg.store.store import Transaction
 
 _NO_CHANGE = Change()
+_LIVE = ROLES.index("live")
+_LATELY = 7 * DAY
 
 
 class Thresholds:
@@ -60,8 +70,7 @@ class Thresholds:
         wanted = make_threshold(
             condition, anomaly=anomaly, label=label, severity=severity, action=action
         )
-        after = self._change(name, lambda known: _with(known, [wanted]), change)
-        return replace(wanted, model=after.model)
+        return self._add(name, [wanted], change)[0]
 
     def set_defaults(
         self,
@@ -71,7 +80,7 @@ class Thresholds:
         severity: Severity | None = None,
         action: Action = "alert",
         change: Change = _NO_CHANGE,
-    ) -> list[Threshold]:
+    ) -> Sequence[Threshold]:
         """Set the five triggers that people know, in one policy.
 
         Args:
@@ -85,8 +94,7 @@ class Thresholds:
             make_threshold(text, label=label, severity=severity, action=action)
             for label, text in default_conditions(defaults)
         ]
-        after = self._change(name, lambda known: _with(known, wanted), change)
-        return [replace(one, model=after.model) for one in wanted]
+        return self._add(name, wanted, change)
 
     def remove(self, name: str | None, label: str, *, change: Change = _NO_CHANGE) -> Policy:
         """Take a threshold out of a model's policy; its alerts are over by the next tick.
@@ -115,6 +123,23 @@ class Thresholds:
                 for one in thresholds_of(policy)
             ]
 
+    def _add(
+        self, name: str | None, wanted: Sequence[Threshold], change: Change
+    ) -> Sequence[Threshold]:
+        """Add thresholds, and say what each of them costs."""
+        after = self._change(name, lambda known: _with(known, wanted), change)
+        with self._context.folded() as tx:
+            model, now = tx.models.get(after.model), self._context.clock()
+            seen, daily = lately(tx, model, now)
+        return [
+            replace(
+                one,
+                model=after.model,
+                cost=cost(parse(one.condition), seen, daily) if one.condition else "",
+            )
+            for one in wanted
+        ]
+
     def _change(
         self,
         name: str | None,
@@ -130,6 +155,18 @@ class Thresholds:
             if not wanted:
                 del document["thresholds"]
             return put_policy(act, model, document)
+
+
+def lately(tx: Transaction, model: ModelRow, now: int) -> tuple[Tally, float]:
+    """What a model did in live traffic in the last seven days, and how many times a day."""
+    keys = {version.key for version in tx.versions.of_model(model.key)}
+    whole, first = Tally(), now
+    for span in spans(tx, keys, Window(now - _LATELY, now), now=now):
+        if span.cell.role == _LIVE:
+            whole.merge(span.tally)
+            first = min(first, span.at)
+    length = max(now - first, DAY // 24)
+    return whole, whole.requests * DAY / length
 
 
 def _with(known: Sequence[Threshold], wanted: Sequence[Threshold]) -> list[Threshold]:

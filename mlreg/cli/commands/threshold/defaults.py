@@ -58,4 +58,4 @@ def defaults(
             action=action,
             change=change,
         )
-        session.emit(ThresholdList(thresholds=found))
+        session.emit(ThresholdList(thresholds=list(found)))
