@@ -1,6 +1,7 @@
 """Adapters for means, ratios, covariates and quantiles."""
 
-from mlreg.stats import always_valid, covariates, means, quantiles, ratios
+from mlreg.stats import always_valid, covariates, means, proportions, quantiles, ratios
+from mlreg.stats.distributions import normal_tail, normal_upper
 from mlreg.stats.joint_moments import JointMoments
 from mlreg.stats.moments import Moments
 from tests.stats.adapters.common import Inputs, Report, adapts, alpha_of, arms, delta_lift, interval
@@ -78,6 +79,10 @@ def ratio_report(control: JointMoments, treatment: JointMoments, inputs: Inputs)
         "high_t": result.ci_upper,
     }
     lift = delta_lift(ratios.ratio_estimate(control), ratios.ratio_estimate(treatment), alpha)
+    upper, z = normal_upper(alpha / 2), result.difference / result.se
+    low, high = result.difference - upper * result.se, result.difference + upper * result.se
+    report |= {"p_value_z": 2 * normal_tail(abs(z)), "low_z": low, "high_z": high}
+    report |= rows_alone(control, treatment)
     report |= {
         "rel_diff": lift["rel_diff"],
         **{f"{key}_t": lift[key] for key in ("rel_low", "rel_high")},
@@ -89,6 +94,15 @@ def ratio_report(control: JointMoments, treatment: JointMoments, inputs: Inputs)
         report |= interval(limits, "sequential_low", "sequential_high")
         report["sequential_p"] = always_valid.p_value(result.difference / result.se, n, **tuning)
     return report
+
+
+def rows_alone(control: JointMoments, treatment: JointMoments) -> Report:
+    """What a test says that takes each row for a unit of its own."""
+    table = [round(arm.n * part.mean) for arm in (control, treatment) for part in (arm.y, arm.x)]
+    return {
+        "naive_iid_se_for_contrast": proportions.unpooled_se(*table),
+        "naive_per_request_p_for_contrast": proportions.z_test(*table).p_value,
+    }
 
 
 @adapts("cuped")
