@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import DAY, HOUR, from_micros
 from mlreg.entities.conditions import Finding, State
-from mlreg.entities.predictions import ROLES
+from mlreg.entities.predictions import LIVE
 from mlreg.entities.thresholds import Anomaly
 from mlreg.evidence.anomalies import Unusual, unusual
 from mlreg.evidence.conditions import measure, of_catalogue
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
-_LIVE = ROLES.index("live")
 _DAYS = 28
 # With fewer samples an hour says nothing about what is usual, and nothing is said about it.
 _LEAST = 20
@@ -39,7 +38,7 @@ def anomaly_of(
     versions = {version.key for version in tx.versions.of_model(model.key)}
     window = Window(now - HOUR, now)
     cells = cells_of(tx, versions, window, now=now, edges=edges)
-    value, n = _measured(anomaly.metric, [t for cell, t in cells.items() if cell.role == _LIVE])
+    value, n = _measured(anomaly.metric, [t for cell, t in cells.items() if cell.role == LIVE])
     found = unusual(value, _past(tx, versions, anomaly.metric, now), anomaly.sigma)
     state: State = "inconclusive"
     if found.z is not None:
@@ -72,7 +71,7 @@ def _hour(tx: Transaction, versions: set[int], hour: int) -> list[Tally]:
         span.tally
         for key in versions
         for span in tx.summaries.spans(key, hour, hour + 1, hourly=True)
-        if span.cell.role == _LIVE
+        if span.cell.role == LIVE
     ]
 
 

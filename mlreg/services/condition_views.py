@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import to_micros
-from mlreg.entities.predictions import ROLES
+from mlreg.entities.predictions import LIVE
 from mlreg.entities.traffic import CHAMPION
 from mlreg.evidence.conditions import Condition, Measured
 from mlreg.services.windows import FOREVER, Edges, Window, cells_of
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
     from mlreg.store.summaries import Cell
 
-_LIVE = ROLES.index("live")
 # How far back the last predictions of a version, and what served before, are looked for.
 _FARTHEST_ROWS, _FARTHEST_REVISIONS = 50_000, 1000
 _MOST_FAILURES = 1000  # in a row: so many are counted
@@ -116,7 +115,7 @@ class View:
             }
         found = Tallies()
         for cell, tally in self._cells(keys, span):
-            if cell.role == _LIVE and (span.revisions is None or cell.revision in span.revisions):
+            if cell.role == LIVE and (span.revisions is None or cell.revision in span.revisions):
                 found.setdefault((cell.version, None), Tally()).merge(tally)
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import to_micros
-from mlreg.entities.predictions import ROLES
+from mlreg.entities.predictions import LIVE
 from mlreg.evidence.reports import compared_metrics, split_problem
 from mlreg.evidence.together import Clustered, Together, clustered
 from mlreg.metrics import COVERAGE
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
-_LIVE = ROLES.index("live")
 _MOST_REVISIONS = 200
 # Rows of the log that a report reads to count users, in less than a second: summaries have none.
 MOST_ROWS = 50_000
@@ -52,7 +51,7 @@ def splits(tx: Transaction, model: ModelRow, cells: Cells) -> list[Split]:
     """The newest revisions in which several versions answered, the newest first."""
     tallies: dict[int, dict[int, Tally]] = defaultdict(dict)
     for cell, tally in cells.items():
-        if cell.role == _LIVE and tally.requests:
+        if cell.role == LIVE and tally.requests:
             tallies[cell.revision][cell.version] = tally
     shared = [number for number, found in tallies.items() if len(found) > 1]
     newest = sorted(shared, reverse=True)[:_MOST_REVISIONS]
