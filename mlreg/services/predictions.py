@@ -26,7 +26,7 @@ from mlreg.services.answers import (
 from mlreg.services.context import Context
 from mlreg.services.privacy import Privacy
 from mlreg.services.recorder import Recorder
-from mlreg.services.requests import LONGEST, Token, append_once, known_answer, token_of
+from mlreg.services.requests import LONGEST, Token, append_once, check_unit, known_answer, token_of
 from mlreg.services.routes import Route, Routes, Served
 from mlreg.store.engines.forking import lazy
 from mlreg.store.predictions import Entry
@@ -392,10 +392,7 @@ def _copied(prediction_id: int, entry: Entry, assigned: Assigned) -> Copied:
 def _checked(request: Request) -> Request:
     if request.problem:
         raise InvalidInput(request.problem)
-    if request.unit is not None:
-        check_text(request.unit, "user", longest=LONGEST)
-        if not request.unit:
-            raise InvalidInput("the user must not be empty")
+    check_unit(request.unit)
     for name, value in (request.segment or {}).items():
         check_key(name, "segment")
         check_text(value, f"segment {name}", longest=LONGEST)

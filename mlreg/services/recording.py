@@ -15,6 +15,7 @@ from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
 from mlreg.services.feedback import FeedbackService, checked
 from mlreg.services.privacy import Privacy, kind_alone
+from mlreg.services.requests import LONGEST, check_unit
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
 from mlreg.tallies import LARGEST_MEASURE
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 CHUNK = 1000
 REPORTED = "reported as failed"
 
-_LONGEST = 256
 _OUTCOME_KEYS = frozenset(field.name for field in fields(Outcome))
 
 
@@ -144,18 +144,6 @@ def record_chunk(
     return Logged([known[i] for i in range(len(chunk))], new, failed)
 
 
-def check_unit(unit: str | None) -> None:
-    """Nothing, if this can be a user.
-
-    Raises:
-        InvalidInput: It cannot.
-    """
-    if unit is not None:
-        check_text(unit, "user", longest=_LONGEST)
-        if not unit:
-            raise InvalidInput("the user must not be empty")
-
-
 def _known(
     tx: Transaction, destination: Destination, chunk: Sequence[Outcome], digests: Sequence[str]
 ) -> dict[int, int]:
@@ -179,7 +167,7 @@ def _known(
 
 def _digest(destination: Destination, outcome: Outcome) -> str:
     """What tells the answer of a request id from another; the phase may change between retries."""
-    check_text(outcome.request_id, "request id", longest=_LONGEST)
+    check_text(outcome.request_id, "request id", longest=LONGEST)
     said = {name: _plain(getattr(outcome, name)) for name in _OUTCOME_KEYS - {"revision"}}
     said["values"] = {name: _plain(value) for name, value in outcome.values.items()}
     return hashlib.sha256(f"{destination.salt} {_json(said)}".encode()).hexdigest()

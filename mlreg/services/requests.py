@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.entities.predictions import Prediction
-from mlreg.errors import Conflict
+from mlreg.errors import Conflict, InvalidInput
 from mlreg.inputs import Input
 from mlreg.jsonable import canonical
 from mlreg.names import check_text, safe
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from mlreg.store.store import Transaction
 
 LONGEST = 256
+
+
+def check_unit(unit: str | None) -> None:
+    """Nothing, if this can be a user.
+
+    Raises:
+        InvalidInput: It cannot.
+    """
+    if unit is not None:
+        check_text(unit, "user", longest=LONGEST)
+        if not unit:
+            raise InvalidInput("the user must not be empty")
 
 
 class Token(NamedTuple):

@@ -20,11 +20,11 @@ from mlreg.services.recording import (
     Destination,
     Place,
     check,
-    check_unit,
     chunks,
     outcome_of,
     record_chunk,
 )
+from mlreg.services.requests import check_unit
 
 if TYPE_CHECKING:
     from mlreg.services.context import Context
