@@ -90,6 +90,21 @@ class LoggedPrediction:
     label: Scalar | None
     correct: bool | None
 
+    def answer(self) -> Prediction:
+        """What the caller got."""
+        return Prediction(
+            prediction=self.prediction,
+            confidence=self.confidence,
+            model_version=self.model_version,
+            model_id=self.model_id,
+            model=self.model,
+            prediction_id=self.prediction_id,
+            revision=self.revision,
+            latency_ms=self.latency_ms,
+            arm_reason=self.arm_reason,
+            error=self.error,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerReceipt:

@@ -68,19 +68,7 @@ def known_answer(tx: Transaction, token: Token) -> Prediction | None:
     if not token.fits(digest):
         raise Conflict(f"the request id {safe(token.request_id)} was used for another input")
     row = tx.predictions.find(prediction_id)
-    if row is None:
-        return None
-    return Prediction(
-        prediction=row.prediction,
-        confidence=row.confidence,
-        model_version=row.model_version,
-        model_id=row.model_id,
-        model=row.model,
-        prediction_id=row.prediction_id,
-        revision=row.revision,
-        latency_ms=row.latency_ms,
-        arm_reason=row.arm_reason,
-    )
+    return None if row is None else row.answer()
 
 
 def append_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -18,7 +19,6 @@ _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt", ".parquet")
 
 if TYPE_CHECKING:
     from mlreg.cli.streams.inputs import Manner
-    from mlreg.entities.predictions import Prediction
     from mlreg.registry import Registry
 
 
@@ -188,23 +188,5 @@ def _emit_failure(session: Session, registry: Registry, error: PredictionFailed)
     if warning := warning_of(error.rollback):
         session.note(warning)
     if not session.is_for_people and error.prediction_id is not None:
-        session.emit(_failure(registry, error.prediction_id, warning))
-
-
-def _failure(registry: Registry, prediction_id: int, warning: str | None) -> Prediction:
-    from mlreg.entities.predictions import Prediction
-
-    row = registry.predictions.get(prediction_id)
-    return Prediction(
-        prediction=None,
-        confidence=None,
-        model_version=row.model_version,
-        model_id=row.model_id,
-        model=row.model,
-        prediction_id=prediction_id,
-        revision=row.revision,
-        latency_ms=row.latency_ms,
-        arm_reason=row.arm_reason,
-        error=row.error,
-        warning=warning,
-    )
+        row = registry.predictions.get(error.prediction_id)
+        session.emit(replace(row.answer(), warning=warning))
