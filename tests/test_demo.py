@@ -18,7 +18,7 @@ from mlreg.cli.demo.shell import Shell, python_name
 from mlreg.registry import init_registry, open_registry
 
 MLREG = Path(sys.executable).with_name("mlreg")
-LONGEST = 20 * 3  # the demo's promise is 20 seconds; a busy machine is no defect
+LONGEST = 180  # the demo's promise is some 20 seconds; a busy machine is no defect
 
 slow = [pytest.mark.process, pytest.mark.slow]
 
@@ -61,7 +61,8 @@ class TestOnWords:
         verbs = [command.split()[1] for command in typed if command.startswith("mlreg ")]
         assert verbs == [
             *("init", "register", "register", "activate", "route", "predict", "predict"),
-            *("feedback", "perf", "promote", "rollback", "history"),
+            *("feedback", "perf", "promote", "rollback"),
+            *("abtest", "abtest", "predict", "feedback", "abtest", "history"),
         ]
         assert 'mlreg predict "Great product!"' in typed
 
@@ -75,11 +76,11 @@ class TestOnWords:
 
     def test_the_registry_stays_and_is_sound(self, document: dict[str, Any]) -> None:
         with open_registry(document["folder"]) as registry:
-            revision = registry.traffic.current("sentiment")
-            assert [arm.traffic_percent for arm in revision.live] == [80, 20]
-            assert revision.cause == "rollback"
+            causes = [revision.cause for revision in registry.traffic.history("sentiment")]
+            # The last one depends on how fast this machine is: labels have to come of age.
+            assert causes[-5:] == ["abtest", "rollback", "promote", "route", "activate"]
             counts = {v.version: v.request_count for v in registry.versions.list("sentiment")}
-            assert counts == {"1.0.0": 481, "2.0.0": 120}
+            assert counts == {"1.0.0": 781, "2.0.0": 420}
             assert registry.health.check().healthy
 
     def test_registered_accuracies_are_those_that_training_measured(

@@ -48,8 +48,8 @@ def demo(
     """Show the main job on real data, command by command.
 
     Trains two versions of a model, registers both, splits the traffic, predicts, sends labels
-    back, compares, promotes and rolls back. Each command is printed as you would type it, and
-    run. The folder stays, to play with.
+    back, compares, promotes, rolls back, and runs an A/B test. Each command is printed as you
+    would type it, and run. The folder stays, to play with.
 
     $ mlreg demo
     $ mlreg demo ~/mlreg-demo

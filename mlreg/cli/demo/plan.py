@@ -114,7 +114,28 @@ def after_report(task: Task, *, ships: bool) -> Iterator[Step]:
         "Regret it? What served before serves again, at once.",
         f'mlreg rollback {task.model} --reason "just to show it"',
     )
+    yield from _experiment(task.model)
     yield Step("Nothing is lost: who changed what, when and why.", f"mlreg history {task.model}")
+
+
+def _experiment(model: str) -> Iterator[Step]:
+    """The steps of an A/B test; a verdict is not taken for granted."""
+    yield Step(
+        "A report is for one look. An A/B test says beforehand what decides, how much is needed\n"
+        "and when to look, so a cron job may look each minute.",
+        f"mlreg abtest create tone --control {model}@1.0.0 --treatment {model}@2.0.0"
+        " --metric accuracy --baseline 0.77 --mde 0.12 --max-duration 1h --min-run 0"
+        " --strategy round-robin",
+    )
+    yield Step("", "mlreg abtest start tone --field status")
+    yield Step("", "mlreg predict --file inputs.txt --field prediction_id > ids.txt")
+    yield Step("", "(echo prediction_id,label; paste -d , ids.txt labels.txt) > truth.csv")
+    yield Step("", "mlreg feedback --file truth.csv")
+    yield Step(
+        "Answers are compared by their labels at one age, the time that labels take: here seconds.",
+        "sleep 3; mlreg abtest analyze tone || true",
+    )
+    yield Step("", "mlreg abtest conclude tone --promote-winner --field verdict || true")
 
 
 def suggestions(task: Task) -> list[str]:
