@@ -206,7 +206,7 @@ def _move(act: Act, step: Step, model: ModelRow, move: _Move) -> None:
             raise Lapsed
         return
     fires = to.state == "firing" and (was is None or was.state == "pending")
-    told_at = act.at if fires and not _is_silenced(act, model, move.threshold.name) else None
+    is_told = fires and not alerts.is_silenced(model.key, move.threshold.name, now=act.at)
     if was is None:
         basis = step.basis
         beginning = Beginning(
@@ -214,15 +214,15 @@ def _move(act: Act, step: Step, model: ModelRow, move: _Move) -> None:
             move.threshold.severity, move.threshold.action,
             basis.policy if basis else 0, basis.revision if basis else 0,
         )  # fmt: skip
-        number = alerts.begin(beginning, to, move.finding, told_at=told_at)
+        number = alerts.begin(beginning, to, move.finding, at=act.at, is_told=is_told)
         is_moved = number is not None
     else:
         number = was.alert
-        is_moved = alerts.move(was, to, move.finding, told_at=told_at)
+        is_moved = alerts.move(was, to, move.finding, at=act.at, is_told=is_told)
     after = alerts.find(number, now=act.at) if is_moved and number is not None else None
     if after is None:
         raise Lapsed
-    if told_at is not None:
+    if is_told:
         _tell(act, FIRING, model, after, why=step.why)
     if to.state == "resolved" and after.told_at is not None:
         _tell(act, RESOLVED, model, after, why=step.why)
@@ -271,10 +271,6 @@ def _tell(act: Act, action: str, model: ModelRow, alert: Alert, *, why: str) -> 
         reason=why,
         after=alert,
     )
-
-
-def _is_silenced(act: Act, model: ModelRow, threshold: str) -> bool:
-    return act.tx.alerts.is_silenced(model.key, threshold, now=act.at)
 
 
 def _lasting(threshold: Threshold) -> Lasting:

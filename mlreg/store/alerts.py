@@ -117,10 +117,9 @@ class Alerts:
         return {(model, name): n for model, name, n in self._connection.execute(FIRING)}
 
     def begin(
-        self, what: Beginning, standing: Standing, finding: object, *, told_at: int | None
+        self, what: Beginning, to: Standing, finding: object, *, at: int, is_told: bool
     ) -> int | None:
         """Begin an alert; returns its number, or None where there is an open one already."""
-        is_firing = standing.state == "firing"
         values = {
             "model": what.model_key,
             "threshold": what.threshold,
@@ -130,24 +129,24 @@ class Alerts:
             "action": what.action,
             "policy": what.policy,
             "revision": what.revision,
-            "at": standing.evaluated_at,
-            "fired_at": standing.evaluated_at if is_firing else None,
-            "told_at": told_at,
+            "at": at,
+            "fired_at": at if to.state == "firing" else None,
+            "told_at": at if is_told else None,
             "finding": canonical(finding),
-            **standing._asdict(),
+            **to._asdict(),
         }
         row = self._connection.execute(INSERT, values).fetchone()
         return int(row[0]) if row else None
 
-    def move(self, alert: Alert, to: Standing, finding: object, *, told_at: int | None) -> bool:
+    def move(self, alert: Alert, to: Standing, finding: object, *, at: int, is_told: bool) -> bool:
         """Let an alert stand elsewhere; False where it does not stand where it did."""
-        was, at = alert.standing, to.evaluated_at
+        was = alert.standing
         fired = at if was.state == "pending" and to.state == "firing" else _micros(alert.fired_at)
         values = {
             "id": alert.alert,
             "fired_at": fired,
             "resolved_at": at if to.state == "resolved" else None,
-            "told_at": told_at if told_at is not None else _micros(alert.told_at),
+            "told_at": at if is_told else _micros(alert.told_at),
             "finding": canonical(finding),
             "was_state": was.state,
             "was_streak": was.streak,
