@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from mlreg.entities.experiments import Experiment, Mode, Recommendation, State
 
-MetricRole = Literal["primary", "secondary", "guardrail"]
+MetricRole = Literal["primary", "secondary", "guardrail", "as_assigned"]
 GateEffect = Literal["invalid", "wait", "warn"]
 
 
@@ -210,12 +210,14 @@ class Exposure:
         unkeyed: Requests without a user among them.
         double_exposed: Users who were answered by more than one arm.
         excluded: Of these, the ones to whom it happened within a phase: they are left out of it.
+        excluded_by_arm: The same by the arm that they met first, phase by phase, the control first.
     """
 
     units: int
     unkeyed: int
     double_exposed: int
     excluded: int
+    excluded_by_arm: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,8 @@ class Analysis:
             significance or without `min_effect`.
         is_decision_point: Whether this look was one that may decide; others only show.
         recorded_slot: The slot in which it was recorded; None for a peek between two slots.
+        as_assigned: The metric that decides with all users, also those who met several arms, each
+            with the one met first; empty where nobody did.
         failed_gates: Those that hold a verdict back.
         assumptions: What the numbers rest on, in sentences.
     """
@@ -254,6 +258,7 @@ class Analysis:
     primary: MetricResult
     primaries: tuple[MetricResult, ...]
     secondary: tuple[MetricResult, ...]
+    as_assigned: tuple[MetricResult, ...]
     guardrails: tuple[MetricResult, ...]
     gates: tuple[Gate, ...]
     failed_gates: tuple[Gate, ...]

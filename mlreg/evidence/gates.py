@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlreg.clock import DAY, SECOND, format_duration
 from mlreg.entities.analyses import Gate, GateEffect
 from mlreg.entities.experiments import Design
+from mlreg.evidence.crossovers import crossovers
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
 from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
@@ -36,6 +37,7 @@ def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     lasted = f"it has run for {format_duration(observed.seconds)}"
     found = [
         _srm(observed, table.splits),
+        crossovers(design, observed),
         *(_coverage(design, arrived, observed.window) for arrived in table.coverages),
         _units(design, seen),
         _events(design, seen),

@@ -10,6 +10,7 @@ from mlreg.clock import DAY, SECOND, from_micros
 from mlreg.entities.analyses import MetricResult, PhaseResult
 from mlreg.entities.experiments import Design
 from mlreg.entities.looks import Decision, PastLook
+from mlreg.evidence.crossovers import as_assigned
 from mlreg.evidence.gates import are_ready, gates
 from mlreg.evidence.guardrails import guardrails
 from mlreg.evidence.information import information
@@ -31,6 +32,7 @@ class Judged:
     findings: Findings
     leading: int
     secondary: tuple[MetricResult, ...]
+    as_assigned: tuple[MetricResult, ...]
     phases: tuple[PhaseResult, ...]
     units_needed: int | None
     days_needed: float | None
@@ -82,6 +84,7 @@ def judge_experiment(design: Design, observed: Observed, past: Sequence[PastLook
         findings=findings,
         leading=leading,
         secondary=shown,
+        as_assigned=as_assigned(design, observed, table),
         phases=_phases(observed, table),
         units_needed=needed,
         days_needed=_days(observed, needed),

@@ -14,7 +14,12 @@ Matrix = tuple[tuple[Any, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseSeen:
-    """Who took part in a phase, arm by arm, the control first."""
+    """Who took part in a phase, arm by arm, the control first.
+
+    Attributes:
+        torn: Users whom the phase sent to several arms, by the arm that they met first; empty for
+            none.
+    """
 
     revision: int
     started_at: int
@@ -22,6 +27,7 @@ class PhaseSeen:
     users: tuple[int, ...]
     alone: tuple[int, ...]
     rows: tuple[int, ...]
+    torn: tuple[int, ...] = ()
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -43,6 +49,8 @@ class Observed:
             none before there are enough answers.
         window: The age in microseconds at which labels count, and within which they have to come;
             None where nothing rests on labels, or none has come yet.
+        assigned: For each phase and arm the `Sums` of the metric that decides over the users of
+            several arms who met this one first; empty without any.
     """
 
     at: int
@@ -57,6 +65,7 @@ class Observed:
     ripe: int = 0
     cuts: Cuts = field(default_factory=dict)
     window: int | None = None
+    assigned: Matrix = ()
 
     @property
     def units(self) -> int:

@@ -111,6 +111,11 @@ def see(design: Design, observed: Observed) -> Table:
     )
 
 
+def compared(design: Design, observed: Observed, metric: TestMetric) -> tuple[Seen, ...]:
+    """A metric of each treatment."""
+    return _column(design, observed, metric).seen
+
+
 def least_units(design: Design) -> int:
     """Units that each arm needs before the first test."""
     return max(MIN_UNITS, design.min_samples)

@@ -15,7 +15,7 @@ from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
 
 _T = TypeVar("_T")
 
-RUN_TIME, SRM = "run_time", "srm"
+RUN_TIME, SRM, CROSSOVERS = "run_time", "srm", "crossovers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class Findings:
     def is_doubtful(self, metric: str) -> bool:
         """Whether a gate that failed is about the units, or about what the metric is known of."""
         needs = coverage_of(metric)
-        about = {SRM, gate_of(needs) if needs else None}
+        about = {SRM, CROSSOVERS, gate_of(needs) if needs else None}
         return any(gate.gate in about for gate in self.failed("invalid"))
 
     def failed(self, effect: str) -> list[Gate]:

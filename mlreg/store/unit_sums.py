@@ -17,6 +17,33 @@ TORN_UNITS = """
         where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
     ) torn
 """
+# Of the same, phase by phase, which arm they met first: its row begins first in the log.
+_TORN = """
+    with torn as materialized (
+        select unit, revision, min(first_id) as first_id from experiment_units
+        where experiment = :experiment and unit <> ''
+        group by unit, revision having count(*) > 1
+    ), met as materialized (
+        select u.unit as who, u.revision as phase, u.version as arm
+        from torn t join experiment_units u on u.experiment = :experiment and u.unit = t.unit
+            and u.revision = t.revision and u.first_id = t.first_id
+    )
+"""
+TORN_BY_FIRST = f"""
+    {_TORN} select phase, arm, count(*) from met group by phase, arm
+"""  # noqa: S608  # constants of this module
+# What they did in all arms.
+ASSIGNED = f"""
+    {_TORN}
+    select phase, arm, sum(case when k > 0 then 1.0 else 0.0 end), sum(y), sum(k), sum(y * y),
+        sum(k * k), sum(y * k)
+    from (
+        select phase, arm, who, sum(1.0 * :y) as y, sum(1.0 * :k) as k
+        from met join :table u on u.experiment = :experiment and u.unit = who
+            and u.revision = phase :named
+        group by phase, arm, who
+    ) users group by phase, arm
+"""  # noqa: S608  # constants of this module
 # Of a row `u`: whether its phase sent its user to another arm as well. By key, so that many such
 # users cost no more than few.
 IS_TORN = """exists (
@@ -113,6 +140,17 @@ class UnitSums:
         users, moved = self._connection.execute(PARTICIPANTS, own).fetchone()
         torn = self._connection.execute(TORN_UNITS, own).fetchone()[0]
         return users, int(moved), torn
+
+    def torn(self, experiment: int) -> dict[Cell, int]:
+        """Users whom one phase sent to two arms, by revision and the version met first."""
+        rows = self._connection.execute(TORN_BY_FIRST, {"experiment": experiment})
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def assigned(self, experiment: int, metric: str) -> dict[Cell, Sums]:
+        """A metric's sums over these users, by revision and the version met first."""
+        values = {"experiment": experiment, "name": place_of(metric).name}
+        rows = self._connection.execute(_statement(ASSIGNED, metric), values)
+        return {(row[0], row[1]): Sums(*row[2:]) for row in rows}
 
     def sums(self, experiment: int, metric: str) -> dict[Cell, Sums]:
         """A metric's sums by revision and version; torn users are left out."""

@@ -102,6 +102,7 @@ ANALYSIS = Analysis(
     primary=RESULT,
     primaries=(RESULT,),
     secondary=(),
+    as_assigned=(),
     guardrails=(GUARDRAIL,),
     gates=(
         Gate(gate="split", passed=True, effect="invalid", detail="50 / 50 as meant"),
@@ -111,7 +112,7 @@ ANALYSIS = Analysis(
     failed_gates=(),
     looks=(LOOK, replace(LOOK, slot=5, z=4.5, boundary=2.97, is_crossed=True, verdict="ship")),
     phases=(),
-    exposure=Exposure(units=2000, unkeyed=0, double_exposed=3, excluded=2),
+    exposure=Exposure(units=2000, unkeyed=0, double_exposed=3, excluded=2, excluded_by_arm=(0, 0)),
     is_decision_point=True,
     is_final=False,
     recorded_slot=5,

@@ -175,3 +175,63 @@ def test_a_label_that_is_not_due_yet_is_not_missed(
     assert coverage(found).passed is passed
     clock.at += 2 * HOUR
     assert not coverage(look(tested)).passed
+
+
+def met(part: str, *arms: tuple[int, int]) -> Rows:
+    """Users of one arm: of each arm so many who then ask the other one, and so many in all."""
+    return [
+        {"unit": f"{part}-{first}-{i}", "variant": variant, "success": variant != first}
+        for first, (moved, count) in zip(ARMS[2], arms, strict=True)
+        for i in range(count)
+        for variant in ((first, *(v for v in ARMS[2] if v != first)) if i < moved else (first,))
+    ]
+
+
+def crossovers(found: Analysis) -> Gate | None:
+    return next((gate for gate in found.gates if gate.gate == "crossovers"), None)
+
+
+@pytest.mark.parametrize(
+    ("moved", "passed"),
+    [((0, 0), True), ((4, 5), True), ((0, 3), True), ((0, 40), False), ((150, 150), False)],
+)
+def test_users_who_meet_two_arms_are_few_and_alike_in_both(
+    tested: Registry, clock: Clock, moved: tuple[int, int], *, passed: bool
+):
+    begin(tested, clock, metric="error_rate")
+    found = look(tested, met("a", *[(n, 1000) for n in moved]))
+    gate = crossovers(found)
+    assert gate is not None
+    assert (gate.passed, gate.effect) == (passed, "invalid")
+    assert found.exposure.excluded_by_arm == moved
+    assert (found.verdict == "invalid") is not passed
+
+
+def test_failures_that_drive_users_to_the_other_arm_stay_with_the_first(
+    tested: Registry, clock: Clock
+):
+    """All that fails in the treatment asks the control and is answered there."""
+    begin(tested, clock, metric="error_rate")
+    rows = met("a", (0, 1000), (110, 1000))
+    for row in rows:
+        row["success"] = row["unit"].endswith("7") or row["variant"] == "control"
+    for row in rows:
+        is_lone = row["variant"] == "treatment" and int(row["unit"].rpartition("-")[2]) >= 110
+        row["success"] = row["success"] or is_lone
+    found = look(tested, rows)
+    assert found.primary.diff == 0
+    (assigned,) = found.as_assigned
+    assert (assigned.role, assigned.control.value) == ("as_assigned", 0)
+    assert assigned.treatment.value == pytest.approx(99 / 1110)
+    assert assigned.treatment.n_units == 1000
+    assert assigned.diff_ci is not None
+    assert assigned.diff_ci[0] > 0
+    assert found.recommendation.startswith("Invalid: 110 of 2,000 users met several arms")
+    assert "control first: 0, treatment first: 110" in found.recommendation
+
+
+def test_where_requests_were_split_users_may_meet_any_arm(tested: Registry, clock: Clock):
+    begin(tested, clock, metric="error_rate", strategy="random")
+    found = look(tested, met("a", (0, 500), (100, 500)))
+    assert crossovers(found) is None
+    assert found.as_assigned == ()

@@ -310,6 +310,29 @@ def test_sums_and_spreads_equal_the_rows_themselves(
             expected = spread_of(rows, metric, cells)
             assert units.spread(1, metric, cells) == pytest.approx(expected, rel=1e-9, abs=1e-9)
         check_participants(tx, rows)
+        check_torn(tx, rows)
+
+
+def check_torn(tx: Transaction, rows: list) -> None:
+    """Users of two arms within a phase, and all that they did, with the arm that they met first."""
+    firsts: dict[tuple[str, int], int] = {}
+    for unit, _, revision, version, _ in rows:
+        firsts.setdefault((unit, revision), version)
+    torn = {place: firsts[place] for place in torn_of(rows)}
+    assert tx.experiments.units.torn(1) == Counter((p[1], first) for p, first in torn.items())
+    for metric in ("success_rate", "accuracy", "value:stars"):
+        own: dict[tuple[str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for unit, _, revision, _, seen in rows:
+            if metric in seen and (unit, revision) in torn:
+                own[unit, revision][0] += seen[metric]
+                own[unit, revision][1] += 1
+        cells = defaultdict(list)
+        for place, (y, k) in own.items():
+            cells[place[1], torn[place]].append((y, k))
+        found = tx.experiments.units.assigned(1, metric)
+        assert {cell: sums[:3] for cell, sums in found.items() if sums.n} == {
+            cell: (len(units), *map(sum, zip(*units, strict=True))) for cell, units in cells.items()
+        }
 
 
 def spread_of(rows: list, metric: str, cells: list) -> tuple[float, ...]:

@@ -88,7 +88,7 @@ def metrics(analysis: Analysis) -> Iterable[Table]:
     for lead in analysis.primaries:
         mine = [
             result
-            for result in (lead, *analysis.guardrails, *analysis.secondary)
+            for result in (lead, *analysis.as_assigned, *analysis.guardrails, *analysis.secondary)
             if result.variant == lead.variant
         ]
         columns = [
@@ -121,6 +121,8 @@ def _named(result: MetricResult) -> Cell:
     label = label_of(result.metric)
     if result.role == "guardrail" and result.margin:
         return Cell(result.margin.replace(result.metric, label))
+    if result.role == "as_assigned":
+        return Cell(f"{label}, as first assigned", "dim")
     return Cell(label, "bold" if result.role == "primary" else "dim")
 
 

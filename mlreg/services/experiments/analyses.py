@@ -12,6 +12,7 @@ from mlreg.services.experiments.receipts import ENGINE
 
 if TYPE_CHECKING:
     from mlreg.evidence.judge import Judged
+    from mlreg.evidence.observed import Observed
 
 
 def analysis(
@@ -23,7 +24,6 @@ def analysis(
     """A look at an experiment that had these looks, and recorded this one in a slot or did not."""
     design, observed, findings = experiment.design, judged.observed, judged.findings
     decision, lead = judged.decision, judged.leading
-    users, alone, double, torn = observed.exposure
     return Analysis(
         test_id=experiment.test_id,
         model=experiment.model,
@@ -37,12 +37,13 @@ def analysis(
         primary=findings.primaries[lead],
         primaries=findings.primaries,
         secondary=judged.secondary,
+        as_assigned=judged.as_assigned,
         guardrails=findings.guardrails,
         gates=findings.gates,
         failed_gates=tuple(g for g in findings.gates if not g.passed and g.effect != "warn"),
         looks=tuple(looks),
         phases=judged.phases,
-        exposure=Exposure(units=users + alone, unkeyed=alone, double_exposed=double, excluded=torn),
+        exposure=_exposure(observed),
         is_decision_point=decision.look is not None,
         is_final=bool(decision.look and decision.look.is_final),
         recorded_slot=recorded_slot,
@@ -56,6 +57,18 @@ def analysis(
         watermark=Watermark(predictions=observed.predictions, feedback=observed.feedback),
         engine_version=ENGINE,
         revision=experiment.revision,
+    )
+
+
+def _exposure(observed: Observed) -> Exposure:
+    users, alone, double, torn = observed.exposure
+    firsts = (phase.torn or (0,) * len(phase.users) for phase in observed.phases)
+    return Exposure(
+        units=users + alone,
+        unkeyed=alone,
+        double_exposed=double,
+        excluded=torn,
+        excluded_by_arm=tuple(map(sum, zip(*firsts, strict=True))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlreg.clock import to_micros
@@ -17,6 +18,8 @@ from mlreg.tallies import CellCounts, Cuts, Marks, Sums, Tally
 if TYPE_CHECKING:
     from mlreg.store.store import Transaction
     from mlreg.store.unit_sums import UnitSums
+
+Place = tuple[int, int]  # a revision and a version
 
 
 def observe(
@@ -42,10 +45,8 @@ def observe(
     """
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
-    phases = tuple(
-        _seen(phase, [counts.get((phase.revision, arm), CellCounts()) for arm in arms])
-        for phase in experiment.phases
-    )
+    torn = units.torn(key) if design.unit == "user" else {}
+    phases = tuple(_seen(phase, arms, counts, torn) for phase in experiment.phases)
     started, revisions = experiment.started_at, [phase.revision for phase in phases]
     quantiles = [metric.name for metric in design.metrics if metric.kind == "quantile"]
     sums = {
@@ -54,24 +55,31 @@ def observe(
         if cuts or name not in quantiles
     }
     has_ties = len(phases) > 1 and design.unit == "user"
-    users, double, torn = units.participants(key)
+    users, double, excluded = units.participants(key)
+    has_assigned = torn and design.metric.kind != "quantile"
+    assigned = units.assigned(key, design.metric.name) if has_assigned else {}
     return Observed(
         at=at,
         started_at=to_micros(started) if started else at,
         predictions=marks.predictions,
         feedback=marks.feedback,
-        exposure=(users, sum(sum(phase.alone) for phase in phases), double, torn),
+        exposure=(users, sum(sum(phase.alone) for phase in phases), double, excluded),
         phases=phases,
         sums=sums,
         spreads=_spreads(units, key, sums, revisions, arms) if has_ties else {},
         histograms=_histograms(tx, revisions, arms, tallies) if quantiles else (),
         ripe=marks.ripe,
         cuts=cuts,
+        assigned=_by_phase(assigned, revisions, arms) if assigned else (),
         window=window if any(map(is_fed_back, sums)) else None,
     )
 
 
-def _seen(phase: Phase, own: list[CellCounts]) -> PhaseSeen:
+def _seen(
+    phase: Phase, arms: list[int], counts: Mapping[Place, CellCounts], torn: Mapping[Place, int]
+) -> PhaseSeen:
+    own = [counts.get((phase.revision, arm), CellCounts()) for arm in arms]
+    firsts = tuple(torn.get((phase.revision, arm), 0) for arm in arms)
     return PhaseSeen(
         revision=phase.revision,
         started_at=to_micros(phase.started_at),
@@ -79,6 +87,7 @@ def _seen(phase: Phase, own: list[CellCounts]) -> PhaseSeen:
         users=tuple(cell.users for cell in own),
         alone=tuple(cell.alone for cell in own),
         rows=tuple(cell.requests for cell in own),
+        torn=firsts if any(firsts) else (),
     )
 
 
