@@ -7,7 +7,7 @@ compares versions, checks a condition or draws a table takes what it needs from 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mlreg.errors import InvalidInput
@@ -314,10 +314,7 @@ def parse_metric(
     if metric is None and is_value(text):
         metric = find(VALUE + text, directions)
     if metric is None or metric.name == COVERAGE:  # a gate of every verdict, nothing to improve
-        raise InvalidInput(
-            f"there is no metric {safe(text)}",
-            hint=f"there is {', '.join(known_metrics())}, and value:NAME for a feedback value",
-        )
+        raise no_metric(text, known_metrics(), "value:NAME for a feedback value")
     if metric.sums is None or metric.kind == "score" or metric.kind == "count":
         raise InvalidInput(
             f"an experiment cannot be decided by {safe(text)}",
@@ -329,6 +326,17 @@ def parse_metric(
         direction=metric.direction,
         unit=metric.unit,
         quantile=metric.quantile,
+    )
+
+
+def no_metric(name: str, known: Sequence[str], more: str) -> InvalidInput:
+    """What is said of a name that no metric has: the nearest one, and all there are."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return InvalidInput(
+        f"there is no metric {safe(name)}", hint=f"{meant}there is {', '.join(known)}, {more}"
     )
 
 

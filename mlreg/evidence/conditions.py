@@ -13,9 +13,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from mlreg.entities.conditions import State
-from mlreg.errors import InvalidInput
 from mlreg.evidence.figures import figure, read
-from mlreg.metrics import BY_NAME, COUNTS, Metric, Overlap, Share, find
+from mlreg.metrics import BY_NAME, COUNTS, Metric, Overlap, Share, find, no_metric
 from mlreg.names import safe
 from mlreg.stats.always_valid import confidence_sequence, rank_limits, rate_limits
 from mlreg.stats.quantiles import Bucket, quantile_of_histogram
@@ -59,10 +58,8 @@ def of_catalogue(name: str) -> Metric:
     """
     metric = find(name)
     if metric is None or (metric.key and metric.name != name):
-        known = ", ".join(
-            (*BY_NAME, *COUNTS, "f1:CLASS, precision:CLASS, recall:CLASS, share:CLASS")
-        )
-        raise InvalidInput(f"there is no metric {safe(name)}", hint=f"there is {known}, value:NAME")
+        more = "f1:CLASS, precision:CLASS, recall:CLASS, share:CLASS, value:NAME"
+        raise no_metric(name, (*BY_NAME, *COUNTS), more)
     return metric
 
 

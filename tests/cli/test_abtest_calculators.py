@@ -178,6 +178,7 @@ def test_a_wide_guardrail_costs_nothing():
         ("power --baseline 0.1 --mde 0.02 --design-effect 0.5", "a design effect is 1 or more"),
         ("power --baseline 0.1 --mde 0.02 --daily 0", "units per day must be above 0"),
         ("power --baseline 0.5 --mde 1e-12", "more units than there are"),
+        (f"{GUARDED}s <= +1%'", "did you mean error_rate? there is success_rate, accuracy"),
         ("power --baseline 0.1 --mde 0.02 --metrics 0", "1 to 100 metrics can decide"),
         (f"{GUARDED} <= +1%'", "what the control reaches must be known"),
         (f"{GUARDED} <= +1%' --level error_rate=2x", "not a number"),
