@@ -351,18 +351,11 @@ class Versions:
         )
 
     def _record(
-        self,
-        tx: Transaction,
-        action: str,
-        version: Version,
-        change: Change,
-        *,
-        before: object = None,
-        after: object = None,
+        self, tx: Transaction, action: str, version: Version, change: Change, **states: object
     ) -> None:
         if change.dry_run or change.expect_revision is not None:
             raise InvalidInput("only a change of traffic takes dry_run and expect_revision")
-        tell(self._context, tx, action, version, change, before=before, after=after)
+        tell(self._context, tx, action, version, change, **states)
 
 
 def _check_bare(version: Version) -> None:
