@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import to_micros
 from mlreg.entities.predictions import LIVE
-from mlreg.entities.traffic import CHAMPION
 from mlreg.evidence.conditions import Condition, Measured
+from mlreg.services.together import usual_baseline
 from mlreg.services.windows import FOREVER, Edges, Window, cells_of
 from mlreg.tallies import Tally
 
@@ -69,8 +69,7 @@ class View:
         """The version to compare with."""
         if wanted is not None:
             return self.tx.versions.select(self.model, wanted)
-        champion = next((v for v in self.versions if CHAMPION in v.aliases), None)
-        return champion or max(self.active, key=lambda v: v.traffic_percent or 0, default=None)
+        return usual_baseline(self.versions, self.active)
 
     def forget_before(self, began: dict[int, int]) -> None:
         """Count of each of these versions only what it did from then on."""

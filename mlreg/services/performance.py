@@ -16,13 +16,19 @@ from mlreg.entities.reports import (
     VersionComparison,
     VersionPerformance,
 )
-from mlreg.entities.traffic import CHAMPION
 from mlreg.errors import NotFound
 from mlreg.evidence.breakdowns import by_label, performance, trend
 from mlreg.evidence.reports import compare, conclude
 from mlreg.names import check_key
 from mlreg.services.context import Context
-from mlreg.services.together import Split, assumptions, off_split, ran_together, splits
+from mlreg.services.together import (
+    Split,
+    assumptions,
+    off_split,
+    ran_together,
+    splits,
+    usual_baseline,
+)
 from mlreg.services.windows import Window, cells_of, spans, window_of
 from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
@@ -245,9 +251,7 @@ def _baseline(
         if all(version.key != named.key for version in seen):
             raise NotFound(f"the baseline {named.ref} has no predictions in this window")
         return named
-    champion = next((v for v in seen if CHAMPION in v.aliases), None)
-    compared = [v for v in seen if not found or v.key in found[0].tallies]
-    return champion or min(compared, key=lambda v: v.key, default=None)
+    return usual_baseline(seen, [v for v in seen if not found or v.key in found[0].tallies])
 
 
 def _performances(

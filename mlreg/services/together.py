@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import to_micros
 from mlreg.entities.predictions import LIVE
+from mlreg.entities.traffic import CHAMPION
 from mlreg.evidence.reports import compared_metrics, split_problem
 from mlreg.evidence.together import Clustered, Together, clustered
 from mlreg.metrics import COVERAGE
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _MOST_REVISIONS = 200
 # Rows of the log that a report reads to count users, in less than a second: summaries have none.
 MOST_ROWS = 50_000
+
+
+def usual_baseline(known: Iterable[Version], compared: Iterable[Version]) -> Version | None:
+    """What versions are compared with where nobody says: the champion, else the oldest of them."""
+    champion = next((v for v in known if CHAMPION in v.aliases), None)
+    return champion or min(compared, key=lambda v: v.key, default=None)
 
 
 class Split(NamedTuple):
