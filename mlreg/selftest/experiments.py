@@ -32,6 +32,8 @@ class Setting(NamedTuple):
         units: Users, or requests of users who come back.
         returning: How many users make all the requests; 0 for one request each.
         effect: By how much the treatment's rate is higher.
+        alike: How alike the rates of users who come back are: the two parameters of their Beta
+            distribution sum to it; None for a first of 1, which leaves them as different as can be.
     """
 
     rate: float
@@ -41,6 +43,7 @@ class Setting(NamedTuple):
     mde: float
     returning: int = 0
     effect: float = 0.0
+    alike: float | None = None
 
 
 SETTINGS = {
@@ -54,6 +57,16 @@ SETTINGS = {
     "always-valid, users of 10 requests": Setting(
         0.1, 50, 4_000, "always-valid", 0.05, returning=400
     ),
+    "group-sequential, 120 users of 20 requests": Setting(
+        0.7, 50, 2_400, "group-sequential", 0.1, returning=120
+    ),
+    "always-valid, 120 users of 20 requests": Setting(
+        0.7, 50, 2_400, "always-valid", 0.1, returning=120
+    ),
+    "group-sequential, 120 users of 20, better": Setting(
+        0.7, 50, 2_400, "group-sequential", 0.1, returning=120, alike=10, effect=0.1
+    ),
+    "group-sequential, 60 users of one request": Setting(0.5, 50, 60, "group-sequential", 0.4),
 }
 
 
@@ -144,7 +157,9 @@ def _requests(setting: Setting, test_id: str, random: Random) -> Iterator[tuple[
     if not setting.returning:
         yield from ((f"{test_id}-{number}", setting.rate) for number in range(setting.units))
         return
-    rates = [random.betavariate(1, 1 / setting.rate - 1) for _ in range(setting.returning)]
+    whole = setting.alike or 1 / setting.rate
+    shape = setting.rate * whole, (1 - setting.rate) * whole
+    rates = [random.betavariate(*shape) for _ in range(setting.returning)]
     for _ in range(setting.units):
         user = random.randrange(setting.returning)
         yield f"{test_id}-{user}", rates[user]
