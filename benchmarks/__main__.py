@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mlreg
-from benchmarks import experiments, library, processes, scale, writers
+from benchmarks import experiments, library, processes, scale, shadows, writers
 from benchmarks.harness import BASELINES, Line, Plan
 
 Group = Callable[[Plan], list[Line]]
@@ -31,6 +31,7 @@ GROUPS: list[tuple[set[str], Group]] = [
     ({"B8"}, library.routing),
     ({"B9"}, processes.control_plane),
     ({"B11"}, experiments.looks),
+    ({"B12"}, shadows.followed),
 ]
 
 

@@ -28,7 +28,7 @@ class Line:
     """One measured budget.
 
     Attributes:
-        budget: Its name, `B1` to `B10`.
+        budget: Its name, such as `B1`.
         what: What was measured, against what.
         value: The measure; None when it could not be taken.
         limit: What the budget asks for; None for a figure that no budget is set for.
