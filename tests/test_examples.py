@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -82,3 +83,19 @@ def test_the_service_answers_takes_feedback_and_says_what_is_wrong(
 
     serving_registry.traffic.promote("sentiment@2.0.0")
     assert post(f"{service}/predict", {"input": "hate it"})["model_version"] == "2.0.0"
+
+
+def test_the_canary_lets_the_good_version_through_and_catches_the_others(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", str(EXAMPLES / "canary.sh")],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ends = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert ends["good"].startswith("completed after ")
+    for version, check in {
+        "shuffled": "accuracy is", "raising": "error_rate is", "slow": "p95_latency_ms is"
+    }.items():  # fmt: skip
+        assert ends[version].startswith("aborted after ")
+        assert check in ends[version]

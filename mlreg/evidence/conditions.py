@@ -295,6 +295,8 @@ def told(condition: Condition, seen: Measured, judged: Judged) -> str:
 
 
 def _rounded(value: float, unit: str, digits: int = 6) -> str:
+    if math.isinf(value):
+        return "∞"
     is_share = unit == "share"
     suffix = "%" if is_share else "ms" if unit == "ms" else ""
     return f"{value * 100 if is_share else value:.{digits}g}{suffix}"

@@ -161,6 +161,8 @@ def _judged(
     metric = of_catalogue(condition.metric)
 
     def measured(tally: Tally) -> Measured:
+        if condition.sure and metric.quantile:
+            tally = _of_calls(tally)
         return measure(metric, tally, sure=condition.sure, alpha=alpha)
 
     if condition.reference == "baseline":
@@ -214,6 +216,11 @@ def _merged(tallies: Sequence[Tally]) -> Tally:
     for tally in tallies:
         merged.merge(tally)
     return merged
+
+
+def _of_calls(tally: Tally) -> Tally:
+    """The rows of a batch share one latency, which is one observation and not as many."""
+    return _scaled(tally, tally.calls.n / tally.latency_n) if tally.latency_n else tally
 
 
 def _scaled(tally: Tally, factor: float) -> Tally:

@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 
 
 class Planned(NamedTuple):
-    """What a step was planned on, and what it does."""
+    """What a step was planned on, and what it does.
+
+    Attributes:
+        noted: The rollout with what this evaluation leaves: by the clock of the tick, since the
+            transaction is a little later.
+    """
 
     rollout: Rollout
     move: Move
     seen: Seen
+    noted: Rollout
     targets: RollbackTargets | None = None
 
 
@@ -41,7 +47,7 @@ class RolloutMover:
             planned = self._planned(view, rollout)
             if planned.move.kind != "wait":
                 yield _step(view, planned)
-            elif _noted(planned, view.now) != rollout:
+            elif planned.noted != rollout:
                 yield _step(view, planned)._replace(what="rollout.note", is_quiet=True)
 
     def apply(self, act: Act, step: Step) -> None:
@@ -52,10 +58,9 @@ class RolloutMover:
             raise Lapsed
         kind, why = planned.move.kind, planned.move.why
         if kind == "wait" or kind == "hold":  # the type checker follows this
-            noted = _noted(planned, act.at)
-            act.tx.rollouts.update(noted)
+            act.tx.rollouts.update(planned.noted)
             if kind == "hold":
-                tell(act, "rollout.hold", rollout, noted, why)
+                tell(act, "rollout.hold", rollout, planned.noted, why)
             return
         targets = planned.targets
         applying.do(act, rollout, kind, reason=why, targets=targets, findings=step.findings)
@@ -100,7 +105,7 @@ def planned(view: View, rollout: Rollout) -> Planned:
         model = view.tx.models.get(rollout.model)
         with suppress(MlregError):  # it is told when it is done
             targets.choose(view.tx, model, view.tx.traffic.current(model), view.now)
-    return Planned(rollout, move, seen, targets)
+    return Planned(rollout, move, seen, _noted(rollout, move, seen, view.now), targets)
 
 
 def _step(view: View, planned: Planned) -> Step:
@@ -122,11 +127,11 @@ def _step(view: View, planned: Planned) -> Step:
     )
 
 
-def _noted(planned: Planned, now: int) -> Rollout:
-    """The rollout with what an evaluation leaves: failures in a row, and since when it is held."""
-    rollout, failures = planned.rollout, counted(planned.seen.checks)
+def _noted(rollout: Rollout, move: Move, seen: Seen, now: int) -> Rollout:
+    """The rollout with failures in a row, and since when it is held."""
+    failures = counted(seen.checks)
     if failures != rollout.failures:
         rollout = replace(rollout, failures=failures, evaluated_at=from_micros(now))
-    if planned.move.kind == "hold":
+    if move.kind == "hold":
         rollout = replace(rollout, held_at=from_micros(now))
     return rollout

@@ -131,9 +131,8 @@ class Rollouts:
         """
         with self._context.acting(change) as act:
             rollout = self._find(act.tx, name)
-            version = act.tx.versions.by_key(rollout.version_key)
-            self._check(act, version)
             again = applying.do(act, rollout, "retry")
+            self._check(act, act.tx.versions.by_key(rollout.version_key))
             now = in_force(act, act.tx.models.get(rollout.model))
             baseline = max(now.live, key=lambda arm: arm.weight)
             again = replace(
