@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # How names of measures begin that are about one feedback value.
 VALUE, VALUE_COVERAGE = "value:", "value_coverage:"
+# Of the values other than zero behind a mean: how many they are, and how large without their signs.
+SIZES = "sizes:"
 COVERAGE = "label_coverage"
 COST_COVERAGE = "cost_coverage"
 ANSWERED = "success_rate"
@@ -382,15 +384,25 @@ def coverage(name: str) -> Coverage:
     return COVERAGES.get(name, VALUE_COVERED)
 
 
+def sizes_of(name: str) -> str | None:
+    """The measure of how many values other than zero a mean has; None where zero is not usual."""
+    metric = find(name)
+    is_fed_back = metric is not None and metric.kind == "mean" and metric.sums and metric.sums.own
+    return f"{SIZES}{name}" if is_fed_back else None
+
+
 def sums_of(name: str) -> Summed:
     """How a measure of an experiment, a metric or a coverage, is summed over units."""
     if name in COVERAGES or name.startswith(VALUE_COVERAGE):
         return coverage(name).sums
+    if name.startswith(SIZES):
+        return Summed(own="sizes")
     return measure_of(name).sums or Summed()
 
 
 def measured(design: Design) -> list[str]:
     """The measures that a look needs."""
     coverages = [coverage_of(metric.name) for metric in design.metrics]
-    names = [*(metric.name for metric in design.metrics), *filter(None, coverages)]
+    own = [metric.name for metric in design.metrics]
+    names = [*own, *filter(None, coverages), *filter(None, map(sizes_of, own))]
     return list(dict.fromkeys(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mlreg.clock import DAY, SECOND, format_duration
@@ -10,7 +11,7 @@ from mlreg.entities.experiments import Design
 from mlreg.evidence.crossovers import crossovers
 from mlreg.evidence.observed import Observed
 from mlreg.evidence.reports import format_p
-from mlreg.evidence.seen import Coverage, Seen, Table, least_events, least_units
+from mlreg.evidence.seen import Coverage, Seen, Table, events_of, least_events, least_units
 from mlreg.evidence.verdict import RUN_TIME, SRM
 from mlreg.metrics import (
     ANSWERED,
@@ -23,10 +24,14 @@ from mlreg.metrics import (
 from mlreg.stats import always_valid
 from mlreg.stats.evidence import MIN_EVENTS, MIN_UNITS
 from mlreg.stats.phases import Averaged
-from mlreg.stats.quantiles import MIN_BEYOND
 from mlreg.stats.srm import THRESHOLD as ALARM
 
 WEEK = 7 * DAY // SECOND  # seconds
+_RARE = {
+    "share": "of the rarer outcome",
+    "mean": "{unit}s with a value other than 0",
+    "quantile": "answers beyond the quantile",
+}
 # Latencies are known of answers alone: who fails this much more often may have lost the slow ones.
 LOST = 0.01
 
@@ -114,7 +119,7 @@ def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
     """For each treatment whether it and the control have units and events enough to be tested."""
     needed, events = least_units(design), least_events(design.metric)
     return tuple(
-        min(arm.n_units for arm in s.arms) >= needed and (s.averaged.events or 0.0) >= events
+        min(arm.n_units for arm in s.arms) >= needed and events_of(design.metric, s) >= events
         for s in seen
     )
 
@@ -139,10 +144,10 @@ def _units(design: Design, seen: Sequence[Seen]) -> Gate:
 
 def _events(design: Design, seen: Sequence[Seen]) -> Gate | None:
     needed = least_events(design.metric)
-    if not needed:
+    events = max(events_of(design.metric, s) for s in seen)
+    if math.isinf(events):
         return None
-    events = max((s.averaged.events or 0.0) for s in seen)
-    rare = "answers beyond the quantile" if needed == MIN_BEYOND else "of the rarer outcome"
+    rare = _RARE[design.metric.kind].format(unit=design.unit)
     said = f"an arm can expect {events:,.{0 if events >= needed else 1}f} {rare}"
     if alike := _all_alike(design, seen):
         said = f"{design.metric.name} is {alike} in every arm, so nothing of the rarer outcome came"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mlreg.entities.analyses import ArmResult
 from mlreg.entities.experiments import Design, TestMetric
 from mlreg.evidence.observed import Observed, PhaseSeen
+from mlreg.evidence.rarity import rarity
 from mlreg.evidence.shapes import scaled, shaped
 from mlreg.metrics import coverage_of, find
 from mlreg.stats.estimates import Estimate
@@ -123,7 +124,13 @@ def least_units(design: Design) -> int:
 
 def least_events(metric: TestMetric) -> int:
     """How often each arm has to expect the rarer outcome before the first test."""
-    return {"share": MIN_EVENTS, "quantile": MIN_BEYOND, "mean": 0}[metric.kind]
+    return MIN_BEYOND if metric.kind == "quantile" else MIN_EVENTS
+
+
+def events_of(metric: TestMetric, seen: Seen) -> float:
+    """How often an arm can expect it; infinity where no outcome is known to be rare."""
+    usual = math.inf if metric.kind == "mean" else 0.0
+    return usual if seen.averaged.events is None else seen.averaged.events
 
 
 def _share(name: str) -> TestMetric:
@@ -207,6 +214,9 @@ def _ratios(
         )
         known = find(metric.name)  # of a coverage there may be no metric
         averaged = shaped(averaged, known) if known else averaged
+        if metric.kind == "mean":
+            few = rarity(metric, observed, place)
+            averaged = replace(averaged, events=few.events, variance_error=few.error)
         effects = [reading.effect for pair in pairs for reading in pair]
         told = [effect for effect in effects if effect is not None]
         found.append((averaged, max(told, default=None)))

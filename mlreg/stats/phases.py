@@ -59,7 +59,9 @@ class Averaged:
         doubt: By how much arms whose units vary alike would be less sure than each by itself, at
             least 1: the error at a margin has to be widened by it.
         events: How often the rarer outcome is expected in the arm that expects it least, if both
-            have one rate, counted as independent predictions; None where the metric is no share.
+            have one rate, counted as independent predictions; of a mean the units with a value
+            other than the usual zero. None where nothing is rare.
+        variance_error: Relative standard error of the variance of a mean.
         alike: How many units that ask alike would be as sure as those of the smaller arm, of whom
             a few may ask most (Kish 1965); None if not known.
         table: Of a share of units that have one row each, in a single phase, the successes and the
@@ -74,6 +76,7 @@ class Averaged:
     weights: tuple[float, ...]
     doubt: float = 1.0
     events: float | None = None
+    variance_error: float = 0.0
     alike: float | None = None
     table: Table | None = None
     warnings: tuple[str, ...] = ()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.metrics import (
     COVERAGE,
+    SIZES,
     VALUE,
     VALUE_COVERAGE,
     measured,
@@ -62,6 +64,9 @@ FROM_FEEDBACK = {
     "absolute": f"abs({_ERROR})",
     "squared": f"({_ERROR}) * ({_ERROR})",
 }
+# The size of what is not zero, beside each.
+_SIZES = {f"size_{part}": f"abs(nullif({text}, 0))" for part, text in FROM_FEEDBACK.items()}
+FROM_FEEDBACK |= _SIZES
 
 # Units without the value have no row of their own among the values.
 WITH_VALUE = """(
@@ -106,7 +111,8 @@ class Wanted(NamedTuple):
         names: The named feedback values.
         quantiles: Of latency, by metric: they need a cut each.
         window: Microseconds after which a label is due; None: as long as labels are seen to take.
-        deviations: Metrics of how far numbers are off, with what of it they sum.
+        derived: What is summed under a name of its own, with the name of the feedback and the part
+            of it that is summed.
         labels: Whether anything rests on labels.
     """
 
@@ -115,7 +121,7 @@ class Wanted(NamedTuple):
     names: tuple[str, ...]
     quantiles: dict[str, float]
     window: int | None
-    deviations: tuple[tuple[str, str], ...] = ()
+    derived: tuple[tuple[str, str, str], ...] = ()
     labels: bool = True
 
     @property
@@ -138,7 +144,17 @@ def wanted(design: Design) -> Wanted:
         names=tuple(sorted(value_name(n) for n, kind in own.items() if kind == "value")),
         quantiles={m.name: m.quantile for m in design.metrics if m.quantile is not None},
         window=round(design.label_window_seconds * 1e6) or None,
-        deviations=tuple((n, kind) for n, kind in own.items() if kind in FROM_FEEDBACK and
-            kind != "value"),
+        derived=tuple(_derived(own)),
         labels=COVERAGE in names,
-    )  # fmt: skip
+    )
+
+
+def _derived(own: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What is not summed as it was fed back: deviations from labels, and sizes of what is not 0."""
+    for name, kind in own.items():
+        metric = name.removeprefix(SIZES)
+        said = value_name(metric) or "label"
+        if kind == "sizes":
+            yield own_name(name), said, f"size_{sums_of(metric).own}"
+        elif kind in FROM_FEEDBACK and kind != "value":
+            yield own_name(name), said, kind

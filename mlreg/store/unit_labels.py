@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlreg.store.engines import Connection
-from mlreg.store.unit_columns import FROM_FEEDBACK, Wanted, own_name
+from mlreg.store.unit_columns import FROM_FEEDBACK, Wanted
 from mlreg.store.unit_rows import ADDED, OWN, filled, run
 from mlreg.tallies import Marks
 
@@ -134,7 +134,7 @@ class UnitLabels:
         """Forget what was fed back."""
         own = {"experiment": experiment}
         self._connection.execute(FORGET_LABELS, own)
-        names = [*what.names, *(own_name(name) for name, _ in what.deviations)]
+        names = [*what.names, *(name for name, *_ in what.derived)]
         if names:
             run(self._connection, FORGET_VALUES, own | {"names": self._connection.listed(names)})
 
@@ -164,8 +164,8 @@ class UnitLabels:
         for name in what.names:
             own = {"said": name, "name": name}
             run(self._connection, sums, values | own, _fed_back("value"))
-        for name, part in what.deviations:
-            own = {"said": "label", "name": own_name(name)}
+        for name, said, part in what.derived:
+            own = {"said": said, "name": name}
             run(self._connection, sums, values | own, _fed_back(part))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlreg.clock import to_micros
 from mlreg.entities.experiments import Experiment, Phase
 from mlreg.evidence.observed import Matrix, Observed, PhaseSeen
-from mlreg.metrics import is_fed_back, measured
+from mlreg.metrics import SIZES, is_fed_back, measured
 from mlreg.stats.joint_moments import moments_of
 from mlreg.stats.phases import average_ratios
 from mlreg.stats.ratios import ratio_estimate
@@ -111,6 +111,7 @@ def _spreads(
             for place in range(1, len(arms))
         )
         for name, table in sums.items()
+        if not name.startswith(SIZES)
     }
 
 
