@@ -489,7 +489,7 @@ def test_labels_count_if_they_came_before_they_were_due(seeded: Seeded, key: int
 
 
 def test_another_age_counts_all_labels_anew_and_nothing_else(seeded: Seeded, key: int):
-    own = WANTED._replace(window=None, deviations=(("mae", "absolute"),))
+    own = WANTED._replace(window=None, derived=((":mae", "label", "absolute"),))
     add(seeded, *[answer(unit, latency_us=7) for unit in ("ann", "ben", "eva")])
     add(seeded, said(1, "label", 1)._replace(at=5), said(2, "label", 0)._replace(at=50),
         said(1, "stars", 3)._replace(at=5), said(2, "stars", 4)._replace(at=50))  # fmt: skip

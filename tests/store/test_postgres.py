@@ -42,7 +42,12 @@ WANTED = Wanted(
     names=("clicks", "stars"),
     quantiles={"p95_latency_ms": 0.95},
     window=10,
-    deviations=(("mae", "absolute"), ("rmse", "squared"), ("bias", "signed")),
+    derived=(
+        (":mae", "label", "absolute"),
+        (":rmse", "label", "squared"),
+        (":bias", "label", "signed"),
+        (":sizes:value:stars", "stars", "size_value"),
+    ),
 )
 
 
