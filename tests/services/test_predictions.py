@@ -355,7 +355,7 @@ def test_a_timeout_has_a_status_of_its_own(alone: Registry):
 
 def test_a_logged_answer_is_handed_out_even_if_the_fold_must_wait(alone: Registry, monkeypatch):
     monkeypatch.setenv("MLREG_BUSY_TIMEOUT", "0")
-    monkeypatch.setattr("mlreg.services.predictions.EVERY", 1)
+    monkeypatch.setattr("mlreg.store.summaries.EVERY", 1)
     with Registry(alone.folder) as registry:
         store = registry.predictions._context.store
         monkeypatch.setattr(store, "write", busy)
