@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mlreg.entities.audit import Event
     from mlreg.entities.decisions import Turn
     from mlreg.entities.queries import Parameters, Rows
+    from mlreg.entities.status import Status
     from mlreg.services.alerts import Alerts
     from mlreg.services.audit import Audit
     from mlreg.services.conditions import Conditions
@@ -263,6 +264,16 @@ class Registry:
         from mlreg.services.tick import Tick
 
         return Tick(self._context).run(model=model, dry_run=dry_run, foresees=foresees)
+
+    def status(self, name: str | None = None) -> Status:
+        """Who serves, how it does, what is wrong and what comes next: of one model, or of all.
+
+        Raises:
+            NotFound: There is no such model.
+        """
+        from mlreg.services.status import status
+
+        return status(self._context, name)
 
     def query(
         self,

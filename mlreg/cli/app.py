@@ -60,6 +60,7 @@ VERBS = (
         is_group=True,
     ),
     Verb("hook", "Have programs and people told of what happens.", _ACT, is_group=True),
+    Verb("status", "Show who serves, how it does, what is wrong and what comes next.", _ACT),
     Verb("why", "Say why something was decided, or why an alert fired.", _ACT),
     Verb("next-steps", "Say what will happen when, if nothing changes.", _ACT),
     Verb("tick", "Let time make happen what is due; meant for cron.", _ACT),

@@ -94,6 +94,7 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "shadow queue": {"disagreements": "entities.shadows.Disagreement"},
     "replay": "entities.shadows.Replay",
     "tick": "entities.decisions.Turn",
+    "status": "entities.status.Status",
     "next-steps": "entities.decisions.Turn",
     "why": _of_why,
     "apply": "entities.policies.Applied",

@@ -102,9 +102,13 @@ class Tick:
                 for step in part.plan(view)
                 if not step.is_quiet
             )
-            known = [one for part in parts for one in part.foresee(view)] if foresees else []
-        upcoming = tuple(sorted(known, key=_when))
-        return Turn(time=from_micros(now), dry_run=True, decisions=planned, upcoming=upcoming)
+            known = upcoming(view, parts) if foresees else ()
+        return Turn(time=from_micros(now), dry_run=True, decisions=planned, upcoming=known)
+
+
+def upcoming(view: View, parts: Sequence[Mover]) -> tuple[Upcoming, ...]:
+    """What will happen if nothing changes, what is due first."""
+    return tuple(sorted((one for part in parts for one in part.foresee(view)), key=_when))
 
 
 class Round:

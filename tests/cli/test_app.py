@@ -51,7 +51,7 @@ def test_every_verb_has_help_with_an_example(run: Run, verb) -> None:
     ("typed", "meant"),
     [
         ("ls", "mlreg list"), ("rm", "mlreg delete"), ("get", "mlreg show"),
-        ("describe", "mlreg show"), ("status", "mlreg perf"), ("deploy", "mlreg activate"),
+        ("describe", "mlreg show"), ("stats", "mlreg perf"), ("deploy", "mlreg activate"),
         ("undo", "mlreg rollback"), ("deplyo", "mlreg activate"),
         ("abtest ls", "mlreg abtest list"), ("trust rm", "mlreg trust revoke"),
     ],

@@ -36,6 +36,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "predict": ("great",),
     "feedback": ("1", "positive"),
     "log": (),
+    "status": (),
     "record": ("sentiment", "--version", "1.0.0", "--output", "yes"),
     "perf": (),
     "shadow report": (),

@@ -204,7 +204,7 @@ _ELSEWHERE = {
     "route": ("split", "traffic", "weights", "routes"),
     "predict": ("infer", "ask", "run", "score", "query", "invoke", "classify"),
     "feedback": ("label", "truth", "labels", "rate"),
-    "perf": ("status", "stats", "metrics", "report", "performance", "monitor", "top"),
+    "perf": ("stats", "metrics", "report", "performance", "monitor", "top"),
     "compare": ("diff", "versus", "vs"),
     "abtest": ("test", "experiment", "experiments", "ab", "tests"),
     "rollout": ("canary", "rollouts", "release", "ramp", "blue-green", "bluegreen"),

@@ -68,6 +68,7 @@ _VIEWS = {
     "Plan": "planning.plan",
     "SplitCheck": "planning.split_check",
     "Diagnosis": "health.blocks",
+    "Status": "status.blocks",
     "Sentence": "sentences.blocks",
 }
 
