@@ -102,10 +102,12 @@ class Bars(NamedTuple):
         good: list[Revision] = []
         brief: list[Revision] = []
         problems: list[str] = []
-        barred, end = set(self.broken), 0
+        barred, end, ended, newer = set(self.broken), 0, 0, now
         for state in past:
-            began, ended = to_micros(state.created_at), end
-            end = began
+            began = to_micros(state.created_at)
+            # A change of shadows alone ends no state.
+            ended = ended if state.same_answers_as(newer) else end
+            end, newer = began, state
             # Who puts a version in force again after it was taken out vouches for it.
             barred |= self.convicted.get(state.number, frozenset())
             if not is_way_back(state, now):

@@ -55,9 +55,11 @@ OPPONENTS = """
     group by 1, 2 order by 1, 3 desc, 2
 """
 MEETINGS = f"""
-    select case when :by_answer = 1 then l.output end, case when :by_answer = 1 then s.output end,
+    select case when :by_answer = 1 then cast(l.output as text) end,
+        case when :by_answer = 1 then cast(s.output as text) end,
         case when l.status = 0 then 0 else 1 end, case when s.status = 0 then 0 else 1 end,
-        case when l.output = s.output then 1 else 0 end, fl.correct, fs.correct, count(*),
+        case when cast(l.output as text) = cast(s.output as text) then 1 else 0 end,
+        fl.correct, fs.correct, count(*),
         count(*) filter (where s.arm_reason <> 'shadow'),
         count(l.confidence), coalesce(sum(l.confidence), 0),
         count(s.confidence), coalesce(sum(s.confidence), 0)
@@ -79,7 +81,7 @@ LATENCIES = f"""
 DISAGREEMENTS = f"""
     select p.live, p.shadow, l.at, l.input, l.unit, l.output, s.output, l.confidence, s.confidence
     {_PAIRED} and fl.id is null and (l.status = 0 or s.status = 0)
-        and (l.output <> s.output or l.status <> s.status)
+        and (cast(l.output as text) <> cast(s.output as text) or l.status <> s.status)
     order by (p.live % 1000003) * 611953 % 1000003, p.live limit :limit
 """
 _UNASKED = """

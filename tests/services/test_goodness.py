@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,13 @@ PAST = [state(1, 0, "1"), state(2, 600, "2"), state(3, 620, "3"), state(4, 700, 
 
 def test_what_stood_long_enough_comes_first_the_newest_of_it_first():
     assert sifted(PAST) == [3, 1, 2]
+
+
+def test_a_change_of_shadows_alone_does_not_begin_the_bake_time_anew():
+    shadow = Arm(version_key=8, model_id="8", version="8", weight=0, role="shadow")
+    followed = state(3, 630, "2", cause="shadow")
+    followed = replace(followed, arms=(*followed.arms, shadow))
+    assert sifted([PAST[0], PAST[1], followed, state(4, 661, "9")]) == [2, 1, 3]
 
 
 def test_what_has_not_stood_so_long_is_the_last_resort():

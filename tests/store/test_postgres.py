@@ -104,6 +104,9 @@ def log(seeded: Seeded) -> None:
         tx.feedback.append(off)
         assert tx.feedback.newest([1, 2])
         assert tx.predictions.outputs([1, 2])
+        tx.pairs.append([(1, 2, 3)])
+        assert tx.pairs.families([1]) == {1: (3,), 3: (1,)}
+        assert tx.pairs.asked(2, [1, 2]) == {1}
 
 
 def fold_and_read(seeded: Seeded, key: int) -> None:
