@@ -17,33 +17,25 @@ TORN_UNITS = """
         where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
     ) torn
 """
-# Of the same, phase by phase, which arm they met first: its row begins first in the log.
-_TORN = """
+# Of the same, phase by phase, by the arm they met first, whose row begins first in the log: how many
+# they are, and what they did in all arms.
+TORN = """
     with torn as materialized (
         select unit, revision, min(first_id) as first_id from experiment_units
         where experiment = :experiment and unit <> ''
         group by unit, revision having count(*) > 1
-    ), met as materialized (
-        select u.unit as who, u.revision as phase, u.version as arm
-        from torn t join experiment_units u on u.experiment = :experiment and u.unit = t.unit
-            and u.revision = t.revision and u.first_id = t.first_id
+    ), users as materialized (
+        select f.revision, f.version,
+            (select coalesce(sum(1.0 * :y), 0.0) from :table u where :theirs) as y,
+            (select coalesce(sum(1.0 * :k), 0.0) from :table u where :theirs) as k
+        from torn t join experiment_units f on f.experiment = :experiment and f.unit = t.unit
+            and f.revision = t.revision and f.first_id = t.first_id
     )
+    select revision, version, count(*), sum(case when k > 0 then 1.0 else 0.0 end), sum(y), sum(k),
+        sum(y * y), sum(k * k), sum(y * k)
+    from users group by revision, version
 """
-TORN_BY_FIRST = f"""
-    {_TORN} select phase, arm, count(*) from met group by phase, arm
-"""  # noqa: S608  # constants of this module
-# What they did in all arms.
-ASSIGNED = f"""
-    {_TORN}
-    select phase, arm, sum(case when k > 0 then 1.0 else 0.0 end), sum(y), sum(k), sum(y * y),
-        sum(k * k), sum(y * k)
-    from (
-        select phase, arm, who, sum(1.0 * :y) as y, sum(1.0 * :k) as k
-        from met join :table u on u.experiment = :experiment and u.unit = who
-            and u.revision = phase :named
-        group by phase, arm, who
-    ) users group by phase, arm
-"""  # noqa: S608  # constants of this module
+THEIRS = "u.experiment = :experiment and u.unit = t.unit and u.revision = t.revision :named"
 # Of a row `u`: whether its phase sent its user to another arm as well. By key, so that many such
 # users cost no more than few.
 IS_TORN = """exists (
@@ -141,16 +133,15 @@ class UnitSums:
         torn = self._connection.execute(TORN_UNITS, own).fetchone()[0]
         return users, int(moved), torn
 
-    def torn(self, experiment: int) -> dict[Cell, int]:
-        """Users whom one phase sent to two arms, by revision and the version met first."""
-        rows = self._connection.execute(TORN_BY_FIRST, {"experiment": experiment})
-        return {(row[0], row[1]): row[2] for row in rows}
+    def torn(self, experiment: int, metric: str) -> dict[Cell, tuple[int, Sums]]:
+        """Users whom one phase sent to two arms, by revision and the version met first.
 
-    def assigned(self, experiment: int, metric: str) -> dict[Cell, Sums]:
-        """A metric's sums over these users, by revision and the version met first."""
+        Returns:
+            How many they are, and the metric's sums over them.
+        """
         values = {"experiment": experiment, "name": place_of(metric).name}
-        rows = self._connection.execute(_statement(ASSIGNED, metric), values)
-        return {(row[0], row[1]): Sums(*row[2:]) for row in rows}
+        rows = self._connection.execute(_statement(TORN, metric), values)
+        return {(row[0], row[1]): (row[2], Sums(*row[3:])) for row in rows}
 
     def sums(self, experiment: int, metric: str) -> dict[Cell, Sums]:
         """A metric's sums by revision and version; torn users are left out."""
@@ -191,6 +182,7 @@ def _statement(template: str, metric: str) -> str:
     """A statement for one measure; its parts are constants of this package alone."""
     sums, table = sums_of(metric), place_of(metric).table
     parts = {
+        ":theirs": THEIRS,
         ":table": table,
         ":square": sums.square,
         ":named": "and name = :name" if table == VALUES_TABLE else "",

@@ -319,7 +319,7 @@ def check_torn(tx: Transaction, rows: list) -> None:
     for unit, _, revision, version, _ in rows:
         firsts.setdefault((unit, revision), version)
     torn = {place: firsts[place] for place in torn_of(rows)}
-    assert tx.experiments.units.torn(1) == Counter((p[1], first) for p, first in torn.items())
+    counts = Counter((place[1], first) for place, first in torn.items())
     for metric in ("success_rate", "accuracy", "value:stars"):
         own: dict[tuple[str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
         for unit, _, revision, _, seen in rows:
@@ -329,8 +329,9 @@ def check_torn(tx: Transaction, rows: list) -> None:
         cells = defaultdict(list)
         for place, (y, k) in own.items():
             cells[place[1], torn[place]].append((y, k))
-        found = tx.experiments.units.assigned(1, metric)
-        assert {cell: sums[:3] for cell, sums in found.items() if sums.n} == {
+        found = tx.experiments.units.torn(1, metric)
+        assert {cell: count for cell, (count, _) in found.items()} == counts
+        assert {cell: sums[:3] for cell, (_, sums) in found.items() if sums.n} == {
             cell: (len(units), *map(sum, zip(*units, strict=True))) for cell, units in cells.items()
         }
 

@@ -122,8 +122,8 @@ def fold_and_read(seeded: Seeded, key: int) -> None:
             units.sums(key, name)
             units.spread(key, name, [(1, 1, 0.5, 1.0, 0.0), (2, 2, 0.5, 0.0, 1.0)])
             if name not in COVERAGES:
-                units.assigned(key, name)
-        units.counts(key), units.requests(key), units.participants(key), units.torn(key)
+                units.torn(key, name)
+        units.counts(key), units.requests(key), units.participants(key)
         tx.summaries.request_counts(), tx.summaries.all_time(1)
         tx.summaries.edge(first_id=1, last_id=80, since=0, until=80)
         tx.predictions.by_segment(seeded.model.key, "land", since=0, until=80)

@@ -45,7 +45,7 @@ def observe(
     """
     units, design, key = tx.experiments.units, experiment.design, experiment.key
     arms, counts = tx.experiments.arm_keys(key), units.counts(key)
-    torn = units.torn(key) if design.unit == "user" else {}
+    torn = units.torn(key, design.metric.name) if design.unit == "user" else {}
     phases = tuple(_seen(phase, arms, counts, torn) for phase in experiment.phases)
     started, revisions = experiment.started_at, [phase.revision for phase in phases]
     quantiles = [metric.name for metric in design.metrics if metric.kind == "quantile"]
@@ -56,8 +56,10 @@ def observe(
     }
     has_ties = len(phases) > 1 and design.unit == "user"
     users, double, excluded = units.participants(key)
-    has_assigned = torn and design.metric.kind != "quantile"
-    assigned = units.assigned(key, design.metric.name) if has_assigned else {}
+    # Quantiles do not add up by user.
+    assigned = (
+        {} if design.metric.kind == "quantile" else {c: sums for c, (_, sums) in torn.items()}
+    )
     return Observed(
         at=at,
         started_at=to_micros(started) if started else at,
@@ -76,10 +78,13 @@ def observe(
 
 
 def _seen(
-    phase: Phase, arms: list[int], counts: Mapping[Place, CellCounts], torn: Mapping[Place, int]
+    phase: Phase,
+    arms: list[int],
+    counts: Mapping[Place, CellCounts],
+    torn: Mapping[Place, tuple[int, Sums]],
 ) -> PhaseSeen:
     own = [counts.get((phase.revision, arm), CellCounts()) for arm in arms]
-    firsts = tuple(torn.get((phase.revision, arm), 0) for arm in arms)
+    firsts = tuple(torn.get((phase.revision, arm), (0,))[0] for arm in arms)
     return PhaseSeen(
         revision=phase.revision,
         started_at=to_micros(phase.started_at),
