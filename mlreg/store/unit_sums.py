@@ -17,8 +17,8 @@ TORN_UNITS = """
         where experiment = :experiment and unit <> '' group by unit, revision having count(*) > 1
     ) torn
 """
-# Of the same, phase by phase, by the arm they met first, whose row begins first in the log: how many
-# they are, and what they did in all arms.
+# Of the same, phase by phase, by the arm they met first, whose row begins first in the log: how
+# many they are, and what they did in all arms.
 TORN = """
     with torn as materialized (
         select unit, revision, min(first_id) as first_id from experiment_units

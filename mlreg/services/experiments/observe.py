@@ -56,10 +56,8 @@ def observe(
     }
     has_ties = len(phases) > 1 and design.unit == "user"
     users, double, excluded = units.participants(key)
-    # Quantiles do not add up by user.
-    assigned = (
-        {} if design.metric.kind == "quantile" else {c: sums for c, (_, sums) in torn.items()}
-    )
+    is_added_up = design.metric.kind != "quantile"  # by user
+    assigned = {place: sums for place, (_, sums) in torn.items()} if is_added_up else {}
     return Observed(
         at=at,
         started_at=to_micros(started) if started else at,
