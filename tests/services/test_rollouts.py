@@ -358,3 +358,40 @@ def test_a_simulation_lets_an_equal_version_pass_and_catches_a_broken_one(
     assert (equal.completed, fails.aborted) == (1, 1)
     assert fails.requests is not None
     assert [one.traffic_percent for one in found.passages] == [10, 50, 100]
+
+
+def test_an_ab_test_begins_with_the_rollout_and_its_verdict_is_followed(
+    serving: Registry, clock: Clock
+):
+    draft = Draft(strategy="ab", interval="1h", metric="accuracy", checks=(), bake="1h")
+    serving.rollouts.start("sentiment@2.0.0", draft)
+    assert shares(serving) == {"1.0.0": 50, "2.0.0": 50}
+    assert tick(serving) == []
+    for version, right in (("1.0.0", 0.5), ("2.0.0", 0.9)):
+        rows = [
+            {"version": version, "output": "positive", "correct": n % 10 < 10 * right}
+            for n in range(1000)
+        ]
+        serving.predictions.record_many(rows, model="sentiment")
+    clock.at += 2 * HOUR
+    assert tick(serving) == ["rollout.advance done"]
+    assert (serving.rollouts.get().state, shares(serving)) == ("baking", {"2.0.0": 100})
+    assert serving.experiments.get("sentiment-rollout-1-1").verdict == "ship"
+    answer(serving, {"2.0.0": 200})
+    clock.at += 2 * HOUR
+    assert tick(serving) == ["rollout.complete done"]
+    assert serving.health.check().healthy
+
+
+def test_an_ab_test_that_is_ended_by_hand_ends_its_rollout(serving: Registry, clock: Clock):
+    draft = Draft(strategy="ab", interval="1h", checks=())
+    serving.rollouts.start("sentiment@2.0.0", draft)
+    serving.experiments.stop("sentiment-rollout-1-1")
+    assert tick(serving) == ["rollout.abort done"]
+    assert shares(serving) == {"1.0.0": 100}
+    serving.rollouts.retry()
+    assert shares(serving) == {"1.0.0": 50, "2.0.0": 50}
+    serving.rollouts.abort()
+    assert shares(serving) == {"1.0.0": 100}
+    assert serving.experiments.get("sentiment-rollout-1-2").state == "stopped"
+    assert serving.health.check().healthy

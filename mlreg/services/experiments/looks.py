@@ -84,15 +84,33 @@ def conclude(
     _catch_up(context, test_id)
     # A dry run writes what it folds, too: that changes nothing that anybody can see.
     with context.acting(replace(change, dry_run=False)) as act:
-        experiment = running(act.tx, test_id)
-        in_force(act, model_of(act, experiment))
-        look = _look(act, experiment, dry=change.dry_run)
-        found = analysis(*look)
-        winner = _winner(found, look.judged, force=force, is_promoted=promote_winner)
-        ended = replace(found, status="concluded", winner=winner, dry_run=change.dry_run)
-        if change.dry_run:
-            return ended
-        return _end(act, experiment, look.judged, ended, forced=force, is_promoted=promote_winner)
+        dry = change.dry_run
+        return concluded(act, test_id, promote_winner=promote_winner, force=force, dry_run=dry)
+
+
+def concluded(
+    act: Act,
+    test_id: str,
+    *,
+    promote_winner: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Analysis:
+    """The experiment with its verdict, ended inside a change that is under way."""
+    experiment = running(act.tx, test_id)
+    in_force(act, model_of(act, experiment))
+    look = _look(act, experiment, dry=dry_run)
+    found = analysis(*look)
+    winner = _winner(found, look.judged, force=force, is_promoted=promote_winner)
+    ended = replace(found, status="concluded", winner=winner, dry_run=dry_run)
+    if dry_run:
+        return ended
+    return _end(act, experiment, look.judged, ended, forced=force, is_promoted=promote_winner)
+
+
+def folded(tx: Transaction, experiment: Experiment, at: int) -> Analysis:
+    """What the evidence says as far as it is folded; nothing is recorded."""
+    return analysis(*_judge(tx, experiment, at))
 
 
 def verify(tx: Transaction, test_id: str) -> Verification:

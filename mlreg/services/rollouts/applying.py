@@ -13,6 +13,7 @@ from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
 from mlreg.services.rollouts.ending import end, tell
 from mlreg.services.rollouts.states import Action, after
+from mlreg.services.rollouts.testing import end_test, is_testing
 from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def do(
     reason: str = "",
     targets: RollbackTargets | None = None,
     findings: Sequence[Finding] = (),
+    has_verdict: bool = False,
 ) -> Rollout:
     """Do something with a rollout: its state, the traffic that follows, an event.
 
@@ -41,6 +43,7 @@ def do(
         reason: Why, where the change gives no reason.
         targets: Of an abort, what it goes back to, its artifacts verified before the write began.
         findings: What an abort rests on, where no person does it.
+        has_verdict: Whether the test of the rollout decided it.
 
     Raises:
         Conflict: Its state does not allow that.
@@ -50,6 +53,9 @@ def do(
     done = after(rollout, action, from_micros(act.at), why)
     done = replace(done, dry_run=act.change.dry_run)
     model = act.tx.models.get(rollout.model)
+    if is_testing(rollout) and not is_testing(done):
+        act = _without_test(act, rollout, done, has_verdict=has_verdict)
+        targets = None
     if not done.dry_run:
         if done.is_over:
             act.tx.traffic.release(model.key)
@@ -67,6 +73,18 @@ def do(
         done = act.tx.rollouts.get(done.rollout_id)
     tell(act, f"rollout.{action}", rollout, done, why)
     return done
+
+
+def _without_test(act: Act, before: Rollout, done: Rollout, *, has_verdict: bool) -> Act:
+    """End the test of a rollout, which put the traffic as it was, and hold what goes on."""
+    if act.change.dry_run:
+        return act
+    in_force(act, act.tx.models.get(before.model))
+    act = act._replace(change=replace(act.change, expect_revision=None))
+    end_test(act, before, has_verdict=has_verdict)
+    if not done.is_over:
+        take(act, done)
+    return act
 
 
 def take(act: Act, rollout: Rollout) -> None:

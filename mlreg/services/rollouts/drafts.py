@@ -97,6 +97,8 @@ def _check(plan: Plan) -> None:
         raise InvalidInput(f"there are at most {_MOST_PROBES:,} probes")
     if plan.probes and plan.strategy != "blue-green":
         raise InvalidInput("probes are asked before the switch of --strategy blue-green")
+    if plan.strategy == "ab" and plan.steps[0] in plan.approve:
+        raise InvalidInput("an A/B test needs no approval; what follows it may: --approve 100")
     metric = find(plan.metric)
     if metric is None or metric.sums is None:
         raise InvalidInput(f"an A/B test cannot be decided by {safe(plan.metric)}")

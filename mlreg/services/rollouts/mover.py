@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import from_micros
 from mlreg.entities.decisions import Upcoming
-from mlreg.errors import MlregError
-from mlreg.services.moving import Lapsed, Step, View
+from mlreg.errors import Conflict, MlregError, NotFound
+from mlreg.services.moving import AfterCommit, Lapsed, Step, View
 from mlreg.services.rollouts import applying
 from mlreg.services.rollouts.ending import tell
 from mlreg.services.rollouts.observing import observe
 from mlreg.services.rollouts.planning import Move, Seen, counted, next_move
 from mlreg.services.rollouts.probing import probe
+from mlreg.services.rollouts.testing import is_testing, judged, test_of
 
 if TYPE_CHECKING:
     from mlreg.entities.rollouts import Rollout
-    from mlreg.services.context import Act
+    from mlreg.services.context import Act, Context
     from mlreg.services.rollbacks import RollbackTargets
 
 
@@ -41,17 +43,29 @@ class Planned(NamedTuple):
 class RolloutMover:
     """Lets rollouts go on, wait, or be aborted."""
 
+    def __init__(self) -> None:
+        self._looked: set[str] = set()
+
     def plan(self, view: View) -> Iterable[Step]:
         """The next move of each rollout, and counts of failures that have gone up."""
         for rollout in view.tx.rollouts.open(view.only.key if view.only else None):
+            if is_testing(rollout) and rollout.rollout_id not in self._looked:
+                # What a look counts and records is written before its verdict is read.
+                look = partial(_look, view.context, test_of(rollout))
+                yield Step("rollout.look", rollout.rollout_id, "", data=look, is_quiet=True)
+                continue
             planned = self._planned(view, rollout)
             if planned.move.kind != "wait":
                 yield _step(view, planned)
             elif planned.noted != rollout:
                 yield _step(view, planned)._replace(what="rollout.note", is_quiet=True)
 
-    def apply(self, act: Act, step: Step) -> None:
+    def apply(self, act: Act, step: Step) -> AfterCommit | None:
         """Do the move, unless the rollout has moved on meanwhile."""
+        if step.what == "rollout.look":
+            self._looked.add(step.object)
+            look: AfterCommit = step.data
+            return look
         planned: Planned = step.data
         rollout = act.tx.rollouts.get(planned.rollout.rollout_id)
         if rollout != planned.rollout:
@@ -61,17 +75,28 @@ class RolloutMover:
             act.tx.rollouts.update(planned.noted)
             if kind == "hold":
                 tell(act, "rollout.hold", rollout, planned.noted, why)
-            return
-        targets = planned.targets
-        applying.do(act, rollout, kind, reason=why, targets=targets, findings=step.findings)
+            return None
+        applying.do(
+            act,
+            rollout,
+            kind,
+            reason=why,
+            targets=planned.targets,
+            findings=step.findings,
+            has_verdict=planned.seen.verdict in ("ship", "stop") and why == planned.seen.why,
+        )
+        return None
 
     def refuse(self, act: Act, step: Step, why: str) -> None:
-        """An abort that finds nothing to go back to ends the rollout all the same."""
+        """An abort that finds nothing to go back to ends the rollout; all else pauses it."""
         planned: Planned = step.data
         rollout = act.tx.rollouts.get(planned.rollout.rollout_id)
         if rollout != planned.rollout:
             raise Lapsed
-        applying.give_up(act, rollout, step.findings, why)
+        if planned.move.kind == "abort":
+            applying.give_up(act, rollout, step.findings, why)
+        else:
+            applying.do(act, rollout, "pause", reason=why)
 
     def foresee(self, view: View) -> Iterable[Upcoming]:
         """When each rollout may go on."""
@@ -98,14 +123,23 @@ def planned(view: View, rollout: Rollout) -> Planned:
         seen = Seen(problem=probe(view.context, version, rollout.plan.probes))
     else:
         seen = observe(view.tx, rollout, view.now)
+        if is_testing(rollout):
+            seen = judged(view.tx, rollout, seen, view.now)
     move = next_move(rollout, seen, from_micros(view.now))
     targets = None
-    if move.kind == "abort" and rollout.stages:
+    if move.kind == "abort" and rollout.stages and not is_testing(rollout):
         targets = applying.targets_of(view.context.objects, rollout)
         model = view.tx.models.get(rollout.model)
         with suppress(MlregError):  # it is told when it is done
             targets.choose(view.tx, model, view.tx.traffic.current(model), view.now)
     return Planned(rollout, move, seen, _noted(rollout, move, seen, view.now), targets)
+
+
+def _look(context: Context, test_id: str) -> None:
+    from mlreg.services.experiments import looks
+
+    with suppress(NotFound, Conflict):  # somebody ended it meanwhile
+        looks.analyze(context, test_id)
 
 
 def _step(view: View, planned: Planned) -> Step:

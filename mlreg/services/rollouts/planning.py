@@ -19,11 +19,15 @@ class Seen(NamedTuple):
         samples: Live predictions of the version in the step in force.
         checks: What each check comes to.
         problem: Why the version cannot go on serving, if it cannot.
+        verdict: Of the A/B test that decides; empty where none does.
+        why: Its reason.
     """
 
     samples: int = 0
     checks: tuple[CheckResult, ...] = ()
     problem: str = ""
+    verdict: Literal["ship", "stop", "wait", ""] = ""
+    why: str = ""
 
 
 class Move(NamedTuple):
@@ -55,6 +59,9 @@ def next_move(rollout: Rollout, seen: Seen, now: datetime) -> Move:
         return Move("wait", f"somebody has to approve {rollout.ahead:g} %")
     if rollout.state == "pending":
         return Move("begin", "its probes answer")
+    if seen.verdict:
+        kinds: dict[str, Kind] = {"ship": "advance", "stop": "abort"}
+        return Move(kinds.get(seen.verdict, "wait"), seen.why)
     lasts = rollout.plan.bake_seconds if _is_last(rollout) else rollout.plan.interval_seconds
     over = rollout.step_at + timedelta(seconds=lasts)
     if now < over:

@@ -23,6 +23,7 @@ from mlreg.services.rollouts.mover import planned
 from mlreg.services.rollouts.probing import probe
 from mlreg.services.rollouts.simulation import Breaks, simulate
 from mlreg.services.rollouts.states import Action
+from mlreg.services.rollouts.testing import begin_test, is_testing
 from mlreg.services.rollouts.usual import last_day, usual_checks
 from mlreg.services.traffic import servable
 
@@ -53,6 +54,8 @@ class Rollouts:
         """
         with self._context.acting(change) as act:
             rollout = self._write(act, self._context.version(act.tx, ref), draft)
+            if rollout.strategy == "ab":
+                return begin_test(act, self._context, rollout, f"rollout of {rollout.version}")
             if rollout.strategy != "blue-green":
                 return applying.do(act, rollout, "begin", reason=f"rollout of {rollout.version}")
         return self._switch(rollout, change)
@@ -141,6 +144,8 @@ class Rollouts:
             )  # fmt: skip
             if not change.dry_run:
                 act.tx.rollouts.update(again)
+            if again.strategy == "ab":
+                return begin_test(act, self._context, again, "once more")
             applying.take(act, again)
             if again.strategy != "blue-green":
                 return applying.do(act, again, "begin", reason="once more")
@@ -233,7 +238,8 @@ class Rollouts:
         if act.change.dry_run:
             return rollout
         rollout = replace(rollout, key=tx.rollouts.insert(rollout))
-        applying.take(act, rollout)
+        if rollout.strategy != "ab":  # its test has the traffic
+            applying.take(act, rollout)
         tell(act, "rollout.start", None, rollout, act.change.reason)
         return rollout
 
@@ -280,7 +286,7 @@ class Rollouts:
             with self._context.store.read() as tx:  # verifies before the write lock
                 rollout = self._find(tx, name)
                 model = tx.models.get(rollout.model)
-                if rollout.stages and not rollout.is_over:
+                if rollout.stages and not (rollout.is_over or is_testing(rollout)):
                     targets = applying.targets_of(self._context.objects, rollout)
                     targets.choose(tx, model, tx.traffic.current(model), self._context.clock())
         with self._context.acting(change) as act:
