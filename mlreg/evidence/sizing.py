@@ -136,25 +136,21 @@ def plan_size(
     Raises:
         InvalidInput: A given baseline and the difference leave the range of a share.
     """
-    factor, final_boundary = _looks(terms) if mde is not None else (1.0, None)
-    needs = [(guard, margin_need(guard, level, terms.ratio)) for guard, level in guarded]
+    factor, final_boundary = _looks(terms)
+    needs = [margin_need(*pair, terms.ratio) for pair in guarded]
     per_control = factor * WHOLE / terms.weights[0]
     margins = tuple(
-        margin(guard, level, need, terms.power, per_control)
-        for (guard, need), (_, level) in zip(needs, guarded, strict=True)
+        margin(*pair, need, terms.power, per_control)
+        for pair, need in zip(guarded, needs, strict=True)
     )
     if mde is None:
         return Size(margins=margins)
-    from mlreg.stats.futility import design_drift
-
-    drift = design_drift(alpha=terms.alpha, power=terms.power)
-    planned = Size(
-        information=factor * (drift / mde) ** 2, final_boundary=final_boundary, margins=margins
-    )
+    drift = normal_upper(terms.alpha / 2) + normal_upper(1 - terms.power)
+    planned = Size(factor * (drift / mde) ** 2, final_boundary=final_boundary, margins=margins)
     decisive = _decisive(metric, level, mde, terms, is_given=is_given)
     if decisive is None:
         return planned
-    size = joint([decisive, *(need for _, need in needs if need is not None)], terms.power)
+    size = joint([decisive, *(need for need in needs if need is not None)], terms.power)
     oversize, ratio = size.units / decisive.units(terms.power), terms.ratio
     return planned._replace(
         information=factor * (drift / mde) ** 2 * oversize,

@@ -77,37 +77,40 @@ def make_design(
     mde = _amount(draft.mde, "mde", baseline)
     min_effect = _amount(draft.min_effect, "min_effect", baseline)
     _check_numbers(draft, mde, min_effect)
-    weights, mode = _weights(versions, draft), _mode(draft)
-    size = plan_size(
-        measures.metric,
-        level,
-        mde,
-        Terms(mode, weights, draft.alpha / (len(versions) - 1), draft.power),
-        [(guard, history(guard.metric)) for guard in measures.guardrails],
-        is_given=draft.baseline is not None,
-    )
+    alpha, weights = draft.alpha / (len(versions) - 1), _weights(versions, draft)
+    terms = Terms(_mode(draft), weights, alpha, draft.power)
+    guarded = [(guard, history(guard.metric)) for guard in measures.guardrails]
+    is_given = draft.baseline is not None
+    size = plan_size(measures.metric, level, mde, terms, guarded, is_given=is_given)
     return Design(
         test_id=test_id,
         model=model,
         variants=_variants(versions, weights),
-        strategy=draft.strategy,
-        unit="user" if draft.strategy in ("sticky", "canary") else "request",
+        **_manner(draft),
         **measures._asdict(),
-        alpha=float(draft.alpha),
-        power=float(draft.power),
         mde=mde,
         min_effect=min_effect,
-        min_samples=max(MIN_UNITS, draft.min_samples),
-        min_run_seconds=_least_run(draft.min_run),
-        max_duration_seconds=_seconds(draft.max_duration),
-        label_window_seconds=_seconds(draft.label_window) or 0.0,
-        mode=mode,
+        mode=terms.mode,
         baseline=baseline,
         **_planned(size),
-        slots=1 if mode == "fixed" else SLOTS,
-        hypothesis=check_text(draft.hypothesis, "hypothesis"),
-        description=check_text(draft.description, "description"),
+        slots=1 if terms.mode == "fixed" else SLOTS,
     )
+
+
+def _manner(draft: Draft) -> dict[str, Any]:
+    """What is taken as it was asked for, as fields of a design."""
+    return {
+        "strategy": draft.strategy,
+        "unit": "user" if draft.strategy in ("sticky", "canary") else "request",
+        "alpha": float(draft.alpha),
+        "power": float(draft.power),
+        "min_samples": max(MIN_UNITS, draft.min_samples),
+        "min_run_seconds": _least_run(draft.min_run),
+        "max_duration_seconds": _seconds(draft.max_duration),
+        "label_window_seconds": _seconds(draft.label_window) or 0.0,
+        "hypothesis": check_text(draft.hypothesis, "hypothesis"),
+        "description": check_text(draft.description, "description"),
+    }
 
 
 class _Measures(NamedTuple):
