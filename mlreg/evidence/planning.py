@@ -14,10 +14,20 @@ from mlreg.entities.planning import Mode, ModePlan, Plan, SplitCheck
 from mlreg.errors import InvalidInput
 from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
-from mlreg.evidence.sizing import Guarded, Joint, Need, joint, margin, margin_need, remarks
+from mlreg.evidence.sizing import (
+    Guarded,
+    Joint,
+    Need,
+    joint,
+    kept_critical,
+    margin,
+    margin_need,
+    remarks,
+)
 from mlreg.metrics import parse_metric
 from mlreg.names import safe
 from mlreg.stats import power, srm
+from mlreg.stats.distributions import normal_upper
 
 if TYPE_CHECKING:
     from mlreg.stats.group_sequential import Inflation
@@ -83,17 +93,15 @@ class Design:
         looks = rule.equal_looks(rule.SLOTS)
         return rule.inflation(looks, alpha=self.alpha_used, power=self.power)
 
-    @cached_property
-    def needs(self) -> list[Need | None]:
+    def needs(self, mode: Mode) -> list[Need | None]:
         """What each guardrail asks for."""
-        return [margin_need(guard, level, self.ratio) for guard, level in self.guarded]
+        critical = kept_critical(mode)
+        return [margin_need(*pair, self.ratio, critical) for pair in self.guarded]
 
-    @cached_property
-    def joint(self) -> Joint:
+    def joint(self, mode: Mode) -> Joint:
         """The units of the control that one test at the end takes, and what drives them."""
-        known = [need for need in self.needs if need is not None]
-        name = "the metric that decides"
-        exact = _single(self).exact_control
+        known = [need for need in self.needs(mode) if need is not None]
+        name, exact = "the metric that decides", _single(self).exact_control
         if not known:
             return Joint(exact, name)
         effect, ratio = self.effect or 0.0, self.ratio
@@ -102,7 +110,8 @@ class Design:
         if self.sd is None:
             rate = self.baseline or 0.0
             spreads = power.rate_spreads(rate, rate + effect, ratio)
-        found = joint([Need(name, abs(effect), *spreads, self.alpha_used / 2), *known], self.power)
+        decisive = Need(name, abs(effect), *spreads, normal_upper(self.alpha_used / 2))
+        found = joint([decisive, *known], self.power)
         return found._replace(units=max(exact, found.units))
 
     @property
@@ -111,10 +120,8 @@ class Design:
         per_control = (
             self.sequential.factor * self.design_effect * (1 + self.treatments * self.ratio)
         )
-        return tuple(
-            margin(guard, level, need, self.power, per_control)
-            for (guard, level), need in zip(self.guarded, self.needs, strict=True)
-        )
+        pairs = zip(self.guarded, self.needs("group-sequential"), strict=True)
+        return tuple(margin(*pair, need, self.power, per_control) for pair, need in pairs)
 
     def inflation(self, mode: Mode) -> float:
         """Units at most, as a multiple of those of one test at the end."""
@@ -155,7 +162,7 @@ def plan(design: Design) -> Plan:
         units_per_day=design.units_per_day,
         metrics=design.metrics,
         margins=design.margins,
-        driver=design.joint.driver if design.units is None else "",
+        driver=design.joint("group-sequential").driver if design.units is None else "",
         remarks=tuple(remarks(design.margins, [guard for guard, _ in design.guarded])),
         modes=modes,
         recommendation=_sentence(design, {found.mode: found for found in modes}),
@@ -164,7 +171,7 @@ def plan(design: Design) -> Plan:
 
 def _sized(design: Design, mode: Mode) -> ModePlan:
     """The units that the change asks for."""
-    exact = design.joint.units * design.design_effect
+    exact = design.joint(mode).units * design.design_effect
     control = exact * design.inflation(mode)
     if control * design.arms > MAX_UNITS:
         raise InvalidInput("so small a change needs more units than there are", hint="raise --mde")
@@ -330,7 +337,7 @@ def _sentence(design: Design, modes: dict[Mode, ModePlan]) -> str:
     days = f", {planned.days:,} days" if planned.days is not None else ""
     extra = planned.total / fixed.total - 1
     if design.guarded:
-        driver = safe(design.joint.driver)
+        driver = safe(design.joint("group-sequential").driver)
         return (
             f"Plan {planned.total:,} units{days}, for {driver}: looks at any time cost {extra:.1%} "
             f"more units."

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from mlreg.entities.experiments import SLOTS, Design, Guardrail, Margin, Mode, TestMetric
@@ -54,23 +55,23 @@ class Need(NamedTuple):
         gap: Between what is true and where the test would reject nothing.
         null: Standard deviation of the root of the control's units times the difference, there.
         real: The same where the truth is.
-        alpha: One-sided level.
+        critical: Standard errors from there that show it.
     """
 
     what: str
     gap: float
     null: float
     real: float
-    alpha: float
+    critical: float
 
     def units(self, power: float) -> float:
         """Units of the control that show it with this chance."""
-        quantiles = normal_upper(self.alpha) * self.null + normal_upper(1 - power) * self.real
+        quantiles = self.critical * self.null + normal_upper(1 - power) * self.real
         return float((max(0.0, quantiles) / self.gap) ** 2)
 
     def miss(self, units: float) -> float:
         """The chance that so many units of the control do not show it."""
-        excess = self.gap * math.sqrt(units) - normal_upper(self.alpha) * self.null
+        excess = self.gap * math.sqrt(units) - self.critical * self.null
         return normal_tail(excess / self.real) if self.real else float(excess < 0)
 
 
@@ -137,7 +138,7 @@ def plan_size(
         InvalidInput: A given baseline and the difference leave the range of a share.
     """
     factor, final_boundary = _looks(terms)
-    needs = [margin_need(*pair, terms.ratio) for pair in guarded]
+    needs = [margin_need(*pair, terms.ratio, kept_critical(terms.mode)) for pair in guarded]
     per_control = factor * WHOLE / terms.weights[0]
     margins = tuple(
         margin(*pair, need, terms.power, per_control)
@@ -182,15 +183,15 @@ def _decisive(
     metric: TestMetric, level: History | None, mde: float, terms: Terms, *, is_given: bool
 ) -> Need | None:
     """The need of the metric that decides; None where its spread is not known."""
-    half, ratio = terms.alpha / 2, terms.ratio
+    critical, ratio = normal_upper(terms.alpha / 2), terms.ratio
     if level is None:
         return None
     if metric.kind != "share":
         spread = (level.sd or 0.0) * math.sqrt(1 + 1 / ratio)
-        return Need(metric.name, mde, spread, spread, half) if spread else None
+        return Need(metric.name, mde, spread, spread, critical) if spread else None
     rates = level.value, level.value + metric.sign * mde
     if all(0 < rate < 1 for rate in rates):
-        return Need(metric.name, mde, *rate_spreads(*rates, ratio), half)
+        return Need(metric.name, mde, *rate_spreads(*rates, ratio), critical)
     if is_given:
         raise InvalidInput(
             f"a baseline of {level.value:g} and an mde of {mde:g} leave the range of a share",
@@ -199,7 +200,23 @@ def _decisive(
     return None
 
 
-def margin_need(guard: Guardrail, level: History | None, ratio: float) -> Need | None:
+@cache
+def kept_critical(mode: Mode) -> float:
+    """Standard errors that show a guardrail to be kept, before the size is inflated for the looks.
+
+    A gain that was found once stays found. With a plan a guardrail is asked at each look anew, and
+    so mostly shown at the last, which takes a little more than the looks do on average.
+    """
+    if mode != "group-sequential":
+        return normal_upper(KEPT_ALPHA)
+    from mlreg.stats.group_sequential import boundaries, equal_looks
+
+    return boundaries(equal_looks(SLOTS), alpha=2 * KEPT_ALPHA).z[-1]
+
+
+def margin_need(
+    guard: Guardrail, level: History | None, ratio: float, critical: float
+) -> Need | None:
     """What shows that a treatment which is like the control keeps a guardrail.
 
     For rates by Farrington & Manning (1990), as the guardrail is judged. None where the control's
@@ -219,7 +236,7 @@ def margin_need(guard: Guardrail, level: History | None, ratio: float) -> Need |
         null = spread * math.sqrt(1 / ratio + factor**2)
     if not null > 0:
         return None
-    return Need(guard.text, gap, null, spread * math.sqrt(1 / ratio + factor**2), KEPT_ALPHA)
+    return Need(guard.text, gap, null, spread * math.sqrt(1 / ratio + factor**2), critical)
 
 
 def margin(

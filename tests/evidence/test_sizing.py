@@ -9,8 +9,10 @@ from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import Terms, joint, margin_need, plan_size, remarks
 from mlreg.metrics import parse_metric
+from mlreg.stats.distributions import normal_upper
 from tests.stats.support import known
 
+CRITICAL = normal_upper(0.025)
 TERMS = Terms("group-sequential", (5000, 5000), 0.05, 0.8)
 
 
@@ -24,7 +26,7 @@ def guard(text: str):
 
 def test_a_rate_that_is_not_to_fall_takes_the_published_size():
     """Farrington and Manning, 90 % in both arms, a margin of 2 points: 3,549 each by rpact."""
-    need = margin_need(guard("success_rate >= -2pt"), History(0.9, None), 1.0)
+    need = margin_need(guard("success_rate >= -2pt"), History(0.9, None), 1.0, CRITICAL)
     assert need is not None
     assert need.units(0.8) == pytest.approx(3548.5, abs=1)
 
@@ -43,7 +45,7 @@ def test_a_rate_that_is_not_to_fall_takes_the_published_size():
     ],
 )
 def test_so_many_units_miss_it_as_often_as_planned(text: str, level: History, ratio: float):
-    need = margin_need(guard(text), level, ratio)
+    need = margin_need(guard(text), level, ratio, CRITICAL)
     assert need is not None
     assert need.miss(need.units(0.8)) == pytest.approx(0.2)
 
@@ -58,7 +60,7 @@ def test_so_many_units_miss_it_as_often_as_planned(text: str, level: History, ra
     ],
 )
 def test_what_cannot_be_sized_is_left_out_and_said(text: str, level: History | None):
-    need, guarded = margin_need(guard(text), level, 1.0), guard(text)
+    need, guarded = margin_need(guard(text), level, 1.0, CRITICAL), guard(text)
     assert need is None
     alone = plan_size(metric("accuracy"), History(0.8, None), 0.05, TERMS)
     found = plan_size(metric("accuracy"), History(0.8, None), 0.05, TERMS, [(guarded, level)])
@@ -70,7 +72,7 @@ def test_what_cannot_be_sized_is_left_out_and_said(text: str, level: History | N
 def test_what_may_be_missed_is_shared_among_all_that_must_be_shown():
     guards = [(guard("error_rate <= +1pt"), History(0.02, None)),
               (guard("avg_latency_ms <= +2.5%"), History(120.0, 45.0))]  # fmt: skip
-    needs = [margin_need(*pair, 1.0) for pair in guards]
+    needs = [margin_need(*pair, 1.0, CRITICAL) for pair in guards]
     sized = [known(need) for need in needs]
     found = joint(sized, 0.8)
     assert sum(need.miss(found.units) for need in sized) == pytest.approx(0.2, abs=1e-4)
