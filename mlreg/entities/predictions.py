@@ -165,11 +165,13 @@ class PredictionTrail:
     Attributes:
         request_id: The caller's own id, if it came with one.
         feedback: The oldest first.
+        same_input: Other predictions of the same input: the live one, or those of shadows.
     """
 
     prediction: LoggedPrediction
     request_id: str | None
     feedback: tuple[FeedbackEntry, ...]
+    same_input: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,9 +108,11 @@ class LogReader:
         with self._context.store.read() as tx:
             request_id = tx.predictions.request_of(prediction_id)
             said = tx.feedback.trail(prediction_id)
+            same_input = tx.pairs.families([prediction_id]).get(prediction_id, ())
         return PredictionTrail(
             prediction=row,
             request_id=request_id,
+            same_input=same_input,
             feedback=tuple(
                 FeedbackEntry(
                     time=from_micros(entry.at),

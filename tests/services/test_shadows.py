@@ -284,7 +284,9 @@ def test_values_beside_a_label_are_of_the_answer_that_was_given(m: Registry):
     (answer,) = ask(m, "yes")
     m.feedback.record(answer.prediction_id, "yes", values={"clicks": 1})
     shadow = m.predictions.log(model="m", version="2.0.0")[0]
-    assert [said.name for said in m.predictions.trail(shadow.prediction_id).feedback] == ["label"]
+    trail = m.predictions.trail(shadow.prediction_id)
+    assert [said.name for said in trail.feedback] == ["label"]
+    assert trail.same_input == (answer.prediction_id,)
 
 
 # --- the report -----------------------------------------------------------------------------------

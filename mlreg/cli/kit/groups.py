@@ -204,6 +204,8 @@ _ELSEWHERE = {
     "route": ("split", "traffic", "weights", "routes"),
     "predict": ("infer", "ask", "run", "score", "query", "invoke", "classify"),
     "feedback": ("label", "truth", "labels", "rate"),
+    "shadow": ("mirror", "dark", "shadows"),
+    "replay": ("backtest", "rerun", "backfill"),
     "perf": ("stats", "metrics", "report", "performance", "monitor", "top"),
     "compare": ("diff", "versus", "vs"),
     "abtest": ("test", "experiment", "experiments", "ab", "tests"),

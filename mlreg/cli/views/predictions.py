@@ -83,6 +83,7 @@ def prediction_trail(found: PredictionTrail) -> Iterable[Block]:
         ("segment", ", ".join(f"{k}={v}" for k, v in entry.segment.items()) or NOTHING),
         ("request id", found.request_id or NOTHING),
         ("input", _whole(entry.input)),
+        ("same input", ", ".join(map(str, found.same_input)) or NOTHING),
         ("truth", _truth(entry)),
     ]
     yield Fields([row for row in rows if row[1] != NOTHING])
