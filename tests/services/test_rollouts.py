@@ -340,7 +340,7 @@ def test_the_usual_checks_follow_what_the_model_has(serving: Registry):
     plan = serving.rollouts.lint("sentiment@2.0.0").plan
     assert plan.checks == (
         "error_rate <= 5% sure", "error_rate <= baseline + 2pt sure",
-        "p95_latency_ms <= baseline + 25% sure",
+        "p95_latency_ms <= baseline + 50ms sure",
     )  # fmt: skip
     replaced = serving.rollouts.lint("sentiment@2.0.0", Draft(strategy="replace")).plan
     assert replaced.checks == ("error_rate <= 5% sure",)

@@ -110,7 +110,7 @@ def _planned(plan: Plan) -> list[tuple[str, str]]:
         ("approval", ", ".join(f"{share:g} %" for share in plan.approve) + who),
         ("probes", count(len(plan.probes)) if plan.probes else ""),
         ("decided by", plan.metric if plan.strategy == "ab" else ""),
-        *(("check" if not place else "", text) for place, text in enumerate(plan.checks)),
+        ("checks", "; ".join(plan.checks)),
     ]
     return [row for row in rows if row[1]]
 

@@ -214,8 +214,9 @@ class Rollouts:
 
     def _write(self, act: Act, version: Version, draft: Draft) -> Rollout:
         """A rollout that is pending, and holds the traffic."""
-        self._check(act, version)
         tx, model = act.tx, act.tx.models.get(version.name)
+        plan = self._planned(tx, model, draft)
+        self._check(act, version)
         now = in_force(act, model)
         baseline = max(now.live, key=lambda arm: arm.weight)
         at = from_micros(act.at)
@@ -227,7 +228,7 @@ class Rollouts:
             version=version.version,
             baseline_key=baseline.version_key,
             baseline=baseline.version,
-            plan=self._planned(tx, model, draft),
+            plan=plan,
             revision_before=now.number,
             step_at=at,
             started_at=at,
