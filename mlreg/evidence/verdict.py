@@ -104,11 +104,12 @@ class Findings:
     def leading(self, winner: str | None = None) -> int:
         """The winner's place, or the treatment that is the furthest ahead without harm."""
 
-        def rank(i: int) -> tuple[bool, bool, bool, int, float]:
+        def rank(i: int) -> tuple[bool, bool, bool, bool, int, float]:
             is_harmful = any(guard.passed is False for guard in self.guards(i))
             is_winner = self.primaries[i].version == winner
             is_open = not is_harmful and not self.is_out(i)
-            return is_winner, not is_harmful, is_open, self.crossed[i], self.gains[i] or 0.0
+            gain = self.gains[i] or 0.0
+            return is_winner, not is_harmful, is_open, self.ready[i], self.crossed[i], gain
 
         return max(range(len(self.primaries)), key=rank)
 

@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 from mlreg.stats.moments import Moments
 
+# What is known of sizes before any have come: they spread as purchases do (the standard deviation
+# of their logarithm is 1.5), which counts as so many sizes.
+BEFORE, SPREAD_BEFORE = 20, math.exp(1.5**2)
+
 
 class Sizes(NamedTuple):
     """The values other than zero, without their signs.
@@ -31,7 +35,8 @@ def variance_error(values: Moments, sizes: Sizes) -> float:
 
     With s sizes of mean m and w = E s² / m², a log-normal size has E s^j = m^j w^(j (j - 1) / 2).
     Around the mean that holds if all values have one sign; around zero it holds for both, and is
-    too large where the mean is. The smaller one is near the truth.
+    too large where the mean is. The smaller one is near the truth. Of few sizes w is shrunk to what
+    purchases have: it is most often too small.
 
     Args:
         values: Of all units, those that are zero as well.
@@ -44,6 +49,7 @@ def variance_error(values: Moments, sizes: Sizes) -> float:
         return math.inf
     share = min(1.0, sizes.n / values.n)
     mean, spread = sizes.total / sizes.n, max(1.0, sizes.n * sizes.squares / sizes.total**2)
+    spread = (sizes.n * spread + BEFORE * SPREAD_BEFORE) / (sizes.n + BEFORE)
     first, second, third, fourth = (share * spread ** (j * (j - 1) / 2) for j in (1, 2, 3, 4))
     around_zero = (fourth - second**2) * mean**4 / values.variance**2
     variance = second - first**2

@@ -15,12 +15,19 @@ def error_of(values) -> float:
     return variance_error(Moments.from_values(values), Sizes(len(sizes), sum(sizes), squares))
 
 
-@pytest.mark.parametrize("share", [0.005, 0.05, 0.5, 0.95, 0.995])
-def test_values_that_are_all_or_nothing_have_the_error_of_a_rate(share: float):
-    n, hits = 10_000, round(10_000 * share)
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 0.95, 0.99])
+def test_many_values_that_are_all_or_nothing_have_the_error_of_a_rate(share: float):
+    n, hits = 10**7, 10**7 * share
     kurtosis = 1 / (share * (1 - share)) - 3
-    expected = math.sqrt((kurtosis - 1) / n)
-    assert error_of([1.0] * hits + [0.0] * (n - hits)) == pytest.approx(expected, rel=1e-3)
+    values = Moments(n=n, mean=share, variance=share * (1 - share))
+    found = variance_error(values, Sizes(hits, hits, hits))
+    assert found == pytest.approx(math.sqrt((kurtosis - 1) / n), rel=0.01, abs=1e-5)
+
+
+def test_few_sizes_that_are_alike_are_not_taken_to_stay_so():
+    values = Moments(n=10_000, mean=0.002, variance=0.002)
+    errors = [variance_error(values, Sizes(m, m, m)) for m in (20, 200, 2000)]
+    assert errors[0] > 1 > errors[1] > errors[2]
 
 
 def test_log_normal_values_have_their_own_kurtosis():
@@ -33,8 +40,8 @@ def test_log_normal_values_have_their_own_kurtosis():
 
 def test_values_of_both_signs_are_not_taken_for_rare_ones():
     draw = np.random.default_rng(2)
-    assert error_of(draw.choice([-1.0, 1.0], 1000)) == 0
-    assert error_of(draw.normal(0, 1, 1000)) == pytest.approx(math.sqrt(2 / 1000), rel=1.0)
+    assert error_of(draw.choice([-1.0, 1.0], 1000)) < 0.05
+    assert error_of(draw.normal(0, 1, 1000)) < 0.15
 
 
 def test_a_few_purchases_say_nothing_of_their_variance():

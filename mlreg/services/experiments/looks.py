@@ -244,7 +244,9 @@ def _winner(found: Analysis, judged: Judged, *, force: bool, is_promoted: bool) 
     latest = judged.decision.look or (judged.past[-1] if judged.past else None)
     has_crossed = latest is not None and any(sign > 0 for sign in latest.crossed)
     winner = found.winner
-    if winner is None and force and has_crossed:
+    # A gain that shows before the least time to run is none yet; who forces the end may take it.
+    shows_gain = found.primary.verdict in ("better_practical", "better_small")
+    if winner is None and force and (has_crossed or shows_gain):
         winner = found.primary.version
     if is_promoted and winner is None:
         raise Inconclusive(f"{test_id} has no winner to promote: {found.recommendation}")
