@@ -14,7 +14,7 @@ import math
 import statistics
 import sys
 
-from mlreg.selftest import reports, shadows
+from mlreg.selftest import late_labels, reports, shadows
 from mlreg.selftest.experiments import PEEKS, SETTINGS, simulate
 
 LEVEL, BOUND = 0.05, 0.06
@@ -47,6 +47,7 @@ def main() -> None:
             )
     is_sound &= _are_reports_sound(given.only, given.runs, error)
     is_sound &= _are_shadows_sound(given.only, given.runs, error)
+    is_sound &= _are_late_labels_sound(given.only, given.runs, error)
     sys.exit(0 if is_sound else 10)
 
 
@@ -76,6 +77,20 @@ def _are_shadows_sound(only: str, runs: int, error: float) -> bool:
             print(
                 f"shadow: {name:46} told {len(told) / runs:6.1%} {mean}  ({runs} runs)", flush=True
             )
+    return is_sound
+
+
+def _are_late_labels_sound(only: str, runs: int, error: float) -> bool:
+    """Who ships where labels are late; missing ones may mislead if the sentence says so."""
+    is_sound = True
+    for name, setting in late_labels.SETTINGS.items():
+        if only in name:
+            found = list(late_labels.simulate(setting, runs))
+            ships = sum(verdict == "ship" for verdict, _ in found) / runs
+            blind = sum(verdict == "ship" and not is_told for verdict, is_told in found) / runs
+            false = blind if setting.told < 1 else ships
+            is_sound &= setting.effect > 0 or false <= BOUND + 3 * error
+            print(f"labels: {name:58} ship {ships:6.1%}  ({runs} runs)", flush=True)
     return is_sound
 
 

@@ -71,6 +71,9 @@ class MetricResult:
         conditional_power: The chance that the test still ends with a win.
         mde_at_n: What the present size could find.
         margin: Of a guardrail, as it was written.
+        tipping_point: How much worse than the others the treatment's predictions without a label
+            would have to be to undo the gain that is shown, in the metric's unit; None where that
+            cannot be, or nothing is missing.
         passed: Of a guardrail: True kept, False broken, None not shown.
         verdict: What the interval shows (`better_practical`, …, `inconclusive`).
         sentence: The result for people.
@@ -106,6 +109,7 @@ class MetricResult:
     mde_at_n: float | None = None
     min_effect: float | None = None
     margin: str | None = None
+    tipping_point: float | None = None
     passed: bool | None = None
     verdict: str
     sentence: str
@@ -239,6 +243,8 @@ class Analysis:
         practical_significance: Whether the improvement is as large as `min_effect`; None without
             significance or without `min_effect`.
         is_decision_point: Whether this look was one that may decide; others only show.
+        label_window_seconds: The age at which labels count, and within which they have to come;
+            None where nothing rests on labels, or none has come yet.
         recorded_slot: The slot in which it was recorded; None for a peek between two slots.
         as_assigned: The metric that decides with all users, also those who met several arms, each
             with the one met first; empty where nobody did.
@@ -267,6 +273,7 @@ class Analysis:
     exposure: Exposure
     is_decision_point: bool
     is_final: bool
+    label_window_seconds: float | None
     recorded_slot: int | None
     units_still_needed: int | None
     days_still_needed: float | None

@@ -53,8 +53,8 @@ class Draft:
         min_run: Such as `12h`: how long it runs before its first verdict; `0`: no time at
             all; None: three days.
         max_duration: Such as `14d`; then the last look is due.
-        label_window: Such as `24h`: the age at which a label is due, so that arms are compared
-            by the labels of predictions that are as old; None counts all.
+        label_window: Such as `24h`: the age at which labels count, so that arms are compared by
+            predictions that are as old; None: what 95 % of the labels are seen to take.
         mode: None: `group-sequential` with an `mde`, else `always-valid`.
         baseline: The control's expected value, to tell the size beforehand; None takes it from
             the log.
@@ -180,7 +180,7 @@ class Design:
         min_samples: Units that each arm needs before the first test.
         min_run_seconds: How long it runs before its first verdict.
         max_duration_seconds: After it the last look is due; None for no deadline.
-        label_window_seconds: Age at which a prediction's label is due; 0 if any age counts.
+        label_window_seconds: Age at which labels count; 0: what they are seen to take.
         baseline: The control's expected value, for the planned size.
         planned_units: Units of all arms that the design asks for; None when not known.
         planned_information: 1 / se² of the difference with which the test is complete; None

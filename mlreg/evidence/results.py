@@ -12,6 +12,7 @@ from mlreg.entities.experiments import Design, TestMetric
 from mlreg.entities.looks import Limits
 from mlreg.evidence.looks import Trial
 from mlreg.evidence.seen import Seen, Table
+from mlreg.metrics import coverage_of, is_fed_back
 from mlreg.stats import always_valid
 from mlreg.stats.futility import conditional_power, design_drift
 from mlreg.stats.lifts import UNDEFINED, Lift, log_lift
@@ -41,7 +42,18 @@ class _Shown(NamedTuple):
 def primary(design: Design, seen: Seen, trial: Trial) -> MetricResult:
     """The metric that decides, as the rule of the mode sees it."""
     shown = _Shown(trial.limits, trial.reach, trial.is_readable, trial.is_shown_of)
-    return _result(design, seen, trial.look, design.metric, role="primary", shown=shown)
+    result = _result(design, seen, trial.look, design.metric, role="primary", shown=shown)
+    return replace(result, tipping_point=_tipping_point(design.metric, result))
+
+
+def _tipping_point(metric: TestMetric, result: MetricResult) -> float | None:
+    """What would have to be true of missing labels to undo a gain (Liublinska & Rubin 2014)."""
+    missing, limits = result.treatment.missing_rate, result.diff_ci
+    if not missing or limits is None or not is_fed_back(coverage_of(metric.name) or ""):
+        return None
+    surely = limits[0] if metric.sign > 0 else -limits[1]
+    point = surely / missing
+    return point if point > 0 and (metric.unit != "share" or point <= 1) else None
 
 
 def secondary(design: Design, table: Table) -> tuple[MetricResult, ...]:

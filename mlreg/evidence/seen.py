@@ -158,7 +158,7 @@ def _column(design: Design, observed: Observed, metric: TestMetric) -> _Column:
     values = tuple(tuple(reading.value for reading in row) for row in rows)
     seen = []
     for place, (averaged, effect) in enumerate(averages, start=1):
-        arms = [_arm(design, observed, rows, averaged, spot) for spot in (0, place)]
+        arms = [_arm(design, observed, metric, rows, averaged, spot) for spot in (0, place)]
         units, events = least_units(design), least_events(metric)
         evidence = averaged.evidence(min_units=units, min_events=events)
         seen.append(Seen(averaged, evidence, effect, (arms[0], arms[1])))
@@ -168,12 +168,13 @@ def _column(design: Design, observed: Observed, metric: TestMetric) -> _Column:
 def _arm(
     design: Design,
     observed: Observed,
+    metric: TestMetric,
     rows: Sequence[Sequence[Reading]],
     averaged: Averaged,
     spot: int,
 ) -> ArmResult:
     variant = design.variants[spot]
-    answers = sum(phase.rows[spot] for phase in observed.phases)
+    answers = _answers(observed, metric, spot)
     own = [row[spot].sums for row in rows]
     known = [sums for sums in own if sums is not None]
     estimate = averaged.treatment if spot else averaged.control
@@ -192,6 +193,14 @@ def _arm(
         se=finite(estimate.se) if estimate else None,
         missing_rate=1 - answered / answers if answers else None,
     )
+
+
+def _answers(observed: Observed, metric: TestMetric, spot: int) -> int:
+    """Predictions that the metric could be known of: of labels, those of an age."""
+    needs = coverage_of(metric.name) if find(metric.name) else None
+    if needs is None or needs not in observed.sums:
+        return sum(phase.rows[spot] for phase in observed.phases)
+    return int(sum(Sums(*row[spot]).k for row in observed.sums[needs]))
 
 
 # --- shares and means ---------------------------------------------------------------------------

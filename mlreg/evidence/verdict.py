@@ -15,6 +15,9 @@ from mlreg.stats.futility import MIN_INFORMATION, MIN_POWER
 
 _T = TypeVar("_T")
 
+# A win that so little among missing labels would undo is said to rest on them.
+FRAGILE = 0.05
+
 RUN_TIME, SRM, CROSSOVERS = "run_time", "srm", "crossovers"
 
 
@@ -219,7 +222,19 @@ def _winning(findings: Findings) -> Ruling | None:
     if not able:
         return None
     found = findings.primaries[max(able, key=lambda i: findings.gains[i] or 0.0)]
-    return Ruling("ship", found.version, f"Ship {found.version}: {found.sentence}.")
+    sentence = f"Ship {found.version}: {found.sentence}{_rests_on(found)}."
+    return Ruling("ship", found.version, sentence)
+
+
+def _rests_on(found: MetricResult) -> str:
+    """What a gain rests on where many labels are missing; empty if it would stand without them."""
+    point, missing = found.tipping_point, found.treatment.missing_rate or 0.0
+    if point is None or found.unit != "share" or point > FRAGILE:
+        return ""
+    return (
+        f"; {missing:.0%} of the treatment's labels are missing, and {point * 100:.1f} points less "
+        "among these would undo it"
+    )
 
 
 def _ending(findings: Findings) -> Ruling | None:

@@ -115,6 +115,7 @@ ANALYSIS = Analysis(
     exposure=Exposure(units=2000, unkeyed=0, double_exposed=3, excluded=2, excluded_by_arm=(0, 0)),
     is_decision_point=True,
     is_final=False,
+    label_window_seconds=None,
     recorded_slot=5,
     units_still_needed=None,
     days_still_needed=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlreg.clock import from_micros
+from mlreg.clock import SECOND, format_duration, from_micros
 from mlreg.entities.analyses import Analysis, Exposure, RecordedLook, Watermark
 from mlreg.entities.experiments import Experiment
 from mlreg.services.experiments.receipts import ENGINE
@@ -46,6 +46,7 @@ def analysis(
         exposure=_exposure(observed),
         is_decision_point=decision.look is not None,
         is_final=bool(decision.look and decision.look.is_final),
+        label_window_seconds=None if observed.window is None else observed.window / SECOND,
         recorded_slot=recorded_slot,
         units_still_needed=judged.units_needed,
         days_still_needed=judged.days_needed,
@@ -85,6 +86,10 @@ def _assumptions(experiment: Experiment, judged: Judged) -> tuple[str, ...]:
         found.append(
             f"{observed.exposure[3]} users who saw two arms within a phase are left out of it"
         )
+    if observed.window:
+        age = format_duration(observed.window / SECOND)
+        source = "" if experiment.design.label_window_seconds else ", which 95 % of them take"
+        found.append(f"labels count that come within {age}{source}, of predictions of that age")
     if len(observed.phases) > 1:
         found.append("arms are compared within each phase, users tie the phases together")
     return tuple(found)

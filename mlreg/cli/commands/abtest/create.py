@@ -72,7 +72,7 @@ def read_draft(
     max_duration: str | None = option("--max-duration TIME", "When the last look is due: 7d, 36h."),
     label_window: str | None = option(
         "--label-window TIME",
-        "Age at which a label is due; the arms are compared by the older ones.",
+        "Age at which labels count; else what 95 % of them are seen to take.",
     ),
     mode: Mode | None = option(
         "--mode", "How it may be looked at; else by whether a size is planned."
