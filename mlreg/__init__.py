@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mlreg.entities.hooks import Program as Program
     from mlreg.entities.hooks import Web as Web
     from mlreg.entities.predictions import Feedback as Feedback
+    from mlreg.entities.rollouts import Draft as RolloutDraft
+    from mlreg.entities.rollouts import Probe as Probe
     from mlreg.entities.traffic import Change as Change
     from mlreg.errors import MlregError as Error
     from mlreg.errors import MlregError as MlregError
@@ -33,9 +35,11 @@ _PUBLIC = {
     "Feedback": ("mlreg.entities.predictions", "Feedback"),
     "MlregError": ("mlreg.errors", "MlregError"),
     "Outcome": ("mlreg.entities.experiments", "Outcome"),
+    "Probe": ("mlreg.entities.rollouts", "Probe"),
     "Program": ("mlreg.entities.hooks", "Program"),
     "Registry": ("mlreg.registry", "Registry"),
     "Request": ("mlreg.services.answers", "Request"),
+    "RolloutDraft": ("mlreg.entities.rollouts", "Draft"),
     "Web": ("mlreg.entities.hooks", "Web"),
     "init": ("mlreg.registry", "init_registry"),
     "open": ("mlreg.registry", "open_registry"),
@@ -48,9 +52,11 @@ __all__ = [
     "Feedback",
     "MlregError",
     "Outcome",
+    "Probe",
     "Program",
     "Registry",
     "Request",
+    "RolloutDraft",
     "Web",
     "__version__",
     "init",
