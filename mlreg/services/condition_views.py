@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlreg.entities.versions import Version
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
-    from mlreg.store.summaries import Cell
+    from mlreg.store.summaries import Cell, Cells
 
 # How far back the last predictions of a version, and what served before, are looked for.
 _FARTHEST_ROWS, _FARTHEST_REVISIONS = 50_000, 1000
@@ -60,6 +60,7 @@ class View:
         self._bound = usual.revisions if is_bound else None
         self._began: dict[int, int] = {}
         self._edges = {} if edges is None else edges
+        self._lasts: dict[tuple[int, int, int], Cells] = {}
         self.tx, self.model, self.revision, self.by = tx, model, revision, by
         self.versions = tx.versions.of_model(model.key)
         self.active = [v for v in self.versions if revision.arm_of(v.key)]
@@ -126,13 +127,18 @@ class View:
             cells = cells_of(self.tx, group, window, now=self._now, edges=self._edges)
             yield from cells.items()
         for key in keys if span.last else ():
-            first = self.tx.predictions.nth_newest(
-                key, span.last, until=span.window.until, farthest=_FARTHEST_ROWS
-            )
-            since = self.began(key)
-            ends = {"first_id": first, "last_id": FOREVER, "since": since, "until": until}
-            cells = self.tx.summaries.edge(**ends)
-            yield from ((cell, tally) for cell, tally in cells.items() if cell.version == key)
+            yield from self._last(key, span.last, until).items()
+
+    def _last(self, key: int, count: int, until: int) -> Cells:
+        """The last predictions of a version; read once, however many conditions ask for them."""
+        known = self._lasts.get((key, count, until))
+        if known is None:
+            first = self.tx.predictions.nth_newest(key, count, until=until, farthest=_FARTHEST_ROWS)
+            ends = {"first_id": first, "last_id": FOREVER, "since": self.began(key)}
+            cells = self.tx.summaries.edge(**ends, until=until)
+            known = {cell: tally for cell, tally in cells.items() if cell.version == key}
+            self._lasts[key, count, until] = known
+        return known
 
     def previous(self) -> tuple[set[int], frozenset[int], int]:
         """The versions that served before those of now, in which revisions, and until when.
