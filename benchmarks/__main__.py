@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mlreg
-from benchmarks import experiments, library, processes, scale, shadows, writers
+from benchmarks import experiments, library, processes, scale, shadows, tripwires, writers
 from benchmarks.harness import BASELINES, Line, Plan
 
 Group = Callable[[Plan], list[Line]]
@@ -32,6 +32,7 @@ GROUPS: list[tuple[set[str], Group]] = [
     ({"B9"}, processes.control_plane),
     ({"B11"}, experiments.looks),
     ({"B12"}, shadows.followed),
+    ({"B13"}, tripwires.watched),
 ]
 
 
