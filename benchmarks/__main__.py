@@ -28,6 +28,7 @@ GROUPS: list[tuple[set[str], Group]] = [
     ({"B5"}, library.log_rows),
     ({"B6"}, writers.light_writers),
     ({"B7"}, scale.report),
+    ({"B14"}, scale.ticks),
     ({"B8"}, library.routing),
     ({"B9"}, processes.control_plane),
     ({"B11"}, experiments.looks),

@@ -1,4 +1,4 @@
-"""B7: reading a report must not grow with the log."""
+"""B7: reading a report must not grow with the log. B14: neither must a tick with nothing to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILL = """
         confidence, latency_us, status, error)
     select
         :now - :week + i * (:week / :rows),
-        1 + (i % 5 = 0), 2, 0, 'random', 'u' || (i % 5000), '"text"',
+        :version, 2, 0, 'random', 'u' || (i % 5000), '"text"',
         case when i % 50 <> 7 then '"positive"' end,
         case when i % 50 <> 7 then 0.5 + (i * 7919 % 5000) / 10000.0 end,
         300 + i * 7919 % 1000,
@@ -44,13 +44,45 @@ def report(plan: Plan) -> list[Line]:
     return [ratio("B7", what, found, str(plan.rows), str(SMALL), 1.1)]
 
 
-def fill(database: Path, rows: int) -> None:
+MODELS, THRESHOLDS = 20, 50
+# What a service on call watches; some models have three of them and some two.
+WATCHED = (
+    "error_rate <= 5% over 10m min 100",
+    "p95_latency_ms <= 2000ms over 1h min 100",
+    "avg_confidence >= 60% over 100 predictions",
+)
+
+
+def ticks(plan: Plan) -> list[Line]:
+    """`mlreg tick` with nothing to do, beside `mlreg list`, on a long log of many models."""
+    from mlreg.registry import init_registry
+
+    folder = plan.folder / "ticks"
+    folder.mkdir()
+    with init_registry(folder) as registry:
+        for n in range(MODELS):
+            registry.versions.register(f"m{n}@1.0.0", external=True)
+            registry.traffic.activate(f"m{n}@1.0.0")
+        for n in range(THRESHOLDS):
+            registry.thresholds.set(f"m{n % MODELS}", WATCHED[n // MODELS])
+    fill(folder / ".mlreg" / "registry.db", plan.rows, version=f"1 + i % {MODELS}")
+    cases = {
+        "tick": process(MLREG, "tick", folder=folder),
+        "list": process(MLREG, "list", "--json", folder=folder),
+    }
+    found = medians(cases, seconds=plan.seconds / 2)
+    what = f"mlreg tick, nothing due, {plan.rows:,} rows, {MODELS} models, {THRESHOLDS} thresholds"
+    return [ratio("B14", f"{what} / mlreg list", found, "tick", "list", 2.0)]
+
+
+def fill(database: Path, rows: int, *, version: str = "1 + (i % 5 = 0)") -> None:
     """Write a log of a week that ends now, and fold it."""
     from mlreg.clock import now
 
     store = Store(database, timeout=30)
     with store.write(durable=False) as tx:
-        tx.connection.execute(FILL, {"rows": rows, "now": now(), "week": WEEK})
+        sql = FILL.replace(":version", version)
+        tx.connection.execute(sql, {"rows": rows, "now": now(), "week": WEEK})
     left = True
     while left:
         with store.write(durable=False) as tx:

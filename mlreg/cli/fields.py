@@ -108,6 +108,7 @@ RESULTS: dict[str, Shape | Callable[[Given], Shape]] = {
     "threshold defaults": {"thresholds": _THRESHOLD},
     "threshold list": {"thresholds": _THRESHOLD},
     "threshold remove": _POLICY,
+    "threshold test": "entities.thresholds.Trial",
     "alerts": {"alerts": _ALERT},
     "alerts ack": _ALERT,
     "alerts silence": "entities.thresholds.Silence",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -146,6 +146,42 @@ class Silence:
     until: datetime
     actor: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WouldFire:
+    """An alert that there would have been.
+
+    Attributes:
+        over_at: When it would have been over; None: not by the end.
+    """
+
+    fired_at: datetime
+    over_at: datetime | None = None
+    version: str
+    why: str
+
+    def over(self, at: datetime) -> WouldFire:
+        """The same, and when it was over."""
+        return replace(self, over_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A threshold tried on the log.
+
+    Attributes:
+        looks: How often it was held against a window that somebody had asked in.
+        fired: The alerts that there would have been, the oldest first.
+    """
+
+    model: str
+    threshold: str
+    condition: str
+    since: datetime
+    until: datetime
+    looks: int
+    fired: tuple[WouldFire, ...]
 
 
 def object_of(model: str, threshold: str, version: str | None) -> str:

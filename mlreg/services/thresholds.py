@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlreg.clock import DAY
+from mlreg.clock import DAY, Moment, moment
 from mlreg.entities.predictions import ROLES
-from mlreg.entities.thresholds import (
-    Action,
-    Anomaly,
-    Severity,
-    Threshold,
-)
+from mlreg.entities.thresholds import Action, Anomaly, Severity, Threshold, Trial
 from mlreg.entities.traffic import Change
 from mlreg.errors import NotFound
 from mlreg.evidence.firing import cost
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
 _NO_CHANGE = Change()
 _LIVE = ROLES.index("live")
 _LATELY = 7 * DAY
+_MONTH = timedelta(days=30)
 
 
 class Thresholds:
@@ -111,6 +108,27 @@ class Thresholds:
             return left
 
         return self._change(name, without, change)
+
+    def test(self, name: str | None, what: str, *, since: Moment = _MONTH) -> Trial:
+        """When a threshold would have fired, had it been there.
+
+        Args:
+            name: The model; None where there is only one.
+            what: The name of one of its thresholds, or a condition.
+            since: From when on: an instant, or how long ago.
+
+        Raises:
+            InvalidInput: It cannot be read, or not be tried on the log.
+        """
+        from mlreg.services.trials import try_threshold
+
+        now = self._context.clock()
+        with self._context.folded() as tx:
+            model = self._context.model(tx, name)
+            policy = tx.decisions.policy(model)
+            known = {one.name: one for one in thresholds_of(policy)} if policy else {}
+            tried = known.get(what) or make_threshold(what)
+            return try_threshold(tx, model, tried, since=moment(since, now=now), now=now)
 
     def list(self, name: str | None = None) -> list[Threshold]:
         """The thresholds of a model, or of all, with the alerts of each that fire."""

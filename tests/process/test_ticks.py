@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,9 +35,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(broken: Path, tmp_path: Path) -> Iterator[Path]:
+def folder(broken: Path, tmp_path: Path) -> Path:
     shutil.copytree(broken / FOLDER, tmp_path / FOLDER)
-    yield tmp_path
+    return tmp_path
 
 
 def start(folder: Path) -> subprocess.Popen[str]:

@@ -36,6 +36,7 @@ _VIEWS = {
     "DecisionList": "decisions.decision_list",
     "Threshold": "alerts.threshold",
     "ThresholdList": "alerts.threshold_list",
+    "Trial": "alerts.trial",
     "Alert": "alerts.alert",
     "AlertList": "alerts.alert_list",
     "Silence": "alerts.silence",

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from mlreg.cli.views.blocks import BAD, GOOD, Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
 from mlreg.entities.documents import AlertList, ThresholdList
-from mlreg.entities.thresholds import Alert, Silence, Threshold
+from mlreg.entities.thresholds import Alert, Silence, Threshold, Trial
+from mlreg.names import counted
 
 _COLUMNS = (
     Column("model"),
@@ -47,6 +48,21 @@ def threshold_table(found: Iterable[Threshold]) -> Table:
 
 def _row(one: Threshold) -> tuple[Content, ...]:
     return one.model, one.name, one.demand, one.severity, one.action
+
+
+def trial(found: Trial) -> Iterable[Block]:
+    """When a threshold would have fired."""
+    days = (found.until - found.since).total_seconds() / 86_400
+    times = counted(len(found.fired), "time")
+    yield Line(f"{found.model}: {found.condition}")
+    yield Line(f"would have fired {times} in {days:.3g} days, in {found.looks:,} looks")
+    if found.fired:
+        columns = [Column("fired (UTC)"), Column("over (UTC)"), Column("why", wraps=True)]
+        rows = [
+            (when(one.fired_at), when(one.over_at) if one.over_at else NOTHING, one.why)
+            for one in found.fired
+        ]
+        yield Table(columns, rows)
 
 
 def alert_list(found: AlertList) -> Iterable[Block]:

@@ -16,6 +16,7 @@ _TABLE = (
     (_SET, "set", "Add a threshold, or put it in the place of the one of its name."),
     (_SET, "defaults", "Set the triggers that people know, in one go."),
     (_SET, "remove", "Take a threshold out of the policy."),
+    (_SEE, "test", "Say when a threshold would have fired, on the log."),
     (_SEE, "list", "List the thresholds, and how many alerts of each fire."),
 )
 
