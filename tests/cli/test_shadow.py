@@ -8,13 +8,12 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from mlreg.registry import Registry
 from tests.cli.conftest import Run
-
-MLREG = [sys.executable, "-m", "mlreg"]
 
 
 @pytest.fixture
@@ -68,24 +67,56 @@ def test_an_answer_is_followed_before_the_command_ends(followed: Run):
     assert max(map(len, said.splitlines())) <= 80
 
 
-@pytest.mark.process
-@pytest.mark.slow
-def test_the_reader_of_an_answer_does_not_wait_for_the_shadow(
-    followed: Run, registry: Registry, tmp_path: Path
-):
+@pytest.fixture
+def hanging(followed: Run, registry: Registry) -> Registry:
+    """The shadow never answers."""
     from tests.services.misbehaving import on_texts
     from tests.services.test_shadows import Hanging
 
     registry.versions.register("sentiment@3.0.0", on_texts(Hanging()), trust=True)
-    followed("route", "sentiment", "--shadow", "3.0.0")
-    words = [*MLREG, "predict", "great product", "--json"]
-    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+    registry.traffic.route("sentiment", {}, shadows=["3.0.0"])
+    return registry
+
+
+def predict(folder: Path, *, drain: float) -> subprocess.Popen[bytes]:
+    """`mlreg predict` as a process, which waits so many seconds for its shadows at the end."""
+    code = (
+        "from mlreg.services.shadows import asking\n"
+        f"asking.DRAIN_SECONDS = {drain}\n"
+        "from mlreg.cli.main import main\n"
+        "main()"
+    )
+    words = [sys.executable, "-c", code, "predict", "great product", "--json"]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_the_reader_of_an_answer_does_not_wait_for_the_shadow(hanging: Registry, tmp_path: Path):
+    with predict(tmp_path, drain=3600) as process:
         assert process.stdout is not None
-        answer = json.loads(process.stdout.read())  # it sees the end of the pipe
-        assert process.poll() is None  # while the shadow is still being asked
-        assert answer["model_version"] == "1.0.0"
-        assert process.wait(120) == 0
-    found = registry.shadows.report("sentiment").shadows
+        overdue = Timer(120, process.kill)
+        overdue.start()
+        try:
+            answer = json.loads(process.stdout.read())  # it sees the end of what is printed
+            assert process.poll() is None  # while the shadow is still asked
+        finally:
+            overdue.cancel()
+            process.kill()
+    assert answer["model_version"] == "1.0.0"
+    assert hanging.predictions.log(model="sentiment", version="3.0.0") == []
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_shadow_that_hangs_ends_a_command_neither_late_nor_with_another_code(
+    hanging: Registry, tmp_path: Path
+):
+    with predict(tmp_path, drain=0.1) as process:
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert json.loads(out)["model_version"] == "1.0.0"
+    found = hanging.shadows.report("sentiment").shadows
     assert [(s.version, s.asked, s.dropped) for s in found] == [("3.0.0", 0, {"closed": 1})]
 
 

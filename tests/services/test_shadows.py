@@ -158,6 +158,7 @@ def test_a_shadow_that_hangs_or_dies_leaves_the_live_answers_alone(
     m.versions.register("m@3.0.0", on_texts(estimator), trust=True)
     follow(m, "3.0.0")
     monkeypatch.setenv("MLREG_SHADOW_TIMEOUT", "0.5")
+    monkeypatch.setattr(asking, "REST_SECONDS", 3600.0)
     with open_registry(tmp_path) as other:
         answers = ask(other, "yes", "no")
         assert [answer.prediction for answer in answers] == ["yes", "no"]
