@@ -23,12 +23,14 @@ from mlreg.evidence.conditions import Condition, Judged, Measured, evaluate, mea
 from mlreg.evidence.figures import read
 from mlreg.evidence.grammar import parse
 from mlreg.metrics import Metric, Overlap, Share
+from mlreg.stats.always_valid import is_rate_above
 from mlreg.stats.results import Interval
 from mlreg.tallies import Moments, Tally
 
 # The chance that any check aborts a version that is as good as its bounds, and how much of it the
 # evidence since the first step has.
-LEVEL, _OF_ALL = 0.05, 0.7
+LEVEL, _OF_ALL = 0.01, 0.7
+_OPPOSITE = {">=": "<=", ">": "<"}
 _REFUSED = {
     "over": "a check is about the steps of the rollout",
     "previous": "say baseline: what answers beside it",
@@ -116,7 +118,7 @@ def hold(
         return _surely(condition, phases, terms, training)
     plain = replace(condition, least=condition.least or terms.least, lasting=None)
     start = len(phases) - 1
-    seen, judged = _judged(plain, phases[start:], LEVEL, training)
+    seen, judged = _judged(plain, phases[start:], training=training)
     if judged.state != "fail":
         outcome: Outcome = "pass" if judged.state == "pass" else "unknown"
         return Held(outcome, seen, judged, plain, start)
@@ -132,13 +134,28 @@ def _surely(
 ) -> Held:
     plain = replace(condition, sure=False)
     for start in _starts(len(phases)):
-        alpha = _level(start, terms)
-        seen, judged = _judged(condition, phases[start:], alpha, training)
-        if judged.state == "fail":
+        level = _level(start, terms)
+        seen, judged = _judged(condition, phases[start:], 2 * level, training=training)
+        exact = _is_rate_broken(condition, phases[start:], level)
+        if exact:
+            judged = judged._replace(state="fail", interval=None)
+        if judged.state == "fail" and exact is not False:
             return Held("fail", seen, judged, condition, start)
-    seen, judged = _judged(plain, phases, LEVEL, training)
+    seen, judged = _judged(plain, phases, training=training)
     outcomes: dict[str, Outcome] = {"pass": "pass", "fail": "between"}
     return Held(outcomes.get(judged.state, "unknown"), seen, judged, plain)
+
+
+def _is_rate_broken(condition: Condition, phases: Sequence[Phase], level: float) -> bool | None:
+    """Whether a rate is surely beyond a limit, exactly; None for what is no rate, or no limit."""
+    metric = of_catalogue(condition.metric)
+    reading = read(metric, _merged([phase.version for phase in phases]))
+    if condition.reference or not isinstance(reading, Share):
+        return None
+    hits, bound = reading.hits, condition.amount
+    if condition.sign in _OPPOSITE:
+        hits, bound = reading.n - hits, 1 - bound
+    return is_rate_above(hits, reading.n, bound, alpha=level)
 
 
 def _starts(phases: int) -> list[int]:
@@ -156,7 +173,11 @@ def _level(start: int, terms: Terms) -> float:
 
 
 def _judged(
-    condition: Condition, phases: Sequence[Phase], alpha: float, training: float | None
+    condition: Condition,
+    phases: Sequence[Phase],
+    alpha: float = 0.05,
+    *,
+    training: float | None,
 ) -> tuple[Measured, Judged]:
     metric = of_catalogue(condition.metric)
 

@@ -21,6 +21,8 @@ from mlreg.stats.looks import Look, limits_at
 from mlreg.stats.results import Interval
 from mlreg.stats.roots import bisect
 
+_ODDS = (1.25, 1.5, 2, 3, 5, 10, 30)
+
 
 def look(
     evidence: Evidence, *, tuning_n: float, alpha: float = 0.05, previous_p: float = 1.0
@@ -114,6 +116,30 @@ def rate_limits(successes: int, n: int, *, alpha: float = 0.05, weight: float = 
     seen = successes / n
     low = bisect(excess, 0.0, seen, tolerance=1e-12, is_rising=False) if successes else 0.0
     return Interval(low, bisect(excess, seen, 1.0, tolerance=1e-12) if failures else 1.0)
+
+
+def is_rate_above(successes: int, n: int, bound: float, *, alpha: float) -> bool:
+    """Whether a rate is surely above a bound, at whichever of all n one looks.
+
+    The likelihood of rates whose odds are so many times those of the bound, averaged, over that at
+    the bound is a supermartingale wherever the rate is no higher: it reaches 1/alpha with
+    probability alpha at most (Ville). Where the rate is one of them it grows as fast as that of
+    Wald's test of the two (1945), less the logarithm of how many there are.
+
+    Raises:
+        ValueError: For successes outside 0…n, or alpha outside (0, 1).
+    """
+    check_counts(successes, n)
+    check_fraction("alpha", alpha)
+    if not 0 < bound < 1:
+        return bound <= 0 < successes
+    ratios = []
+    for times in _ODDS:
+        whole = 1 - bound + times * bound
+        ratios.append(successes * math.log(times) - n * math.log(whole))
+    highest = max(ratios)
+    mean = sum(math.exp(ratio - highest) for ratio in ratios) / len(ratios)
+    return highest + math.log(mean) >= -math.log(alpha)
 
 
 def rank_limits(n: int, quantile: float, level: float) -> tuple[int | None, int | None]:
