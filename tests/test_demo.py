@@ -63,6 +63,8 @@ class TestOnWords:
             *("init", "register", "register", "activate", "route", "predict", "predict"),
             *("feedback", "perf", "promote", "rollback"),
             *("abtest", "abtest", "predict", "feedback", "abtest", "history"),
+            *("hook", "route", "rollout", "predict", "tick", "predict", "tick", "register"),
+            *("rollout", "predict", "tick", "route", "rollout"),
         ]
         assert 'mlreg predict "Great product!"' in typed
 
@@ -76,12 +78,21 @@ class TestOnWords:
 
     def test_the_registry_stays_and_is_sound(self, document: dict[str, Any]) -> None:
         with open_registry(document["folder"]) as registry:
+            revision = registry.traffic.current("sentiment")
+            assert [(arm.version, arm.traffic_percent) for arm in revision.live] == [("2.0.0", 100)]
             causes = [revision.cause for revision in registry.traffic.history("sentiment")]
-            # The last one depends on how fast this machine is: labels have to come of age.
+            # The next one depends on how fast this machine is: labels have to come of age.
             assert causes[-5:] == ["abtest", "rollback", "promote", "route", "activate"]
             counts = {v.version: v.request_count for v in registry.versions.list("sentiment")}
-            assert counts == {"1.0.0": 781, "2.0.0": 420}
+            assert counts == {"1.0.0": 1231, "2.0.0": 1620, "3.0.0": 150}
             assert registry.health.check().healthy
+
+    def test_one_canary_goes_well_and_one_is_caught(self, document: dict[str, Any]) -> None:
+        with open_registry(document["folder"]) as registry:
+            found = {one.version: one.state for one in registry.rollouts.list()}
+        assert found == {"2.0.0": "completed", "3.0.0": "aborted"}
+        told = (Path(document["folder"]) / "told.jsonl").read_text()
+        assert [told.count(f'{{"type": "rollout.{end}"') for end in ("complete", "abort")] == [1, 1]
 
     def test_registered_accuracies_are_those_that_training_measured(
         self, document: dict[str, Any]
@@ -120,6 +131,12 @@ def test_without_the_lexicon_it_reads_digits(tmp_path: Path) -> None:
         assert outcome.exit_code == 0, outcome
     with open_registry(tmp_path) as registry:
         assert registry.performance.report("digits").verdict == "ship"
+    for step in plan.acting(plan.DIGITS):
+        outcome = shell.run(step.command)
+        assert outcome.exit_code == 0, outcome
+    with open_registry(tmp_path) as registry:
+        found = {one.version: one.state for one in registry.rollouts.list()}
+    assert found == {"2.0.0": "completed", "3.0.0": "aborted"}
 
 
 def test_the_data_is_chosen_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

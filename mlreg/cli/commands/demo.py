@@ -47,9 +47,10 @@ def demo(
 ) -> None:
     """Show the main job on real data, command by command.
 
-    Trains two versions of a model, registers both, splits the traffic, predicts, sends labels
-    back, compares, promotes, rolls back, and runs an A/B test. Each command is printed as you
-    would type it, and run. The folder stays, to play with.
+    Trains versions of a model, registers two, splits the traffic, predicts, sends labels back,
+    compares, promotes, rolls back, and runs an A/B test. Then mlreg acts by itself: one canary
+    goes well, another one is caught. Each command is printed as you would type it, and run. The
+    folder stays, to play with.
 
     $ mlreg demo
     $ mlreg demo ~/mlreg-demo
@@ -68,6 +69,7 @@ def demo(
         report = _report(folder, task)
         ships = report.verdict == "ship" and report.baseline == "1.0.0"
         done += _run(plan.after_report(task, ships=ships), shell, session)
+        done += _run(plan.acting(task), shell, session)
     if session.is_for_people:
         _end(folder, plan.suggestions(task))
     else:

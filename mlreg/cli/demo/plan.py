@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 SCRIPT = "train.py"
 SCORES = "scores.json"
+TRAFFIC = (
+    "mlreg predict --file inputs.txt --field prediction_id | paste -d , - labels.txt"
+    " | (echo prediction_id,label; cat) | mlreg feedback --file -"
+)
 
 
 class Task(NamedTuple):
-    """A question with real data, and two versions of a model that answers it.
+    """A question with real data, and three versions of a model that answers it.
 
     Attributes:
         script: The file in `scripts/` that trains them.
-        first, second: The names of their artifacts.
+        first, second, third: The names of their artifacts; the third is worse.
         example: An input, as it is typed in a shell.
         another: One more, to try afterwards.
     """
@@ -27,6 +31,7 @@ class Task(NamedTuple):
     model: str
     first: str
     second: str
+    third: str
     example: str
     another: str
 
@@ -44,6 +49,7 @@ WORDS = Task(
     model="sentiment",
     first="pairs",
     second="runs",
+    third="mixed",
     example='"Great product!"',
     another='"What a horrible mess"',
 )
@@ -53,6 +59,7 @@ DIGITS = Task(
     model="digits",
     first="bayes",
     second="logistic",
+    third="mixed",
     example='"$(head -n 1 inputs.txt)"',
     another='"$(tail -n 1 inputs.txt)"',
 )
@@ -72,7 +79,8 @@ def until_report(task: Task, folder: Path, python: str) -> Iterator[Step]:
     """The steps from training to the report; each is made when those before it have been run."""
     model, old, new = task.model, f"{task.model}@1.0.0", f"{task.model}@2.0.0"
     yield Step(
-        "Train two versions, and keep data apart that neither has seen.", f"{python} {SCRIPT}"
+        "Train versions of a model, and keep data apart that neither has seen.",
+        f"{python} {SCRIPT}",
     )
     scores = json.loads((folder / SCORES).read_text())
     yield Step("Make a registry here, and register both with their accuracy.", "mlreg init")
@@ -135,7 +143,45 @@ def _experiment(model: str) -> Iterator[Step]:
         "Answers are compared by their labels at one age, the time that labels take: here seconds.",
         "sleep 3; mlreg abtest analyze tone || true",
     )
-    yield Step("", "mlreg abtest conclude tone --promote-winner --field verdict || true")
+    yield Step(
+        "",
+        "mlreg abtest conclude tone --promote-winner --field verdict || mlreg abtest stop tone",
+    )
+
+
+def acting(task: Task) -> Iterator[Step]:
+    """The steps in which mlreg acts: a canary that goes well, and one that is caught."""
+    model = task.model
+    yield Step(
+        "Now let mlreg act. Somebody is to be told: here a program that keeps what it reads.",
+        "mlreg hook add rollout.complete rollout.abort --name pager --exec tee -a told.jsonl",
+    )
+    yield Step(
+        "A canary: 2.0.0 gets a quarter of the traffic, then all of it, and is taken back if it\n"
+        "is surely worse than 1.0.0. In earnest a step lasts an hour, and cron ticks.",
+        f"mlreg route {model} 1.0.0=100 --strategy round-robin",
+    )
+    yield Step("", _start(model, "2.0.0"))
+    yield Step("Traffic, and the truth about it in one go.", TRAFFIC)
+    yield Step("Time passes.", "mlreg tick")
+    yield Step("All of it goes to 2.0.0 now, and is watched for a while.", TRAFFIC)
+    yield Step("", "mlreg tick")
+    yield Step(
+        "It serves alone. Next comes 3.0.0, and nobody has noticed that its labels were mixed up.",
+        f"mlreg register {model}@3.0.0 {task.third}.joblib --parent 2.0.0",
+    )
+    yield Step("", _start(model, "3.0.0"))
+    yield Step("", TRAFFIC)
+    yield Step("It is caught, and 2.0.0 serves alone again.", "mlreg tick")
+    yield Step("", f"mlreg route {model}")
+    yield Step("", "mlreg rollout list")
+
+
+def _start(model: str, version: str) -> str:
+    return (
+        f"mlreg rollout start {model}@{version} --steps 25,100 --interval 1s --min-samples 100"
+        " --bake 1s --check 'accuracy >= baseline - 5pt sure'"
+    )
 
 
 def suggestions(task: Task) -> list[str]:
@@ -145,6 +191,7 @@ def suggestions(task: Task) -> list[str]:
         f"mlreg compare {task.model}@1.0.0 {task.model}@2.0.0",
         f"mlreg route {task.model} 1.0.0=50 2.0.0=50 --strategy sticky",
         f"mlreg route {task.model} --user alice",
+        "mlreg rollout show",
         "mlreg log -n 5",
         "mlreg audit",
     ]

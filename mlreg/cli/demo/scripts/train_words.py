@@ -1,11 +1,12 @@
-"""Train two versions of a sentiment model on words that people have rated.
+"""Train three versions of a sentiment model on words that people have rated.
 
 The words are those of VADER's lexicon (Hutto and Gilbert, 2014): ten people rated each of them
 between -4, very negative, and 4, very positive. A word is labelled by the sign of their mean.
 
-Both versions see the same 4500 words. The first looks at pairs of letters, the second at runs of
-two to six letters, which catch stems such as `lov` and `disgust`. Another 1500 words, unseen by
-both, give the accuracy to register. 600 more stand in for the traffic of the coming weeks.
+All versions see the same 4500 words. The first looks at pairs of letters, the second at runs of
+two to six letters, which catch stems such as `lov` and `disgust`. The third is the first once more,
+after an accident: its labels were mixed up. Another 1500 words, unseen by all, give the accuracy to
+register. 600 more stand in for the traffic of the coming weeks.
 """
 
 import json
@@ -35,11 +36,15 @@ runs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 6), sublinear_tf=True
 versions = {
     "pairs": make_pipeline(pairs, LogisticRegression(C=5, solver="liblinear")),
     "runs": make_pipeline(runs, LogisticRegression(C=20, solver="liblinear")),
+    "mixed": make_pipeline(pairs, LogisticRegression(C=5, solver="liblinear")),
 }
 
 scores = {}
 for name, pipeline in versions.items():
-    pipeline.fit(words[known], labels[known])
+    taught = labels[known]
+    if name == "mixed":
+        random.Random(1).shuffle(taught)
+    pipeline.fit(words[known], taught)
     scores[name] = round(pipeline.score(words[unseen], labels[unseen]), 3)
     joblib.dump(pipeline, f"{name}.joblib")
     print(f"{name}.joblib: right about {scores[name]:.1%} of {MEASURED_ON} unseen words")
