@@ -48,10 +48,12 @@ class WorkerProcess:
     Args:
         memory_limit_bytes: How much address space it may have.
         imports: Whether it imports what models need, or only looks around.
+        niceness: By how much it lets others go first where they want the same processor.
     """
 
-    def __init__(self, memory_limit_bytes: int, *, imports: bool = True) -> None:
+    def __init__(self, memory_limit_bytes: int, *, imports: bool = True, niceness: int = 0) -> None:
         self.memory_limit_bytes = memory_limit_bytes
+        self._niceness = niceness
         self._imports = imports
         self._pid: int | None = None
         self._ends: list[int] = []
@@ -83,6 +85,10 @@ class WorkerProcess:
             ) from error
         for end in (requests, replies, lifeline, pair[0]):
             os.close(end)
+        if self._niceness:
+            with suppress(OSError):  # it has gone already
+                own = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, self._pid, min(own + self._niceness, 19))
         self._ends = [our_requests, our_replies, our_lifeline]
         self._artifacts = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, pair[1])
         os.set_blocking(our_requests, False)

@@ -17,21 +17,27 @@ if TYPE_CHECKING:
 Place = Literal["inprocess", "worker"]
 
 
+# Whoever asks in the background takes the processor that is left over.
+_BACKGROUND = 10
+
+
 def make_worker(
-    objects: ObjectStore, settings: Settings, *, timeout_seconds: float | None = None
+    objects: ObjectStore, settings: Settings, *, is_background: bool = False
 ) -> WorkerRunner:
     """A runner in processes of its own, started when needed, with the limits of the settings.
 
     Args:
         objects: Where the artifacts are.
         settings: They have the limits.
-        timeout_seconds: How long an answer may take, if not as long as the settings say.
+        is_background: Nobody waits for its answers: it has the limit of shadows, and others go
+            first.
     """
     return WorkerRunner(
         objects,
-        timeout_seconds=timeout_seconds or settings.number("timeout"),
+        timeout_seconds=settings.number("shadow_timeout" if is_background else "timeout"),
         load_timeout_seconds=settings.number("load_timeout"),
         memory_limit_bytes=int(settings.number("memory_limit_mb")) << 20,
+        niceness=_BACKGROUND if is_background else 0,
     )
 
 

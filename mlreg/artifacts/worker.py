@@ -29,6 +29,7 @@ class WorkerRunner:
         inspect_timeout_seconds: How long an artifact that nobody trusts may take to load.
         memory_limit_bytes: How much address space each process may have (Linux).
         process: One that was made, and perhaps started, before.
+        niceness: By how much they let others go first where they want the same processor.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class WorkerRunner:
         inspect_timeout_seconds: float = 10.0,
         memory_limit_bytes: int = DEFAULT_MEMORY,
         process: WorkerProcess | None = None,
+        niceness: int = 0,
     ) -> None:
         self._objects = objects
         self._limits = Limits(timeout_seconds, load_timeout_seconds, inspect_timeout_seconds)
         self._memory = memory_limit_bytes
+        self._niceness = niceness
         # Started before it is known for which models: the lane that needs one first takes it.
         self._spare = process
         self._lanes: dict[bool, Lane] = {}
@@ -67,7 +70,7 @@ class WorkerRunner:
         """Start a process now, so that it imports while the caller does something else."""
         with self._lock:
             if not self._lanes:
-                self._spare = self._spare or WorkerProcess(self._memory)
+                self._spare = self._spare or self._process()
                 self._spare.start()
 
     def close(self) -> None:
@@ -90,10 +93,13 @@ class WorkerRunner:
         """Send the inputs off, and come back for the answers. See `Runner.submit`."""
         return self._lane(model.trusted).submit(model, inputs)
 
+    def _process(self) -> WorkerProcess:
+        return WorkerProcess(self._memory, niceness=self._niceness)
+
     def _lane(self, trusted: bool) -> Lane:
         with self._lock:
             if trusted not in self._lanes:
-                process = self._spare or WorkerProcess(self._memory)
+                process = self._spare or self._process()
                 walls = () if trusted else WALLS
                 self._lanes[trusted] = Lane(self._objects, process, self._limits, walls)
                 self._spare = None

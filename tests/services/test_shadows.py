@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlreg.artifacts.worker import WorkerRunner
 from mlreg.entities.predictions import Prediction
 from mlreg.entities.shadows import ShadowComparison
 from mlreg.errors import Conflict, InvalidInput, NotFound, PredictionFailed
@@ -463,3 +464,15 @@ def test_what_cannot_be_asked_cannot_be_replayed(past: Registry):
         past.shadows.replay("5.0.0", "m", since=timedelta(days=1))
     with pytest.raises(NotFound, match=r"9\.9\.9"):
         past.shadows.replay("9.9.9", "m", since=timedelta(days=1))
+
+
+@pytest.mark.process
+def test_the_process_of_a_shadow_lets_others_go_first(m: Registry):
+    follow(m, "2.0.0")
+    ask(m, "yes")
+    runner = m.predictions.asking._runner
+    assert isinstance(runner, WorkerRunner)
+    (lane,) = runner._lanes.values()
+    assert lane._process._pid is not None
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, lane._process._pid) == min(own + 10, 19)

@@ -123,8 +123,7 @@ class Asking:
         context = self._context
         if self._is_deferred:
             return context.runner
-        limit = context.settings.number("shadow_timeout")
-        return make_worker(context.objects, context.settings, timeout_seconds=limit)
+        return make_worker(context.objects, context.settings, is_background=True)
 
     @lazy
     def _answering(self) -> Answering:
