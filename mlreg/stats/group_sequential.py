@@ -156,7 +156,7 @@ def plan_look(
     slot = slots if is_final else min(slots - 1, _slot(information, slots))
     is_decision = information > last and slot > min(slots - 1, _slot(last, slots))
     looks = (*previous, information) if is_decision else tuple(previous)
-    # Between decision points the interval of the last boundary is shown; it decides nothing.
+    # Between decision points the last boundary is told; it decides nothing.
     shown = looks or ((information,) if information > 0 else ())
     design = boundaries(shown, alpha=alpha, is_last_final=is_final) if shown else None
     return LookPlan(

@@ -1,5 +1,6 @@
 """The record of one look at a running experiment, whatever rule is in force."""
 
+import math
 from dataclasses import dataclass
 
 from mlreg.stats.distributions import normal_as_student
@@ -39,11 +40,25 @@ class Look:
 
 
 def limits_at(evidence: Evidence, boundary: float | None) -> Interval | None:
-    """estimate ± boundary * se, or None while the evidence allows no test."""
-    if boundary is None or evidence.z is None or evidence.estimate is None or evidence.se is None:
+    """estimate ± boundary * se, or None while the evidence allows no test.
+
+    The decision takes the standard error that equal arms would have, which may be the smaller one.
+    Where it is made, the limit next to zero is that of the same test of other differences: its
+    variance lies between the one of equal arms and the one that is seen, as the difference does
+    between zero and the estimate. So the interval leaves out zero just where the decision does.
+    """
+    estimate, se, z = evidence.estimate, evidence.se, evidence.z
+    if boundary is None or z is None or estimate is None or se is None:
         return None
-    half = reach(boundary, evidence.df) * evidence.se
-    return Interval(evidence.estimate - half, evidence.estimate + half)
+    far = reach(boundary, evidence.df) * se
+    low, high = estimate - far, estimate + far
+    if abs(z) < boundary or not estimate:
+        return Interval(low, high)
+    # (1 - u)² = equal + (seen - equal) u, in parts u of the estimate.
+    equal, seen = (boundary / z) ** 2, (far / estimate) ** 2
+    half = 1 + (seen - equal) / 2
+    near = estimate * (half - math.sqrt(half * half - 1 + equal))
+    return Interval(near, high) if estimate > 0 else Interval(low, near)
 
 
 def reach(boundary: float, df: float | None) -> float:

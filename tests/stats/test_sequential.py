@@ -1,6 +1,7 @@
 """Stopping rules: guards, boundaries, and looks that cannot be taken twice."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from mlreg.stats.group_sequential import (
     plan_look,
     repeated_p_value,
 )
+from mlreg.stats.looks import limits_at
 from mlreg.stats.random_walk import crossing_probabilities
 from tests.stats.support import alphas, known
 
@@ -343,3 +345,28 @@ def test_the_ranks_around_a_quantile_are_those_whose_rate_is_not_ruled_out(n, qu
     ]
     assert below == (possible[0] - 1 if possible[0] else None)
     assert above == (possible[-1] if possible[-1] < n else None)
+
+
+@pytest.mark.parametrize("boundary", [2.0, 2.6, 2.8, 2.9, 2.96, 2.97, 3.2])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_interval_leaves_out_zero_just_where_the_decision_does(boundary: float, sign: int):
+    """A small arm with the rarer outcome more often is less sure by itself than equal arms are."""
+    rare = (450, 9000, 72, 1000)
+    table = rare if sign > 0 else (9000 - 450, 9000, 1000 - 72, 1000)
+    evidence = proportion_evidence(*table)
+    assert evidence.z is not None
+    assert evidence.se is not None
+    assert evidence.se > abs((evidence.estimate or 0.0) / evidence.z)
+    found = limits_at(evidence, boundary)
+    assert found is not None
+    assert (found.low * found.high > 0) is (abs(evidence.z) >= boundary)
+    assert found.low < (evidence.estimate or 0.0) < found.high
+    wide = boundary * evidence.se
+    assert found.high - found.low <= 2 * wide + 1e-12
+
+
+def test_the_limits_of_a_larger_boundary_lie_further_out():
+    evidence = proportion_evidence(450, 9000, 72, 1000)
+    found = [known(limits_at(evidence, boundary / 100)) for boundary in range(1, 500)]
+    assert all(wide.low < narrow.low for narrow, wide in pairwise(found))
+    assert all(wide.high > narrow.high for narrow, wide in pairwise(found))
