@@ -23,7 +23,7 @@ def test_a_shell_script_asks_who_answers_and_records_the_answer(chat: Run) -> No
     made = chat("record", "chat", "--version", version, "--output", "Hi", "--user", "u1", "--json")
     assert made.json == {
         "model": "chat", "version": "1.0.0", "revision": 1, "prediction_id": 1,
-        "recorded": 1, "duplicates": 0,
+        "recorded": 1, "duplicates": 0, "warning": None, "rollback": None,
     }  # fmt: skip
     said = chat("record", "chat", "--error", "timed out", "--request-id", "A")
     assert said.out == "recorded as prediction 2 of chat@1.0.0\n"
@@ -59,3 +59,30 @@ def test_a_file_is_read_as_a_pipe_is(chat: Run, tmp_path: Path) -> None:
 def test_a_call_that_says_nothing_or_too_much_is_refused(chat: Run, words: str) -> None:
     assert chat(*words.split(), input="{}").code == 2
     assert chat("log", "--json").json["predictions"] == []
+
+
+def test_people_and_programs_are_told_of_a_rollback_that_they_cause(chat: Run) -> None:
+    for words in ("register chat@2.0.0 --external", "activate chat@2.0.0"):
+        assert chat(*words.split()).code == 0
+    set_ = "threshold defaults chat --consecutive-failures 2 --action rollback"
+    assert chat(*set_.split()).code == 0
+    assert chat("record", "chat", "--error", "no", "--json").json["warning"] is None
+    tripped = chat("record", "chat", "--error", "no")
+    assert tripped.code == 0
+    recorded, warning = tripped.out.splitlines()
+    assert recorded == "recorded as prediction 2 of chat@2.0.0"
+    assert warning.startswith("rolled back: 2.0.0 → 1.0.0: chat@2.0.0: failures_in_a_row is 2")
+    shown = chat("rollback", "--history", "--json").json["rollbacks"]
+    assert [(one["automatic"], one["to_version"]) for one in shown] == [(True, "1.0.0")]
+    assert chat("status", "chat", "--field", "models.serving.version").out == "1.0.0\n"
+
+
+def test_a_drill_that_fails_ends_with_its_own_exit_code(chat: Run) -> None:
+    failed = chat("rollback", "chat", "--drill", "--json")
+    assert failed.code == 10
+    assert failed.records[0]["passed"] is False
+    for words in ("register chat@2.0.0 --external", "activate chat@2.0.0"):
+        assert chat(*words.split()).code == 0
+    assert chat("rollback", "chat", "--drill", "--field", "to_split").out == "1.0.0\n"
+    assert chat("rollback", "chat", "--probe", "x").code == 2
+    assert chat("rollback", "chat", "--drill", "--history").code == 2

@@ -46,6 +46,7 @@ def test_the_verbs_of_this_release_are_there() -> None:
         "init", "register", "attach", "next", "list", "show", "compare", "alias", "archive",
         "delete", "activate", "deactivate", "route", "promote", "rollback", "history", "audit",
         "predict", "feedback", "log", "perf", "config", "doctor", "demo", "tick",
+        "record", "status",
         "shadow", "replay",
         "apply", "policy", "threshold", "alerts",
     }  # fmt: skip

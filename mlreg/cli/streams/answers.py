@@ -36,9 +36,12 @@ class Totals:
 
     def __init__(self) -> None:
         self.answered = self.failed = self.unread = 0
+        self.warnings: list[str] = []
 
     def add(self, answer: Prediction) -> None:
         """Count one answer."""
+        if answer.warning is not None:
+            self.warnings.append(answer.warning)
         if answer.error is None:
             self.answered += 1
         elif answer.prediction_id is None:
@@ -47,7 +50,8 @@ class Totals:
             self.failed += 1
 
     def __str__(self) -> str:
-        return f"{self.answered:,} answered, {self.failed:,} failed, {self.unread:,} unreadable"
+        said = f"{self.answered:,} answered, {self.failed:,} failed, {self.unread:,} unreadable"
+        return "; ".join([said, *self.warnings])
 
     def judge(self) -> None:
         """Fail where something failed.
