@@ -84,6 +84,13 @@ def test_weights_name_the_share_of_each_version(folder):
     assert [v["traffic_percent"] for v in found["design"]["variants"]] == [70, 30]
 
 
+def test_a_guardrail_that_no_size_knows_is_pointed_out(folder):
+    guarded = "--mde 0.1 --baseline 0.5 --guardrail 'error_rate <= +1%'"
+    done = run(f"{CREATE} {guarded}", folder=folder)
+    assert "note: error_rate <= +1% is a part of the control's own rate" in done.stderr
+    assert "written like +1pt" in done.stderr
+
+
 def test_a_deadline_before_the_least_time_is_pointed_out(folder):
     done = run(f"{CREATE} --mde 0.1 --baseline 0.5 --max-duration 36h", folder=folder)
     assert "the last look is due before the 3 days that a verdict takes" in done.stderr
