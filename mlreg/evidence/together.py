@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from mlreg.evidence.figures import Contrasted, contrast
 from mlreg.evidence.shapes import scaled, shaped
-from mlreg.metrics import Metric, Share
+from mlreg.metrics import Metric, Share, is_fed_back
 from mlreg.stats import codes
 from mlreg.stats.distributions import confidence_interval, p_value
 from mlreg.stats.estimates import Estimate, reference
@@ -71,11 +71,20 @@ class Together(NamedTuple):
         phases: Of each revision what the baseline did, and what the candidate did.
         users: Where users were split, what that does to the errors.
         is_counted: Whether that is known; else nothing is tested.
+        due: The same without predictions whose feedback may still come; None: it has come.
+        due_after: Seconds that feedback is seen to take, where that leaves something out.
     """
 
     phases: Sequence[tuple[Tally, Tally]]
     users: Clustered | None = None
     is_counted: bool = True
+    due: Together | None = None
+    due_after: float = 0.0
+
+    def of_age(self, metric: Metric) -> Together:
+        """What a metric compares: of what is fed back predictions of an age, else all."""
+        has_come = any(map(is_fed_back, (metric.name, metric.needs)))
+        return self.due if self.due is not None and has_come else self
 
     @property
     def arms(self) -> tuple[Tally, Tally]:
@@ -89,6 +98,9 @@ class Together(NamedTuple):
 
 def contrast_together(metric: Metric, side: Together, *, alpha: float) -> Contrasted | None:
     """The candidate against the baseline within phases; None where one of them has nothing."""
+    side = side.of_age(metric)
+    if not side.phases:
+        return None
     if len(side.phases) == 1 and side.users is None and side.is_counted:
         return contrast(metric, *side.phases[0], alpha=alpha)
     averaged = _averaged(metric, side.phases)

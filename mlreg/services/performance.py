@@ -21,6 +21,7 @@ from mlreg.evidence.breakdowns import by_label, performance, trend
 from mlreg.evidence.reports import compare, conclude
 from mlreg.names import check_key
 from mlreg.services.context import Context
+from mlreg.services.label_ages import with_due
 from mlreg.services.together import (
     Split,
     assumptions,
@@ -94,6 +95,9 @@ class Performance:
             found = splits(tx, model, cells)
             base = _baseline(tx, model, seen, found, baseline)
             together = ran_together(tx, model, found, seen, base, window) if base else {}
+            if base:
+                numbers = {split.number for split in found}
+                together = with_due(tx, model, together, seen, base, window, numbers, now)
             broken_down = _broken_down(tx, model, versions, window, cells, by, now)
         live = {v.version: tallies[v.key, LIVE] for v in seen}
         against = base.version if base else None

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlreg.clock import to_micros
+from mlreg.clock import format_duration, to_micros
 from mlreg.entities.predictions import LIVE
 from mlreg.entities.traffic import CHAMPION
 from mlreg.evidence.reports import compared_metrics, split_problem
@@ -144,6 +144,11 @@ def assumptions(
             told.append(
                 f"{candidate} is compared with {baseline} by the {within:,} of their {whole:,} "
                 "predictions from revisions that split traffic between them"
+            )
+        if side.due is not None:
+            told.append(
+                f"feedback is seen to take up to {format_duration(side.due_after)}: accuracies, "
+                f"errors and values of {candidate} are compared by predictions that are older"
             )
         if side.users is not None:
             told.append(

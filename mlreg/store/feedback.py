@@ -22,6 +22,15 @@ TRAIL = """
     where prediction = :prediction order by id
 """
 
+# Of the first predictions of versions in a time, which are the oldest: when the first word came.
+DELAYS = """
+    select p.at, (select min(at) from feedback where prediction = p.id)
+    from predictions p
+    where p.id >= :first and p.at < :until and p.role = 0 and p.version in (:each_version)
+    order by p.id limit :among
+"""
+DELAYS_AMONG = 2_000
+
 
 class FeedbackRow(NamedTuple):
     """A row to append, in the order of the columns."""
@@ -62,3 +71,12 @@ class FeedbackTrail:
         """All that was ever said about a prediction, in order."""
         rows = self._connection.execute(TRAIL, {"prediction": prediction})
         return [FeedbackRow(row[0], prediction, *row[1:]) for row in rows]
+
+    def delays(
+        self, versions: list[int], *, first: int, until: int
+    ) -> list[tuple[int, int | None]]:
+        """Of the first live predictions from an id on their time, and when feedback came first."""
+        query = DELAYS.replace(":each_version", self._connection.each_of("versions"))
+        values = {"first": first, "until": until, "among": DELAYS_AMONG}
+        versions_listed = {"versions": self._connection.listed(versions)}
+        return self._connection.execute(query, values | versions_listed).fetchall()

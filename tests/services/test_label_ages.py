@@ -147,6 +147,51 @@ def test_a_winner_that_rests_on_missing_labels_says_so(tested: Registry, clock: 
     assert ("would undo it" in found.recommendation) == (low / missing <= 0.05)
 
 
+def test_a_report_compares_what_was_fed_back_by_predictions_that_are_old_enough(
+    tested: Registry, clock: Clock
+):
+    """Of today's answers all but the wrong ones of the newer version are labelled by now."""
+    begin(tested, clock, strategy="random", days=0)
+    late: int | None = None
+    for day in range(6):
+        first = ask(tested, str(day))
+        clock.at += 3 * HOUR
+        tell(tested, first, which=lambda arm, is_right: arm == 0 or is_right)
+        if late is not None:
+            tell(tested, late, which=lambda arm, is_right: arm == 1 and not is_right)
+        late = first
+        clock.at += 9 * HOUR
+    found = tested.performance.report("m")
+    (accuracy,) = [c for c in found.comparisons if c.metric == "accuracy"]
+    assert (accuracy.baseline_value, accuracy.candidate_value) == (0.8, 0.8)
+    assert "coverage" not in accuracy.warnings
+    assert found.verdict == "inconclusive"
+    (told,) = [text for text in found.assumptions if text.startswith("feedback is seen to take")]
+    assert "up to 1 day" in told
+
+
+def test_a_report_waits_for_nothing_where_feedback_comes_at_once(tested: Registry, clock: Clock):
+    begin(tested, clock, strategy="random", days=0)
+    first = ask(tested, "a")
+    tell(tested, first)
+    found = tested.performance.report("m")
+    assert "accuracy" in {c.metric for c in found.comparisons}
+    assert not any("feedback" in text for text in found.assumptions)
+
+
+def test_a_report_without_predictions_of_age_compares_no_accuracy(tested: Registry, clock: Clock):
+    begin(tested, clock, strategy="random", days=0)
+    first = ask(tested, "a")
+    clock.at += 2 * HOUR
+    tell(tested, first, which=lambda _, is_right: is_right)
+    found = tested.performance.report("m")
+    assert "accuracy" not in {c.metric for c in found.comparisons}
+    assert {m.accuracy for m in found.models} == {1.0}
+    tell(tested, first, which=lambda _, is_right: not is_right)
+    found = tested.performance.report("m")
+    assert "accuracy" in {c.metric for c in found.comparisons}  # no label is still to come
+
+
 def test_an_experiment_of_an_older_mlreg_counts_its_labels_anew(
     tested: Registry, clock: Clock, tmp_path: Path
 ):

@@ -113,6 +113,10 @@ def fold_and_read(seeded: Seeded, key: int) -> None:
     """Fold, read all sums, and count everything anew beside the tables."""
     with seeded.store.write() as tx:
         folds, units = tx.experiments.folds, tx.experiments.units
+        assert folds.labels.delays(key, "label")
+        assert tx.feedback.delays([1, 2], first=1, until=80)
+        folds.labels.set_window(key, WANTED._replace(window=None), 5)
+        folds.labels.fix_window(key)
         while folds.fold(key, WANTED, limit=30, ripe=70):
             pass
         while tx.summaries.fold(limit=30):
