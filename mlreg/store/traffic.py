@@ -30,6 +30,9 @@ TAKE = """
     insert into holds (model, kind, id, revision_before)
     values (:model, :kind, :id, :revision_before)
 """
+HAS_ROLLOUTS = """
+    select exists (select 1 from rollouts where state not in ('completed', 'aborted'))
+"""
 RELEASE = "delete from holds where model = :model"
 NEWEST_NUMBER = "select max(number) from revisions where model = :model"
 LAST_LIVE = """
@@ -124,6 +127,10 @@ class Traffic:
     def release(self, model_key: int) -> None:
         """Let go of a model's traffic."""
         self._connection.execute(RELEASE, {"model": model_key})
+
+    def has_rollouts(self) -> bool:
+        """Whether a rollout is under way; this module is there already, and theirs is not."""
+        return bool(self._connection.execute(HAS_ROLLOUTS).fetchone()[0])
 
     def number(self, model_key: int) -> int:
         """The number of the revision in force; 0 if there is none."""

@@ -19,7 +19,7 @@ from mlreg.services.rollouts import applying
 from mlreg.services.rollouts.drafts import from_policy, make_plan, over
 from mlreg.services.rollouts.ending import tell
 from mlreg.services.rollouts.linting import least_seconds, warnings
-from mlreg.services.rollouts.mover import planned
+from mlreg.services.rollouts.moves import planned
 from mlreg.services.rollouts.probing import probe
 from mlreg.services.rollouts.simulation import Breaks, simulate
 from mlreg.services.rollouts.states import Action
