@@ -212,7 +212,8 @@ def _sentence(names: tuple[str, str], difference: PairedDifference, apart: int, 
         return f"{between} have given the same answers"
     if not labels:
         return f"{between} disagree on {counted(apart, 'input')}; no label says who is right"
-    more = f"; about {difference.needed:,} more labels would decide" if difference.needed else ""
+    needed = difference.needed
+    more = f"; about {needed:,} more labels on disagreements would decide" if needed else ""
     return f"it is not known which of {between} is better{more}"
 
 
