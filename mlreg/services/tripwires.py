@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Where no threshold names a number of predictions.
 _USUAL_WINDOW = 100
+# After a tick others are expected for so long.
+_TICKING = 3 * MINUTE
 # How far back a row of failures is looked for.
 _FARTHEST = 5_000
 
@@ -126,8 +128,15 @@ class Tripwires:
         self._counted[model.key] = _Counted(last_id, last_id, 0, last_id + wire.window)
         if not is_ours:
             return None
-        is_new = mark.at // MINUTE != self._context.clock() // MINUTE
-        return self._evaluate(model, wire, has_minute=is_new)
+        return self._evaluate(model, wire, has_minute=self._has_minute(mark.at))
+
+    def _has_minute(self, last: int) -> bool:
+        """Whether windows of time are to be looked at: once a minute, where no tick does it."""
+        now = self._context.clock()
+        with self._context.store.read() as tx:
+            ticked = tx.decisions.last_tick().at
+        is_ticking = ticked is not None and 0 <= now - ticked < _TICKING
+        return last // MINUTE != now // MINUTE and not is_ticking
 
     def _evaluate(self, model: ModelRow, wire: _Wire, *, has_minute: bool) -> Rollback | None:
         """Hold thresholds against the log: once a minute all of them, else the short ones."""

@@ -95,6 +95,15 @@ def test_windows_of_time_are_looked_at_once_a_minute(chat: Registry, clock: Cloc
     assert any(receipt.rollback for receipt in fail(chat, 100))
 
 
+def test_windows_of_time_are_left_to_the_tick_where_there_is_one(chat: Registry, clock: Clock):
+    chat.thresholds.set("chat", "error_rate <= 5% over 10m min 20", action="rollback")
+    chat.tick()
+    clock.at += 2 * MINUTE
+    assert not any(receipt.rollback for receipt in fail(chat, 200))
+    clock.at += 2 * MINUTE  # none came any more
+    assert any(receipt.rollback for receipt in fail(chat, 100))
+
+
 def test_many_at_once_fill_a_window_too(chat: Registry):
     chat.thresholds.set_defaults(
         "chat", Defaults(max_error_rate=0.05, window=50), action="rollback"
