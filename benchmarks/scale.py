@@ -55,11 +55,15 @@ WATCHED = (
 
 def ticks(plan: Plan) -> list[Line]:
     """`mlreg tick` with nothing to do, beside `mlreg list`, on a long log of many models."""
-    from mlreg.registry import init_registry
+    from mlreg.clock import now
+    from mlreg.config import FOLDER
+    from mlreg.registry import Registry, init_registry
 
     folder = plan.folder / "ticks"
     folder.mkdir()
-    with init_registry(folder) as registry:
+    init_registry(folder).close()
+    # They have served for longer than the log is: what counts is not cut off.
+    with Registry(folder / FOLDER, clock=lambda: now() - 2 * WEEK) as registry:
         for n in range(MODELS):
             registry.versions.register(f"m{n}@1.0.0", external=True)
             registry.traffic.activate(f"m{n}@1.0.0")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlreg.clock import to_micros
 from mlreg.entities.predictions import LIVE
 from mlreg.evidence.conditions import Condition, Measured
-from mlreg.services.together import usual_baseline
 from mlreg.services.windows import FOREVER, Edges, Window, cells_of
 from mlreg.tallies import Tally
 
@@ -70,6 +69,8 @@ class View:
         """The version to compare with."""
         if wanted is not None:
             return self.tx.versions.select(self.model, wanted)
+        from mlreg.services.together import usual_baseline
+
         return usual_baseline(self.versions, self.active)
 
     def forget_before(self, began: dict[int, int]) -> None:
@@ -135,8 +136,7 @@ class View:
         if known is None:
             first = self.tx.predictions.nth_newest(key, count, until=until, farthest=_FARTHEST_ROWS)
             ends = {"first_id": first, "last_id": FOREVER, "since": self.began(key)}
-            cells = self.tx.summaries.edge(**ends, until=until)
-            known = {cell: tally for cell, tally in cells.items() if cell.version == key}
+            known = self.tx.summaries.edge(**ends, until=until, version=key)
             self._lasts[key, count, until] = known
         return known
 

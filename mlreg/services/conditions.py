@@ -178,7 +178,6 @@ class Watch:
         usual = Span(Window(0, FOREVER))
         self._view = View(tx, model, tx.traffic.current(model), usual, now, None, edges=edges)
         self._view.forget_before(tx.traffic.serving_since(model.key))
-        self._base = self._view.baseline(None)
 
     @property
     def active(self) -> list[Version]:
@@ -187,7 +186,8 @@ class Watch:
 
     def findings(self, condition: Condition) -> tuple[Finding, ...]:
         """What a condition comes to; `for` is the business of who looks."""
-        return tuple(_findings(self._view, condition, self._base))
+        base = self._view.baseline(None) if condition.reference == "baseline" else None
+        return tuple(_findings(self._view, condition, base))
 
 
 def _all_findings(

@@ -41,7 +41,7 @@ def status(context: Context, name: str | None) -> Status:
             time=from_micros(now),
             last_tick=None if ticked is None else from_micros(ticked),
             models=models,
-            upcoming=upcoming(view, list(movers())),
+            upcoming=upcoming(view, list(movers(view.tx))),
         )
 
 

@@ -8,7 +8,6 @@ until nothing is left to do, so that a second tick at the same instant finds not
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -34,13 +33,17 @@ _LEASE = 30 * SECOND
 _ROUNDS = 20
 
 
-def movers() -> Iterator[Mover]:
-    """All that moves with time, in the order in which it does."""
-    from mlreg.services.rollouts.mover import RolloutMover
+def movers(tx: Transaction) -> Iterator[Mover]:
+    """All that moves with time, in the order in which it does; what has nothing to move is spared
+    its import.
+    """
     from mlreg.services.watching import Watcher
 
     yield Watcher()
-    yield RolloutMover()
+    if tx.decisions.is_rolling_out():
+        from mlreg.services.rollouts.mover import RolloutMover
+
+        yield RolloutMover()
 
 
 class Tick:
@@ -53,7 +56,14 @@ class Tick:
 
     def __init__(self, context: Context, parts: Sequence[Mover] | None = None) -> None:
         self._context = context
-        self._parts = list(movers()) if parts is None else parts
+        self._given = parts
+
+    @property
+    def _parts(self) -> Sequence[Mover]:
+        if self._given is not None:
+            return self._given
+        with self._context.store.read() as tx:
+            return list(movers(tx))
 
     def run(
         self,
@@ -211,7 +221,7 @@ class _Lease:
 
     def __init__(self, context: Context, whom: str) -> None:
         self._context = context
-        self._holder = f"{whom}, process {os.getpid()}, {secrets.token_hex(4)}"
+        self._holder = f"{whom}, process {os.getpid()}, {os.urandom(4).hex()}"
         self._until = 0
         self.busy_with: str | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlreg.clock import from_micros
@@ -13,7 +14,6 @@ from mlreg.evidence.alerts import CALM, Lasting, transition
 from mlreg.evidence.grammar import parse
 from mlreg.jsonable import jsonable
 from mlreg.names import safe
-from mlreg.services.anomalies import anomaly_of
 from mlreg.services.conditions import Watch
 from mlreg.services.moving import Lapsed, Step, View
 from mlreg.services.policy_forms import thresholds_of
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 FIRING, RESOLVED, ACKNOWLEDGED = "alert.firing", "alert.resolved", "alert.acknowledged"
 SILENCED, ROLLBACK, PAUSE = "alert.silenced", "rollback", "pause"
 _PENDING = "alert.pending"
+
+
+# The same few conditions are read at each look.
+_read = lru_cache(maxsize=1000)(parse)
 
 
 class _Move(NamedTuple):
@@ -128,9 +132,11 @@ def evaluated(view: View, model: ModelRow, known: Sequence[Threshold]) -> Iterat
         found: tuple[Finding, ...]
         try:
             if threshold.anomaly is not None:
+                from mlreg.services.anomalies import anomaly_of
+
                 found = (anomaly_of(view.tx, model, threshold.anomaly, now=view.now, edges=edges),)
             else:
-                found = watch.findings(parse(threshold.condition or "")) if watch.active else ()
+                found = watch.findings(_read(threshold.condition or "")) if watch.active else ()
         except StoreError:
             raise
         except MlregError as error:
@@ -274,7 +280,7 @@ def _tell(act: Act, action: str, model: ModelRow, alert: Alert, *, why: str) -> 
 
 
 def _lasting(threshold: Threshold) -> Lasting:
-    return parse(threshold.condition).lasting if threshold.condition else None
+    return _read(threshold.condition).lasting if threshold.condition else None
 
 
 def _threshold_of(alert: Alert) -> Threshold:
@@ -295,7 +301,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 def _upcoming(alert: Alert) -> Upcoming:
     """When an alert fires or is over if its evaluations go on as the last one."""
     try:
-        lasting = parse(alert.condition).lasting
+        lasting = _read(alert.condition).lasting
     except InvalidInput:
         lasting = None  # an anomaly
     standing = alert.standing

@@ -60,6 +60,9 @@ INSERT = """
         :outcome, :why, :findings, :policy, :revision, :engine, :actor)
     returning number
 """
+IS_ROLLING_OUT = """
+    select exists (select 1 from rollouts where state not in ('completed', 'aborted'))
+"""
 LAST_TICK = "select at, actor from ticks"
 TAKE = """
     update ticks set holder = :holder, taken_at = :at, until = :until
@@ -165,6 +168,10 @@ class Decisions:
         """Decisions, the newest first: of one model, on one object, from a time on."""
         values = {"model": model_key, "object": object, "since": since, "limit": limit}
         return [_decision(row) for row in self._connection.execute(NEWEST, values)]
+
+    def is_rolling_out(self) -> bool:
+        """Whether any rollout is open: asked by those who would rather not import what it takes."""
+        return bool(self._connection.execute(IS_ROLLING_OUT).fetchone()[0])
 
     def last_tick(self) -> LastTick:
         """The last tick over all models."""

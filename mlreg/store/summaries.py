@@ -43,7 +43,8 @@ EDGE_FEEDBACK = """
     select p.version, p.revision, p.role, p.output, f.name, f.correct, f.value, f.label
     from predictions p
     join feedback f on f.prediction = p.id
-    where p.id >= :first and p.id <= :last and p.at >= :since and p.at < :until and f.id = (
+    where p.id >= :first and p.id <= :last and p.at >= :since and p.at < :until
+        and (cast(:version as bigint) is null or p.version = :version) and f.id = (
         select max(id) from feedback where prediction = p.id and name = f.name
     )
 """
@@ -51,6 +52,7 @@ EDGE_ROWS = """
     select version, revision, role, latency_us, status, confidence, cost, is_call, output
     from predictions
     where id >= :first and id <= :last and at >= :since and at < :until
+        and (cast(:version as bigint) is null or version = :version)
 """
 _NUMBERS, _ALL = ", ".join(NUMBERS), (*KEY, *NUMBERS)
 STORED = f"""
@@ -159,9 +161,21 @@ class Summaries:
         yield from self._read(version, DAILY, first_day, last_day)
         yield from self._read(version, HOURLY, last_day * hours_a_day, last)
 
-    def edge(self, *, first_id: int, last_id: int, since: int, until: int) -> Cells:
-        """Tallies of the rows themselves, for a window's ends that are no whole hours."""
-        window = {"first": first_id, "last": last_id, "since": since, "until": until}
+    def edge(
+        self, *, first_id: int, last_id: int, since: int, until: int, version: int | None = None
+    ) -> Cells:
+        """Tallies of the rows themselves, for a window's ends that are no whole hours.
+
+        Args:
+            first_id: The first row.
+            last_id: The last one.
+            since: From when on, in microseconds.
+            until: Until when; excluded.
+            version: Of this one alone; None: of all.
+        """
+        window = {
+            "first": first_id, "last": last_id, "since": since, "until": until, "version": version,
+        }  # fmt: skip
         cells: Cells = defaultdict(Tally)
         classes = Classes(self._connection)
         counted = _Counted(classes)

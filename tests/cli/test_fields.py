@@ -42,6 +42,23 @@ CALLS: dict[str, tuple[str, ...]] = {
     "shadow report": (),
     "shadow queue": (),
     "replay": ("--version", "2.0.0"),
+    "apply": ("-f", "mlreg.toml"),
+    "policy show": ("sentiment",),
+    "policy diff": ("sentiment",),
+    "policy history": ("sentiment",),
+    "policy edit": ("sentiment",),
+    "policy rollback": ("sentiment",),
+    "threshold set": ("sentiment", "error_rate <= 5% over 10m"),
+    "threshold defaults": ("sentiment",),
+    "threshold remove": ("sentiment", "error_rate"),
+    "threshold test": ("sentiment", "error_rate <= 5% over 10m"),
+    "threshold list": (),
+    "alerts show": ("1",),
+    "alerts ack": ("1",),
+    "alerts silence": ("sentiment", "--for", "1h"),
+    "why": (),
+    "next-steps": (),
+    "tick": (),
     "audit": (),
     "sql": (),
     "config": ("timeout", "7"),
@@ -75,14 +92,15 @@ CALLS: dict[str, tuple[str, ...]] = {
     "abtest record": ("tone", "--user", "u", "--variant", "control", "--success"),
 }
 # What has no result of its own, and what has one that depends on the question.
-WITHOUT = {"help", "sql"}
+WITHOUT = {"help", "sql", "policy schema"}
 
 
 def verbs() -> Iterator[str]:
     for verb in app.VERBS:
         if verb.is_group:
             table = import_module(verb.module).group.info.cls.table
-            yield from (f"{verb.name} {inner.name}" for inner in table)
+            names = [f"{verb.name} {inner.name}" for inner in table]
+            yield from (name for name in names if name not in WITHOUT)
         elif verb.name not in WITHOUT:
             yield verb.name
 
