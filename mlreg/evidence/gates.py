@@ -16,6 +16,7 @@ from mlreg.evidence.verdict import RUN_TIME, SRM
 from mlreg.metrics import (
     ANSWERED,
     coverage,
+    coverage_of,
     gate_of,
     is_fed_back,
     measure_of,
@@ -44,7 +45,7 @@ def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
         _srm(observed, table.splits),
         crossovers(design, observed),
         *(_coverage(design, arrived, observed.window) for arrived in table.coverages),
-        _units(design, seen),
+        _units(design, seen, observed.window),
         _events(design, seen),
         Gate(
             gate=RUN_TIME,
@@ -124,10 +125,12 @@ def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
     )
 
 
-def _units(design: Design, seen: Sequence[Seen]) -> Gate:
+def _units(design: Design, seen: Sequence[Seen], window: int | None) -> Gate:
     """Fails while no treatment can be tested; one that lags behind only waits for itself."""
     needed = least_units(design)
     what = f"{design.unit}s{measure_of(design.metric.name).known_of}"
+    if window and is_fed_back(coverage_of(design.metric.name) or ""):
+        what += f" at the age of {format_duration(window / SECOND)}"
     small = [min(s.arms, key=lambda arm: arm.n_units) for s in seen]
     lagging = [arm for arm in small if arm.n_units < needed]
     said = (

@@ -82,6 +82,7 @@ def test_a_window_is_what_labels_are_seen_to_take_until_a_look_rests_on_it(
     assert young.label_window_seconds == 86_400
     assert young.primary.treatment.n_units == 0  # they are not a day old
     assert young.looks == ()
+    assert "control has 0 users with a label at the age of 1 day;" in young.recommendation
     clock.at += 5 * HOUR
     settled = peek(tested)
     assert settled.primary.treatment.n_units == COUNT
