@@ -11,7 +11,7 @@ from mlreg.clock import DAY, Moment, moment
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.thresholds import Action, Anomaly, Severity, Threshold, Trial
 from mlreg.entities.traffic import Change
-from mlreg.errors import NotFound
+from mlreg.errors import AlreadyExists, NotFound
 from mlreg.evidence.firing import cost
 from mlreg.evidence.grammar import parse
 from mlreg.names import safe
@@ -56,18 +56,19 @@ class Thresholds:
             name: The model; None where there is only one.
             condition: What must hold, such as `error_rate <= 5% over 10m min 100 for 5m`.
             anomaly: A metric that must not be far from its own past, instead of a condition.
-            label: What the threshold is called; None: as its metric.
+            label: What the threshold is called; None: as its metric, if nothing else is.
             severity: How bad it is; None: critical if it rolls back, else a warning.
             action: What happens when it fires, beside the alert.
             change: Why and by whom.
 
         Raises:
             InvalidInput: The condition cannot be read, or not be looked at again and again.
+            AlreadyExists: It got no name, and another threshold is called as its metric.
         """
         wanted = make_threshold(
             condition, anomaly=anomaly, label=label, severity=severity, action=action
         )
-        return self._add(name, [wanted], change)[0]
+        return self._add(name, [wanted], change, is_named=label is not None)[0]
 
     def set_defaults(
         self,
@@ -142,10 +143,21 @@ class Thresholds:
             ]
 
     def _add(
-        self, name: str | None, wanted: Sequence[Threshold], change: Change
+        self,
+        name: str | None,
+        wanted: Sequence[Threshold],
+        change: Change,
+        *,
+        is_named: bool = True,
     ) -> Sequence[Threshold]:
         """Add thresholds, and say what each of them costs."""
-        after = self._change(name, lambda known: _with(known, wanted), change)
+
+        def added(known: Sequence[Threshold]) -> list[Threshold]:
+            if not is_named:
+                _check_free(known, wanted[0])
+            return _with(known, wanted)
+
+        after = self._change(name, added, change)
         with self._context.folded() as tx:
             model, now = tx.models.get(after.model), self._context.clock()
             seen, daily = lately(tx, model, now)
@@ -185,6 +197,16 @@ def lately(tx: Transaction, model: ModelRow, now: int) -> tuple[Tally, float]:
             first = min(first, span.at)
     length = max(now - first, DAY // 24)
     return whole, whole.requests * DAY / length
+
+
+def _check_free(known: Sequence[Threshold], wanted: Threshold) -> None:
+    """A threshold that got its name from its metric must not push out one that says otherwise."""
+    was = next((one for one in known if one.name == wanted.name), None)
+    if was is not None and was != wanted:
+        raise AlreadyExists(
+            f"there is a threshold {safe(was.name)} already: {was.demand}",
+            hint=f"--name {safe(was.name)} puts this one in its place, another name adds it",
+        )
 
 
 def _with(known: Sequence[Threshold], wanted: Sequence[Threshold]) -> list[Threshold]:

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from mlreg.cli import app, fields
 from mlreg.registry import Registry
@@ -43,22 +45,39 @@ CALLS: dict[str, tuple[str, ...]] = {
     "shadow queue": (),
     "replay": ("--version", "2.0.0"),
     "apply": ("-f", "mlreg.toml"),
-    "policy show": ("sentiment",),
-    "policy diff": ("sentiment",),
-    "policy history": ("sentiment",),
-    "policy edit": ("sentiment",),
-    "policy rollback": ("sentiment",),
-    "threshold set": ("sentiment", "error_rate <= 5% over 10m"),
+    "policy show": (),
+    "policy diff": (),
+    "policy history": (),
+    "policy edit": (),
+    "policy rollback": (),
+    "threshold set": ("sentiment", "success_rate >= 5% over 10m"),
     "threshold defaults": ("sentiment",),
-    "threshold remove": ("sentiment", "error_rate"),
-    "threshold test": ("sentiment", "error_rate <= 5% over 10m"),
+    "threshold remove": ("sentiment", "avg_confidence"),
     "threshold list": (),
     "alerts show": ("1",),
     "alerts ack": ("1",),
-    "alerts silence": ("sentiment", "--for", "1h"),
-    "why": (),
+    "alerts silence": ("sentiment", "avg_confidence", "--for", "1h"),
+    "rollout lint": ("other@2.0.0",),
+    "rollout simulate": ("sentiment", "--runs", "20"),
+    "rollout start": ("other@2.0.0",),
+    **{
+        f"rollout {verb}": ()
+        for verb in ("advance", "approve", "pause", "resume", "promote", "abort")
+    },
+    "rollout retry": ("other",),
+    "rollout status": (),
+    "rollout show": (),
+    "rollout list": (),
+    "hook add": ("rollback", "--notify", "env:NOBODY"),
+    "hook remove": ("hook-1",),
+    "hook test": ("hook-1",),
+    "hook deliver": (),
+    "hook list": (),
+    "hook deliveries": (),
+    "why": ("decision", "1"),
     "next-steps": (),
     "tick": (),
+    "threshold test": ("sentiment", "error_rate <= 5% over 10m"),
     "audit": (),
     "sql": (),
     "config": ("timeout", "7"),
@@ -78,12 +97,6 @@ CALLS: dict[str, tuple[str, ...]] = {
     "abtest stop": ("tone",),
     "abtest analyze": ("tone",),
     "abtest conclude": ("tone",),
-    "hook add": ("rollback", "--url", "env:HOOK_URL"),
-    "hook remove": ("hook-1",),
-    "hook test": ("hook-1",),
-    "hook deliver": (),
-    "hook list": (),
-    "hook deliveries": (),
     "abtest verify": ("tone",),
     "abtest show": ("tone",),
     "abtest delete": ("tone",),
@@ -111,6 +124,9 @@ def busy(serving: Run, serving_registry: Registry) -> Run:
     serving_registry.versions.register("sentiment@2.5.0")
     serving_registry.predictions.predict("great")
     serving("abtest", "create", "tone", *CALLS["abtest create"][1:])
+    serving("threshold", "set", "sentiment", "avg_confidence >= 0.9999 over 10m min 1")
+    serving("hook", "add", "rollback", "--exec", "true")
+    Path("mlreg.toml").write_text("[model.sentiment]\nthresholds = []\n")
     return serving
 
 
@@ -169,16 +185,38 @@ def paths(value: Any, above: str = "") -> Iterator[str]:
             yield from paths(inner, path)
 
 
-@pytest.mark.parametrize("verb", sorted(set(CALLS) - {"demo", "selftest", "attach", "init"}))
+def prepare_rollout(busy: Run, verb: str) -> None:
+    """A rollout in a state from which the verb leads on."""
+    model = LogisticRegression().fit([[-1.0], [1.0]], [False, True])
+    joblib.dump(model, "other.joblib")
+    for version in ("1.0.0", "2.0.0"):
+        busy("register", f"other@{version}", "other.joblib")
+    busy("activate", "other@1.0.0")
+    if verb != "rollout lint":
+        assert busy("rollout", "start", "other@2.0.0").code == 0
+    before = {"rollout resume": "pause", "rollout retry": "abort"}.get(verb)
+    if before:
+        assert busy("rollout", before).code == 0
+
+
+@pytest.mark.parametrize(
+    "verb",
+    sorted(set(CALLS) - {"demo", "selftest", "attach", "init", "policy edit", "rollout start"}),
+)
 def test_every_field_that_is_printed_can_be_asked_for(busy: Run, verb: str) -> None:
     if verb in ("rollback", "abtest start"):
         busy("feedback", "1", "positive")
+    elif verb in ("why", "alerts show", "alerts ack"):
+        busy("tick")
+    elif verb.startswith("rollout") and verb not in ("rollout start", "rollout simulate"):
+        prepare_rollout(busy, verb)
     elif verb.startswith("abtest") and verb not in ("abtest create", "abtest show"):
         busy("abtest", "start", "tone")
-    elif verb.startswith("hook") and verb != "hook add":
-        busy("hook", "add", *CALLS["hook add"])
     said = busy(*verb.split(), *CALLS[verb], "--json")
-    given = {"key": "timeout"} if verb == "config" else {"what": CALLS[verb][:1]}
+    first = CALLS[verb][:1]
+    given = {"config": {"key": "timeout"}, "why": {"what": "decision", "number": 1}}.get(
+        verb, {"what": first}
+    )
     assert said.code in (0, 4, 10, 11), said.err
     for record in said.records:
         for path in paths(record):

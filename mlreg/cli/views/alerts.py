@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlreg.cli.views.blocks import BAD, GOOD, Block, Cell, Column, Content, Fields, Line, Table
+from mlreg.cli.views.blocks import BAD, Block, Cell, Column, Content, Fields, Line, Table
 from mlreg.cli.views.formats import NOTHING, when
 from mlreg.entities.documents import AlertList, ThresholdList
 from mlreg.entities.thresholds import Alert, Silence, Threshold, Trial
@@ -35,7 +35,7 @@ def threshold_list(found: ThresholdList) -> Iterable[Block]:
         yield Line("no thresholds; set the usual ones: mlreg threshold defaults NAME")
         return
     rows = [
-        (*_row(one), Cell(str(one.firing), BAD.style) if one.firing else GOOD)
+        (*_row(one), Cell(str(one.firing), BAD.style) if one.firing else NOTHING)
         for one in found["thresholds"]
     ]
     yield Table([*_COLUMNS, Column("firing", right=True)], rows)
