@@ -44,8 +44,8 @@ def gates(design: Design, observed: Observed, table: Table) -> tuple[Gate, ...]:
     found = [
         _srm(observed, table.splits),
         crossovers(design, observed),
-        *(_coverage(design, arrived, observed.window) for arrived in table.coverages),
-        _units(design, seen, observed.window),
+        *(_coverage(design, arrived, observed.age) for arrived in table.coverages),
+        _units(design, seen, observed.age),
         _events(design, seen),
         Gate(
             gate=RUN_TIME,
@@ -83,15 +83,14 @@ def _srm(observed: Observed, splits: Sequence[float]) -> Gate:
     )
 
 
-def _coverage(design: Design, arrived: Coverage, window: int | None) -> Gate:
+def _coverage(design: Design, arrived: Coverage, age: int) -> Gate:
     """Whether what the metrics rest on arrives as often for each arm, within phases."""
     name = arrived.name
     p, worst = min(((_coverage_p(design, arms), arms) for arms in arrived.arms), key=lambda f: f[0])
     rates = [0.0 if arm is None else arm.value for arm in (worst.control, worst.treatment)]
     is_small = name == ANSWERED and abs(rates[1] - rates[0]) < LOST
-    due = (
-        f" that are {format_duration(window / SECOND)} old" if window and is_fed_back(name) else ""
-    )
+    of_age = age if is_fed_back(name) else 0
+    due = f" that are {format_duration(of_age / SECOND)} old" if of_age else ""
     return Gate(
         gate=gate_of(name),
         passed=p >= ALARM / len(design.treatments) or is_small,
@@ -125,12 +124,12 @@ def are_ready(design: Design, seen: Sequence[Seen]) -> tuple[bool, ...]:
     )
 
 
-def _units(design: Design, seen: Sequence[Seen], window: int | None) -> Gate:
+def _units(design: Design, seen: Sequence[Seen], age: int) -> Gate:
     """Fails while no treatment can be tested; one that lags behind only waits for itself."""
     needed = least_units(design)
     what = f"{design.unit}s{measure_of(design.metric.name).known_of}"
-    if window and is_fed_back(coverage_of(design.metric.name) or ""):
-        what += f" at the age of {format_duration(window / SECOND)}"
+    if age and is_fed_back(coverage_of(design.metric.name) or ""):
+        what += f" at the age of {format_duration(age / SECOND)}"
     small = [min(s.arms, key=lambda arm: arm.n_units) for s in seen]
     lagging = [arm for arm in small if arm.n_units < needed]
     said = (

@@ -9,6 +9,9 @@ from mlreg.clock import SECOND
 from mlreg.entities.experiments import Design
 from mlreg.tallies import Cuts
 
+# Labels that come so soon are taken as coming at once: nobody has to wait for them to be due.
+AT_ONCE = 60 * SECOND
+
 Matrix = tuple[tuple[Any, ...], ...]
 
 
@@ -66,6 +69,11 @@ class Observed:
     cuts: Cuts = field(default_factory=dict)
     window: int | None = None
     assigned: Matrix = ()
+
+    @property
+    def age(self) -> int:
+        """The age in microseconds that predictions have at least where labels count; 0 for any."""
+        return self.window if self.window and self.window > AT_ONCE else 0
 
     @property
     def units(self) -> int:

@@ -212,3 +212,18 @@ def test_an_experiment_of_an_older_mlreg_counts_its_labels_anew(
     after = peek(tested)
     assert after.primary.control == before.primary.control
     assert after.exposure == before.exposure
+
+
+def test_labels_that_come_within_the_minute_need_not_be_waited_for(tested: Registry, clock: Clock):
+    begin(tested, clock, metric="accuracy", days=4)
+    first = ask(tested, "a")
+    clock.at += HOUR // 3600
+    tell(tested, first)
+    found = peek(tested)
+    assert found.primary.treatment.n_units == COUNT
+    assert not any("come within" in told for told in found.assumptions)
+    second = ask(tested, "b")
+    assert peek(tested).primary.treatment.n_units == COUNT
+    clock.at += HOUR // 7200
+    tell(tested, second)
+    assert peek(tested).primary.treatment.n_units == 2 * COUNT

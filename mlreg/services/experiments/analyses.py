@@ -86,8 +86,8 @@ def _assumptions(experiment: Experiment, judged: Judged) -> tuple[str, ...]:
         found.append(
             f"{observed.exposure[3]} users who saw two arms within a phase are left out of it"
         )
-    if observed.window:
-        age = format_duration(observed.window / SECOND)
+    if observed.age:
+        age = format_duration(observed.age / SECOND)
         source = "" if experiment.design.label_window_seconds else ", which 95 % of them take"
         found.append(f"labels count that come within {age}{source}, of predictions of that age")
     if len(observed.phases) > 1:

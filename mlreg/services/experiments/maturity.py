@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlreg.evidence.observed import AT_ONCE
 from mlreg.metrics import is_fed_back
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def seen_window(tx: Transaction, experiment: int, what: Wanted, at: int) -> int 
 
 def ripe(tx: Transaction, window: int | None, at: int) -> int | None:
     """The newest id of an age, or None: nobody knows the age."""
-    if not window:
-        return None if window is None else tx.predictions.last_id()
+    if window is None:
+        return None
+    if window <= AT_ONCE:
+        return tx.predictions.last_id()
     return tx.predictions.last_older(at - window)
