@@ -102,7 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "shadow_timeout",
-        5.0,
+        10.0,
         "seconds that a shadow may take for an answer, which nobody waits for",
         least=0.1,
         most=86400,

@@ -17,8 +17,9 @@ from tests.cli.conftest import Run
 
 
 @pytest.fixture
-def followed(serving: Run) -> Run:
+def followed(serving: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`sentiment@1.0.0` answers, and 2.0.0 is its shadow."""
+    monkeypatch.setenv("MLREG_SHADOW_TIMEOUT", "120")  # a machine may be busy
     assert serving("route", "sentiment", "1.0.0=100", "--shadow", "2.0.0").code == 0
     return serving
 
@@ -78,22 +79,17 @@ def hanging(followed: Run, registry: Registry) -> Registry:
     return registry
 
 
-def predict(folder: Path, *, drain: float) -> subprocess.Popen[bytes]:
-    """`mlreg predict` as a process, which waits so many seconds for its shadows at the end."""
-    code = (
-        "from mlreg.services.shadows import asking\n"
-        f"asking.DRAIN_SECONDS = {drain}\n"
-        "from mlreg.cli.main import main\n"
-        "main()"
-    )
-    words = [sys.executable, "-c", code, "predict", "great product", "--json"]
-    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE)
+def predict(folder: Path, *, patience: float) -> subprocess.Popen[bytes]:
+    """`mlreg predict` as a process, which waits so many seconds for its shadow at the end."""
+    words = [sys.executable, "-m", "mlreg", "predict", "great product", "--json"]
+    environment = os.environ | {"MLREG_SHADOW_TIMEOUT": str(patience)}
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, env=environment)
 
 
 @pytest.mark.process
 @pytest.mark.slow
 def test_the_reader_of_an_answer_does_not_wait_for_the_shadow(hanging: Registry, tmp_path: Path):
-    with predict(tmp_path, drain=3600) as process:
+    with predict(tmp_path, patience=3600) as process:
         assert process.stdout is not None
         overdue = Timer(120, process.kill)
         overdue.start()
@@ -112,7 +108,7 @@ def test_the_reader_of_an_answer_does_not_wait_for_the_shadow(hanging: Registry,
 def test_a_shadow_that_hangs_ends_a_command_neither_late_nor_with_another_code(
     hanging: Registry, tmp_path: Path
 ):
-    with predict(tmp_path, drain=0.1) as process:
+    with predict(tmp_path, patience=0.1) as process:
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert json.loads(out)["model_version"] == "1.0.0"

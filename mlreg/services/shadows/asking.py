@@ -33,7 +33,8 @@ MOST_CHARACTERS = 64 << 20
 # What comes within this time is asked together: a thread that woke for each would slow its callers.
 GATHER_SECONDS = 0.05
 IDLE_SECONDS = 10.0
-DRAIN_SECONDS = 5.0
+# A process may have to be started first; one that hangs is given up long before.
+DRAIN_SECONDS = 30.0
 # How long a version that hung or took its process down is not asked.
 REST_SECONDS = 30.0
 
@@ -108,7 +109,7 @@ class Asking:
             self._wake()
             self._is_closing = True
             self._changed.notify_all()
-            is_done = self._changed.wait_for(lambda: self._thread is None, DRAIN_SECONDS)
+            is_done = self._changed.wait_for(lambda: self._thread is None, self._patience)
             self._is_left = not is_done
             for shadow, rows, _ in (*self._under_way, *self._waiting):
                 self._losses[shadow.version.key, "closed"] += len(rows)
@@ -128,6 +129,12 @@ class Asking:
     @lazy
     def _answering(self) -> Answering:
         return Answering(self._context, self._runner, reason=BEHIND)
+
+    @property
+    def _patience(self) -> float:
+        """How long the end of the registry waits: where its own runner asks, as for an answer."""
+        limit = self._context.settings.number("shadow_timeout")
+        return limit if self._is_deferred else DRAIN_SECONDS
 
     def _wake(self) -> None:
         if self._thread is None and self._waiting and not self._is_closing:
