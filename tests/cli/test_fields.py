@@ -119,10 +119,16 @@ def verbs() -> Iterator[str]:
 
 
 @pytest.fixture
-def busy(serving: Run, serving_registry: Registry) -> Run:
+def busy(
+    serving: Run, serving_registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
     """Where every verb has something to do."""
+    (tmp_path / "mlreg.toml").write_text("[model.sentiment.rollback]\nbake = '2h'\n")
+    monkeypatch.setenv("EDITOR", "true")
     serving_registry.versions.register("sentiment@2.5.0")
     serving_registry.predictions.predict("great")
+    serving_registry.thresholds.set("sentiment", "avg_confidence <= 1% over 1h", label="error_rate")
+    serving_registry.tick()  # an alert fires
     serving("abtest", "create", "tone", *CALLS["abtest create"][1:])
     serving("threshold", "set", "sentiment", "avg_confidence >= 0.9999 over 10m min 1")
     serving("hook", "add", "rollback", "--exec", "true")
