@@ -30,10 +30,18 @@ class Fresh(Generic[Key, Value]):
     Args:
         store: The store that they are made from.
         make: Makes the value of a key; it is given the outdated one, if there is any.
+        seconds: How long a change made by another process may stay unseen.
     """
 
-    def __init__(self, store: Store, make: Callable[[Key, Value | None], Value]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        make: Callable[[Key, Value | None], Value],
+        *,
+        seconds: float = FRESH_SECONDS,
+    ) -> None:
         self._store = store
+        self._seconds = seconds
         self._make = make
         self._kept: dict[Key, _Kept[Value]] = {}
 
@@ -41,7 +49,7 @@ class Fresh(Generic[Key, Value]):
         """The value of a key as of now."""
         kept, present, store = self._kept.get(key), monotonic(), self._store
         if kept is not None and kept.generation == store.generation:
-            if present - kept.checked_at < FRESH_SECONDS:
+            if present - kept.checked_at < self._seconds:
                 return kept.value
             if store.stamp() == kept.stamp:
                 self._kept[key] = kept._replace(checked_at=present)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Where no threshold names a number of predictions.
 _USUAL_WINDOW = 100
+# How long a policy that another process puts in force may stay unseen.
+_FRESH_SECONDS = 0.05
 # After a tick others are expected for so long.
 _TICKING = 3 * MINUTE
 # How far back a row of failures is looked for.
@@ -59,7 +61,7 @@ class Tripwires:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._wires = Fresh(context.store, self._wire)
+        self._wires = Fresh(context.store, self._wire, seconds=_FRESH_SECONDS)
         self._counted: dict[int, _Counted] = {}
 
     def passed(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mlreg.services.context import Act
     from mlreg.store.models import ModelRow
 
+# Each look reads the same conditions again.
+_read = lru_cache(256)(parse)
+
 FIRING, RESOLVED, ACKNOWLEDGED = "alert.firing", "alert.resolved", "alert.acknowledged"
 SILENCED, ROLLBACK, PAUSE = "alert.silenced", "rollback", "pause"
 _PENDING = "alert.pending"
