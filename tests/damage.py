@@ -336,7 +336,7 @@ DAMAGE = {
         "insert into requests values (1, 'r', 99999, 'x')", "log", "request r leads to no"),
     # Experiments.
     "receipt edited": Damage(
-        "update experiment_receipts set receipt = replace(receipt, 'invalid', 'ship')",
+        "update experiment_receipts set receipt = replace(receipt, 'fingerprint', 'fingerprinz')",
         "receipts", "the receipt does not have its digest"),
     "receipt gone": Damage(
         "delete from experiment_receipts", "receipts", "of the audit trail has no receipt"),
