@@ -395,3 +395,36 @@ def test_an_ab_test_that_is_ended_by_hand_ends_its_rollout(serving: Registry, cl
     assert shares(serving) == {"1.0.0": 100}
     assert serving.experiments.get("sentiment-rollout-1-2").state == "stopped"
     assert serving.health.check().healthy
+
+
+def test_a_threshold_pauses_the_rollout_once_and_a_person_goes_on(
+    serving: Registry, clock: Clock
+):
+    serving.thresholds.set(
+        None, "avg_latency_ms <= 1ms over 10m min 10", action="pause", change=Change(actor="ada")
+    )
+    serving.rollouts.start("sentiment@2.0.0", PLAN)
+    answer(serving, {"1.0.0": 20, "2.0.0": 20})
+    assert "pause done" in tick(serving)
+    paused = serving.rollouts.get("sentiment")
+    assert paused.state == "paused"
+    assert shares(serving) == {"1.0.0": 90, "2.0.0": 10}
+    serving.rollouts.resume("sentiment")
+    tick(serving)
+    assert serving.rollouts.get("sentiment").state == "progressing"
+
+
+def test_a_threshold_that_rolls_back_ends_the_rollout_and_no_tick_begins_it_again(
+    serving: Registry, clock: Clock
+):
+    clock.at += DAY
+    serving.thresholds.set(None, "error_rate <= 5% over 10m min 10", action="rollback")
+    serving.rollouts.start("sentiment@2.0.0", replace(PLAN, checks=()))
+    answer(serving, {"1.0.0": 20, "2.0.0": 20}, failed=["2.0.0"])
+    for _ in range(4):
+        tick(serving)
+        clock.at += HOUR
+    assert shares(serving) == {"1.0.0": 100}
+    assert serving.rollouts.get("sentiment").state == "aborted"
+    causes = [revision.cause for revision in serving.traffic.history()]
+    assert causes.count("rollback") == 1
