@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlreg.clock import DAY, HOUR, Moment, from_micros, to_micros
 from mlreg.entities.predictions import FORCED, LIVE
 from mlreg.entities.reports import (
     LabelPerformance,
+    MetricComparison,
     OfflineMetric,
     PerformanceReport,
     TrendPoint,
@@ -30,13 +32,14 @@ from mlreg.services.together import (
     splits,
     usual_baseline,
 )
-from mlreg.services.windows import Window, cells_of, spans, window_of
+from mlreg.services.windows import FOREVER, Window, cells_of, spans, window_of
 from mlreg.store.summaries import Cells, by_role
 from mlreg.tallies import Tally
 
 if TYPE_CHECKING:
     from mlreg.entities.traffic import Revision
     from mlreg.entities.versions import Version
+    from mlreg.evidence.together import Together
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
@@ -84,46 +87,18 @@ class Performance:
             model = self._context.model(tx, name)
             versions = tx.versions.of_model(model.key)
             cells = cells_of(tx, {version.key for version in versions}, window, now=now)
-            directions = tx.models.directions(model.key)
             is_open = since is None and until is None and by in (None, "label")
             split = _split_in_force(tx, model, cells) if is_open else None
             if split is not None:
                 cells = {cell: c for cell, c in cells.items() if cell.revision == split.number}
                 window = window._replace(since=to_micros(split.created_at))
-            tallies = by_role(cells)
-            seen = [v for v in versions if tallies[v.key, LIVE].requests]
-            found = splits(tx, model, cells)
-            base = _baseline(tx, model, seen, found, baseline)
-            together = ran_together(tx, model, found, seen, base, window) if base else {}
-            if base:
-                numbers = {split.number for split in found}
-                together = with_due(tx, model, together, seen, base, window, numbers, now)
+            found = _judged(tx, model, versions, _Log(cells, window, now), baseline)
             broken_down = _broken_down(tx, model, versions, window, cells, by, now)
-        live = {v.version: tallies[v.key, LIVE] for v in seen}
-        against = base.version if base else None
-        comparisons = compare(together, against, directions) if against else []
-        problem = off_split(found, {version.key for version in versions})
-        verdict, best, sentence = conclude(
-            live,
-            against,
-            comparisons,
-            together,
-            off_split=problem,
-            is_window=window.since > 0 or until is not None,
-        )
         everyone = broken_down.segments
-        return PerformanceReport(
-            model=model.name,
-            since=from_micros(window.since) if window.since > 0 else None,
+        return replace(
+            found,
             revision=None if split is None else split.number,
-            until=from_micros(min(window.until, now)),
-            models=tuple(_performances(versions, tallies) if everyone is None else everyone),
-            comparisons=tuple(comparisons),
-            best=next((v.model_id for v in seen if v.version == best), None),
-            verdict=verdict,
-            recommendation=sentence,
-            assumptions=assumptions(together, live, against) if against else (),
-            baseline=against,
+            models=found.models if everyone is None else tuple(everyone),
             by=by.removeprefix(SEGMENT) if by else None,
             trend=broken_down.trend,
             labels=broken_down.labels,
@@ -149,27 +124,57 @@ class Performance:
         with self._context.folded() as tx:
             window, model = window_of(None, None, now=now), self._context.model(tx, one.name)
             cells = cells_of(tx, {one.key, other.key}, window, now=now)
-            directions = tx.models.directions(one.model_key)
-            found = splits(tx, model, cells)
-            together = ran_together(tx, model, found, (one, other), one, window)
-        tallies = by_role(cells)
-        live = {v.version: tallies[v.key, LIVE] for v in (one, other)}
-        if not all(tally.requests for tally in live.values()):
-            return None
-        comparisons = compare(together, one.version, directions)
-        verdict, best, sentence = conclude(live, one.version, comparisons, together)
-        return PerformanceReport(
-            model=one.name,
-            since=None,
-            until=from_micros(now),
-            models=tuple(_performances([one, other], tallies)),
-            comparisons=tuple(comparisons),
-            best=next((v.model_id for v in (one, other) if v.version == best), None),
-            verdict=verdict,
-            recommendation=sentence,
-            assumptions=assumptions(together, live, one.version),
-            baseline=one.version,
-        )
+            tallies = by_role(cells)
+            if not all(tallies[version.key, LIVE].requests for version in (one, other)):
+                return None
+            return _judged(tx, model, (one, other), _Log(cells, window, now), one.version)
+
+
+class _Log(NamedTuple):
+    """What a report is of: the tallies of a window that was looked at now."""
+
+    cells: Cells
+    window: Window
+    now: int
+
+
+def _judged(
+    tx: Transaction, model: ModelRow, versions: Sequence[Version], log: _Log, wanted: str | None
+) -> PerformanceReport:
+    """How versions did, compared with one of them, and what that allows to conclude."""
+    tallies = by_role(log.cells)
+    seen = [version for version in versions if tallies[version.key, LIVE].requests]
+    found = splits(tx, model, log.cells)
+    base = _baseline(tx, model, seen, found, wanted)
+    live = {version.version: tallies[version.key, LIVE] for version in seen}
+    together: dict[str, Together] = {}
+    comparisons: list[MetricComparison] = []
+    if base is not None:
+        numbers = {split.number for split in found}
+        together = ran_together(tx, model, found, seen, base, log.window)
+        together = with_due(tx, model, together, seen, base, log.window, numbers, log.now)
+        comparisons = compare(together, base.version, tx.models.directions(model.key))
+    against = base.version if base else None
+    verdict, best, sentence = conclude(
+        live,
+        against,
+        comparisons,
+        together,
+        off_split=off_split(found, {version.key for version in versions}),
+        is_window=log.window != (0, FOREVER),
+    )
+    return PerformanceReport(
+        model=model.name,
+        since=from_micros(log.window.since) if log.window.since > 0 else None,
+        until=from_micros(min(log.window.until, log.now)),
+        models=tuple(_performances(versions, tallies)),
+        comparisons=tuple(comparisons),
+        best=next((v.model_id for v in seen if v.version == best), None),
+        verdict=verdict,
+        recommendation=sentence,
+        assumptions=assumptions(together, live, base.version) if base else (),
+        baseline=against,
+    )
 
 
 def _split_in_force(tx: Transaction, model: ModelRow, cells: Cells) -> Revision | None:

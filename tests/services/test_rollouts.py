@@ -397,9 +397,7 @@ def test_an_ab_test_that_is_ended_by_hand_ends_its_rollout(serving: Registry, cl
     assert serving.health.check().healthy
 
 
-def test_a_threshold_pauses_the_rollout_once_and_a_person_goes_on(
-    serving: Registry, clock: Clock
-):
+def test_a_threshold_pauses_the_rollout_once_and_a_person_goes_on(serving: Registry, clock: Clock):
     serving.thresholds.set(
         None, "avg_latency_ms <= 1ms over 10m min 10", action="pause", change=Change(actor="ada")
     )
