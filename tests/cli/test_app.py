@@ -26,7 +26,8 @@ def subclasses(base: type[errors.MlregError]) -> set[type[errors.MlregError]]:
 def test_the_table_says_what_the_docstring_says(verb) -> None:
     module = import_module(verb.module)
     names = vars(module)
-    function = module if verb.is_group else names.get(verb.name) or names[f"{verb.name}_"]
+    name = verb.name.replace("-", "_")
+    function = module if verb.is_group else names.get(name) or names[f"{name}_"]
     assert inspect.getdoc(function).splitlines()[0] == verb.help
 
 

@@ -1,4 +1,4 @@
-"""Have programs, addresses and people told of what happens.
+"""Have programs and people told of what happens.
 
 A hook follows the audit trail: what happened while nobody delivered is told later, at least once,
 each time under the same id. `mlreg tick` delivers, and so does `mlreg hook deliver`. A hook is
