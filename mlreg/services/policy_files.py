@@ -98,6 +98,9 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 Path = tuple[str | int, ...]
 
 
+_LARGEST = 2**53  # up to which each whole number is a number of its own in JSON
+
+
 class Wanted(NamedTuple):
     """What a file says of a model.
 
@@ -184,6 +187,8 @@ def _check(value: Any, schema: Mapping[str, Any], at: Path, place: _Places) -> N
     kind = schema.get("type")
     if kind and (not isinstance(value, _TYPES[kind]) or isinstance(value, bool)):
         place.fail(at, f"must be {_kind_name(kind)}, not {safe(repr(value), longest=60)}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        place.fail(at, f"is beyond {_LARGEST}, and too large")
     if "enum" in schema and value not in schema["enum"]:
         known = ", ".join(schema["enum"])
         place.fail(at, f"is one of {known}, not {safe(value)}{_meant(value, schema['enum'])}")

@@ -372,7 +372,7 @@ def _check_bare(version: Version) -> None:
 
 
 def _check_idle(tx: Transaction, version: Version, verb: str) -> None:
-    """Refuse a version that has traffic, or will have it again when an experiment ends."""
+    """Refuse a version that has traffic, is about to, or will have it again when a hold ends."""
     hold = tx.traffic.hold(version.model_key)
     first = f"end the {hold.kind} first: {ending(hold)}" if hold else ""
     if version.status in ("active", "testing"):
@@ -380,6 +380,12 @@ def _check_idle(tx: Transaction, version: Version, verb: str) -> None:
             f"{version.ref} is {version.status} and cannot be {verb}d",
             hint=first or f"take it out of the traffic first: mlreg deactivate {version.ref}",
         )
+    for rollout in tx.rollouts.open(version.model_key):
+        if version.key in (rollout.version_key, rollout.baseline_key):
+            raise Conflict(
+                f"{version.ref} is in the rollout {safe(rollout.rollout_id)} and cannot be {verb}d",
+                hint=f"end it first: mlreg rollout abort {safe(rollout.rollout_id)}",
+            )
     if hold is None or not hold.revision_before:
         return
     before = tx.traffic.find(tx.models.get(version.name), hold.revision_before)

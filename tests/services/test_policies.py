@@ -157,3 +157,15 @@ def test_the_schema_is_one_that_editors_understand():
 
     assert SCHEMA["$schema"].startswith("https://json-schema.org/")
     check(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[model.sentiment.rollout]\nsteps = [1, 1{}]",
+        '[[model.sentiment.thresholds]]\nanomaly = {{metric = "error_rate", sigma = 1{}}}',
+    ],
+)
+def test_a_number_that_no_float_holds_is_refused_with_its_place(text: str):
+    with pytest.raises(InvalidInput, match="too large"):
+        read_policies(text.format("0" * 400), "mlreg.toml")

@@ -387,7 +387,8 @@ def test_an_ab_test_that_is_ended_by_hand_ends_its_rollout(serving: Registry, cl
     draft = Draft(strategy="ab", interval="1h", checks=())
     serving.rollouts.start("sentiment@2.0.0", draft)
     serving.experiments.stop("sentiment-rollout-1-1")
-    assert tick(serving) == ["rollout.abort done"]
+    assert serving.rollouts.get("sentiment").state == "aborted"
+    assert tick(serving) == []
     assert shares(serving) == {"1.0.0": 100}
     serving.rollouts.retry()
     assert shares(serving) == {"1.0.0": 50, "2.0.0": 50}
@@ -426,3 +427,40 @@ def test_a_threshold_that_rolls_back_ends_the_rollout_and_no_tick_begins_it_agai
     assert serving.rollouts.get("sentiment").state == "aborted"
     causes = [revision.cause for revision in serving.traffic.history()]
     assert causes.count("rollback") == 1
+
+
+def test_the_versions_of_an_open_rollout_are_neither_archived_nor_deleted(serving: Registry):
+    serving.rollouts.start("sentiment@2.0.0", Draft(strategy="ab"))
+    for version in ("sentiment@1.0.0", "sentiment@2.0.0"):
+        with pytest.raises(Conflict, match="cannot be"):
+            serving.versions.archive(version)
+        with pytest.raises(Conflict, match="cannot be"):
+            serving.versions.delete(version)
+
+
+def test_a_test_that_others_end_takes_its_rollout_along_and_frees_the_traffic_once(
+    serving: Registry,
+):
+    serving.rollouts.start("sentiment@2.0.0", Draft(strategy="ab"))
+    serving.experiments.stop("sentiment-rollout-1-1")
+    assert serving.rollouts.get("sentiment").state == "aborted"
+    serving.rollouts.retry("sentiment")
+    serving.traffic.rollback()
+    assert serving.rollouts.get("sentiment").state == "aborted"
+    # what holds the traffic from here on is not freed by what has ended
+    serving.rollouts.start("sentiment@2.0.0", PLAN)
+    assert tick(serving) == []
+    with pytest.raises(Conflict, match="holds the traffic"):
+        serving.traffic.route("sentiment", {"1.0.0": 100})
+    assert serving.health.check().healthy
+
+
+def test_an_ab_rollout_may_take_weeks(serving: Registry):
+    draft = Draft(strategy="ab", interval=str(14 * DAY // 1_000_000) + "s")
+    assert serving.rollouts.start("sentiment@2.0.0", draft).state == "progressing"
+
+
+@pytest.mark.parametrize("steps", [(99.99999999, 100), (10, 10.000000001, 100)])
+def test_steps_that_are_one_in_traffic_do_not_rise(serving: Registry, steps: tuple[float, ...]):
+    with pytest.raises(InvalidInput, match="do not rise"):
+        serving.rollouts.start("sentiment@2.0.0", replace(PLAN, steps=steps))

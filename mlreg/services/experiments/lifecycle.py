@@ -23,6 +23,7 @@ from mlreg.services.experiments.design import (
 )
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import in_force, put
+from mlreg.services.rollouts.ending import end_with_test
 from mlreg.services.splits import arm_of
 from mlreg.store.summaries import by_role
 
@@ -164,9 +165,10 @@ def end(
     verdict: str | None = None,
     winner: str | None = None,
 ) -> None:
-    """Close an experiment, which holds the traffic no longer."""
+    """Close an experiment, which holds the traffic no longer, and the rollout that it decides."""
     act.tx.experiments.end(experiment, state, at=act.at, verdict=verdict, winner=winner)
     act.tx.traffic.release(experiment.model_key)
+    end_with_test(act, experiment.model_key, experiment.test_id)
 
 
 def restore(act: Act, experiment: Experiment) -> int:

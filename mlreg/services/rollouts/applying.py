@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
 from mlreg.entities.traffic import WHOLE, Arm, Hold, Revision
+from mlreg.errors import Conflict
 from mlreg.names import MAX_TEXT_LENGTH, check_text
 from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
-from mlreg.services.rollouts.ending import end, tell
-from mlreg.services.rollouts.states import Action, after
-from mlreg.services.rollouts.testing import end_test, is_testing
+from mlreg.services.rollouts.ending import end, release, tell
+from mlreg.services.rollouts.states import Action, after, is_testing
+from mlreg.services.rollouts.testing import end_test
 from mlreg.services.splits import arm_of, basis_points, sharing
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ def do(
     done = replace(done, dry_run=act.change.dry_run)
     model = act.tx.models.get(rollout.model)
     if is_testing(rollout) and not is_testing(done):
+        if not done.dry_run:
+            act.tx.rollouts.update(done)  # else it would end with its test
         act = _without_test(act, rollout, done, has_verdict=has_verdict)
         targets = None
     if not done.dry_run:
         if done.is_over:
-            act.tx.traffic.release(model.key)
+            release(act, rollout)
         act.tx.rollouts.update(done)
     if done.state == "completed":
         revision = _split(act, model, done, "promote")
@@ -110,6 +113,10 @@ def _split(act: Act, model: ModelRow, rollout: Rollout, cause: str) -> Revision:
     now = in_force(act, model)
     before = act.tx.traffic.find(model, rollout.revision_before)
     version = act.tx.versions.by_key(rollout.version_key)
+    if version.status == "archived":
+        raise Conflict(
+            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
+        )
     weight = basis_points(rollout.traffic_percent)
     others = [arm for arm in before.live if arm.version_key != version.key] if before else []
     arms: list[Arm] = [*sharing(others, WHOLE - weight), arm_of(version, weight)]

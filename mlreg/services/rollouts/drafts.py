@@ -110,10 +110,10 @@ def _steps(kind: Kind, given: Sequence[float] | None) -> tuple[float, ...]:
             raise InvalidInput(f"{kind} has one step, of 100 %", hint="for others: canary")
         return (100.0,)
     usual = STEPS if kind == "canary" else (50.0, 100.0)
-    steps = usual if given is None else tuple(float(percent) for percent in given)
-    for percent in steps:
-        if not basis_points(percent):
-            raise InvalidInput("a step of 0 % is none")
+    # As traffic has them, in basis points: steps that differ by less are one.
+    steps = usual if given is None else tuple(basis_points(percent) / 100 for percent in given)
+    if 0 in steps:
+        raise InvalidInput("a step of 0 % is none")
     if any(later <= sooner for sooner, later in pairwise(steps)):
         raise InvalidInput(f"the steps do not rise: {_listed(steps)}", hint="like 5,25,50,100")
     if not steps or steps[-1] != 100:

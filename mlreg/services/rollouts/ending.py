@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
 from mlreg.names import MAX_TEXT_LENGTH
-from mlreg.services.rollouts.states import after
+from mlreg.services.rollouts.states import after, is_testing, test_of
 
 if TYPE_CHECKING:
     from mlreg.entities.rollouts import Rollout
@@ -24,8 +24,22 @@ def end(act: Act, rollout: Rollout, why: str) -> None:
     """Abort a rollout, and leave the traffic as it is."""
     ended = after(rollout, "abort", from_micros(act.at), why[:MAX_TEXT_LENGTH])
     act.tx.rollouts.update(ended)
-    act.tx.traffic.release(rollout.model_key)
+    release(act, rollout)
     tell(act, "rollout.abort", rollout, ended, why)
+
+
+def end_with_test(act: Act, model_key: int, test_id: str) -> None:
+    """End the rollout that a test decides, if others end that test; the traffic is theirs."""
+    for rollout in act.tx.rollouts.open(model_key):
+        if is_testing(rollout) and test_of(rollout) == test_id:
+            end(act, rollout, f"its test {test_id} has been ended")
+
+
+def release(act: Act, rollout: Rollout) -> None:
+    """Hold the traffic no longer, if it is this rollout that holds it."""
+    hold = act.tx.traffic.hold(rollout.model_key)
+    if hold is not None and hold.id == rollout.rollout_id:
+        act.tx.traffic.release(rollout.model_key)
 
 
 def tell(act: Act, action: str, before: Rollout | None, rollout: Rollout, reason: str) -> None:

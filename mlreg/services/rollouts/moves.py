@@ -17,7 +17,8 @@ from mlreg.services.rollouts.ending import tell
 from mlreg.services.rollouts.observing import observe
 from mlreg.services.rollouts.planning import Move, Seen, counted, next_move
 from mlreg.services.rollouts.probing import probe
-from mlreg.services.rollouts.testing import is_testing, judged, test_of
+from mlreg.services.rollouts.states import is_testing, test_of
+from mlreg.services.rollouts.testing import judged
 
 if TYPE_CHECKING:
     from mlreg.entities.rollouts import Rollout
@@ -118,13 +119,10 @@ class RolloutMoves:
 
 def planned(view: View, rollout: Rollout) -> Planned:
     """The next move of a rollout; what an abort goes back to is verified here, not under a lock."""
-    if rollout.state == "pending":
-        version = view.tx.versions.by_key(rollout.version_key)
-        seen = Seen(problem=probe(view.context, version, rollout.plan.probes))
-    else:
-        seen = observe(view.tx, rollout, view.now)
-        if is_testing(rollout):
-            seen = judged(view.tx, rollout, seen, view.now)
+    try:
+        seen = _seen(view, rollout)
+    except NotFound as error:  # one rollout must not keep all others from moving
+        seen = Seen(problem=error.message)
     move = next_move(rollout, seen, from_micros(view.now))
     targets = None
     if move.kind == "abort" and rollout.stages and not is_testing(rollout):
@@ -133,6 +131,15 @@ def planned(view: View, rollout: Rollout) -> Planned:
         with suppress(MlregError):  # it is told when it is done
             targets.choose(view.tx, model, view.tx.traffic.current(model), view.now)
     return Planned(rollout, move, seen, _noted(rollout, move, seen, view.now), targets)
+
+
+def _seen(view: View, rollout: Rollout) -> Seen:
+    """What a rollout's next move rests on."""
+    if rollout.state == "pending":
+        version = view.tx.versions.by_key(rollout.version_key)
+        return Seen(problem=probe(view.context, version, rollout.plan.probes))
+    seen = observe(view.tx, rollout, view.now)
+    return judged(view.tx, rollout, seen, view.now) if is_testing(rollout) else seen
 
 
 def _look(context: Context, test_id: str) -> None:

@@ -22,8 +22,8 @@ from mlreg.services.rollouts.linting import least_seconds, warnings
 from mlreg.services.rollouts.moves import planned
 from mlreg.services.rollouts.probing import probe
 from mlreg.services.rollouts.simulation import Breaks, simulate
-from mlreg.services.rollouts.states import Action
-from mlreg.services.rollouts.testing import begin_test, is_testing
+from mlreg.services.rollouts.states import Action, is_testing
+from mlreg.services.rollouts.testing import begin_test
 from mlreg.services.rollouts.usual import last_day, usual_checks
 from mlreg.services.traffic import servable
 
@@ -276,6 +276,8 @@ class Rollouts:
         # Who was to be in force has been checked; taking the traffic has made no revision.
         with self._context.acting(change) as act:
             present = rollout if change.dry_run else act.tx.rollouts.get(rollout.rollout_id)
+            if present.state != "pending":
+                return present  # a tick has done it meanwhile
             action: Action = "abort" if problem else "begin"
             told = replace(act.change, reason=problem or act.change.reason)
             return applying.do(act._replace(change=told), present, action)

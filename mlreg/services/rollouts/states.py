@@ -43,6 +43,16 @@ _INSTEAD: dict[State, str] = {
 }
 
 
+def is_testing(rollout: Rollout) -> bool:
+    """Whether a test has the traffic, or had it until somebody ended it."""
+    return rollout.strategy == "ab" and rollout.step == 0 and not rollout.is_over
+
+
+def test_of(rollout: Rollout) -> str:
+    """The name of the test that decides a rollout."""
+    return f"{rollout.rollout_id.replace('#', '-rollout-')}-{rollout.attempt}"
+
+
 def after(rollout: Rollout, action: Action, at: datetime, reason: str = "") -> Rollout:
     """The rollout after an action; what it puts in force is its `traffic_percent`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
@@ -9,23 +10,13 @@ from mlreg.entities import experiments
 from mlreg.entities.experiments import MIN_SAMPLES
 from mlreg.errors import NotFound
 from mlreg.services.rollouts.planning import Seen
-from mlreg.services.rollouts.states import after
+from mlreg.services.rollouts.states import after, test_of
 
 if TYPE_CHECKING:
     from mlreg.entities.experiments import Experiment
     from mlreg.entities.rollouts import Rollout
     from mlreg.services.context import Act, Context
     from mlreg.store.store import Transaction
-
-
-def is_testing(rollout: Rollout) -> bool:
-    """Whether a test has the traffic, or had it until somebody ended it."""
-    return rollout.strategy == "ab" and rollout.step == 0 and not rollout.is_over
-
-
-def test_of(rollout: Rollout) -> str:
-    """The name of the test that decides a rollout."""
-    return f"{rollout.rollout_id.replace('#', '-rollout-')}-{rollout.attempt}"
 
 
 def begin_test(act: Act, context: Context, rollout: Rollout, why: str) -> Rollout:
@@ -42,7 +33,7 @@ def begin_test(act: Act, context: Context, rollout: Rollout, why: str) -> Rollou
         split=plan.steps[0],
         metric=plan.metric,
         min_samples=max(plan.min_samples, MIN_SAMPLES),
-        min_run=f"{plan.interval_seconds:g}s" if plan.interval_seconds else "0",
+        min_run=f"{math.ceil(plan.interval_seconds)}s" if plan.interval_seconds else "0",
         description=f"decides the rollout {rollout.rollout_id}",
     )
     lifecycle.create(act, context, test_of(rollout), draft)
