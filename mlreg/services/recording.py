@@ -12,7 +12,7 @@ from mlreg.entities.experiments import Outcome
 from mlreg.entities.predictions import LIVE, Feedback
 from mlreg.errors import Conflict, InvalidInput
 from mlreg.jsonable import canonical
-from mlreg.names import check_text, safe
+from mlreg.names import check_name, check_text, safe
 from mlreg.services.feedback import FeedbackService, checked
 from mlreg.services.privacy import Privacy, kind_alone
 from mlreg.services.requests import LONGEST, check_unit
@@ -82,6 +82,21 @@ def outcome_of(given: Outcome | Mapping[str, Any]) -> Outcome:
     if unknown:
         raise InvalidInput(f"an answer has no field {safe(sorted(map(str, unknown))[0])}")
     return Outcome(**given)
+
+
+def bare(selector: str, model: str) -> str:
+    """The version that is named `VERSION` or `MODEL@VERSION`, without its model.
+
+    Raises:
+        InvalidInput: It is named as another model's.
+    """
+    name, _, version = selector.rpartition("@")
+    if name and check_name(name) != model:
+        raise InvalidInput(
+            f"{safe(selector)} is a version of {safe(name)}, and the answer is for {safe(model)}",
+            hint=f"name a version of {safe(model)}, or record the answer for {safe(name)}",
+        )
+    return version
 
 
 def chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

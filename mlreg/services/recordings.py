@@ -19,6 +19,7 @@ from mlreg.services.recording import (
     Destination,
     Logged,
     Place,
+    bare,
     check,
     chunks,
     outcome_of,
@@ -132,7 +133,7 @@ class Recordings:
             NotFound: There is no such version, or it has not served in the revision that was said.
             Conflict: It has never served.
         """
-        selector, revision = _said(outcome)
+        selector, revision = _said(outcome, prepared.model.name)
         now = prepared.now
         if revision in (None, now.number):
             if selector is None:
@@ -148,7 +149,7 @@ class Recordings:
         return place
 
 
-def _said(outcome: Outcome) -> tuple[str | None, int | None]:
+def _said(outcome: Outcome, model: str) -> tuple[str | None, int | None]:
     """The version and the revision that an answer names, if they are of a form that one can have.
 
     Raises:
@@ -161,7 +162,7 @@ def _said(outcome: Outcome) -> tuple[str | None, int | None]:
         raise InvalidInput(f"the version must be a text, not {safe(str(version))}")
     if revision is not None and (isinstance(revision, bool) or not isinstance(revision, int)):
         raise InvalidInput(f"the revision must be a whole number, not {safe(str(revision))}")
-    return version and version.rpartition("@")[2], revision
+    return version and bare(version, model), revision
 
 
 def _chosen(prepared: _Prepared, unit: str | None) -> tuple[int, int, str]:

@@ -452,6 +452,14 @@ def test_an_answer_with_a_request_id_is_recorded_once(tested: Registry):
         tested.external.record("t", Outcome(**rows[7] | {"output": 3}))
 
 
+def test_an_answer_of_another_model_is_no_answer_of_an_arm(tested: Registry):
+    create(tested)
+    tested.experiments.start("t")
+    with pytest.raises(InvalidInput, match=r"other@1\.0\.0 is a version of other, .* for m\n"):
+        tested.external.record("t", Outcome(version="other@1.0.0", output=1))
+    assert tested.external.record("t", Outcome(version="m@1.0.0", output=1)) == 1
+
+
 @pytest.mark.parametrize("success", [0, 1, "false", "no", [], 0.0])
 def test_a_success_that_is_no_truth_value_is_refused(tested: Registry, success: Any):
     create(tested)

@@ -81,6 +81,14 @@ def test_a_late_answer_is_credited_to_the_last_revision_that_its_version_served_
         chat.predictions.record("chat", version="2.0.0", revision=9, output="a")
 
 
+def test_an_answer_of_another_model_is_not_logged_for_this_one(chat: Registry):
+    chat.versions.register("other@1.0.0", external=True)
+    with pytest.raises(InvalidInput, match=r"other@1\.0\.0 is a version of other, .* for chat"):
+        chat.predictions.record("chat", version="other@1.0.0", output="x")
+    assert chat.predictions.last_id() == 0
+    assert chat.predictions.record("chat", version="chat@1.0.0", output="x").version == "1.0.0"
+
+
 def test_where_several_serve_the_answer_must_say_which(chat: Registry):
     chat.traffic.route("chat", {"1.0.0": 50, "2.0.0": 50})
     with pytest.raises(InvalidInput, match="2 versions of chat serve: which one answered"):

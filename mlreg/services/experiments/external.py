@@ -19,6 +19,7 @@ from mlreg.services.privacy import Privacy
 from mlreg.services.recording import (
     Destination,
     Place,
+    bare,
     check,
     chunks,
     outcome_of,
@@ -193,7 +194,7 @@ def _version(prepared: _Prepared, outcome: Outcome) -> int:
         raise InvalidInput(
             "which arm answered? give the variant or the version", hint="as abtest assign told it"
         )
-    key = prepared.versions.get(str(named).rpartition("@")[2])
+    key = prepared.versions.get(bare(str(named), prepared.experiment.model))
     if key is None:
         arms = ", ".join(f"{v.variant} ({v.version})" for v in prepared.experiment.design.variants)
         raise InvalidInput(f"{safe(str(named))} is no arm of this experiment", hint=arms)
