@@ -50,7 +50,7 @@ class Recorder(LogReader):
 
         Raises:
             InvalidInput: A value is wrong, or it is unclear which version answered.
-            NoActiveVersion: Nothing serves the model.
+            NoActiveVersion: Nothing serves the model, and no version was said.
             Conflict: The version has never served, or the request id was another answer's.
         """
         if answer is not None and said:
@@ -75,7 +75,7 @@ class Recorder(LogReader):
 
         Raises:
             InvalidInput: An answer is wrong; its thousand is not logged, the ones before are.
-            NoActiveVersion: Nothing serves the model.
+            NoActiveVersion: Nothing serves the model, and no version was said.
             Conflict: As for `record`.
         """
         return self._recordings.record_many(model, answers, progress)

@@ -114,12 +114,12 @@ def chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
         yield chunk
 
 
-def check(destination: Destination, outcome: Outcome, at: int) -> None:
+def check(context: Context, destination: Destination, outcome: Outcome) -> None:
     """Raise what recording an answer would raise."""
-    _entry(destination, outcome, at)
+    _entry(outcome, context.clock())
     _feedback(1, outcome)
-    if outcome.request_id is not None:
-        _digest(destination, outcome)
+    if not _recorded(context, destination, [outcome], _digests(destination, [outcome])):
+        destination.place(outcome)
 
 
 def record_chunk(
@@ -134,14 +134,17 @@ def record_chunk(
     at = context.clock()
     if not privacy.keeps_all:
         chunk = [_without_text(outcome) for outcome in chunk]
-    entries = [_entry(destination, outcome, at) for outcome in chunk]
+    entries = [_entry(outcome, at) for outcome in chunk]
     said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
-    digests = [
-        _digest(destination, outcome) if outcome.request_id is not None else "" for outcome in chunk
-    ]
+    digests = _digests(destination, chunk)
+    # What was recorded before is not placed anew: who serves may be others by now.
+    earlier = _recorded(context, destination, chunk, digests)
+    for i in range(len(chunk)):
+        if i not in earlier:
+            entries[i] = entries[i]._replace(**destination.place(chunk[i])._asdict())
     with context.store.write(durable=False) as tx:
         destination.guard(tx)
-        known = _known(tx, destination, chunk, digests)
+        known = earlier | _known(tx, destination, chunk, digests)
         fresh = [i for i in range(len(chunk)) if i not in known]
         new = list(tx.predictions.append_many([entries[i] for i in fresh])) if fresh else []
         for i, key in zip(fresh, new, strict=True):
@@ -157,6 +160,16 @@ def record_chunk(
             tx.experiments.folds.fold_backlogs(limit=100 * EVERY)
     failed = frozenset(entries[i].version for i in fresh if entries[i].status)
     return Logged([known[i] for i in range(len(chunk))], new, failed)
+
+
+def _recorded(
+    context: Context, destination: Destination, chunk: Sequence[Outcome], digests: Sequence[str]
+) -> dict[int, int]:
+    """As `_known`, in a transaction of its own, where any answer has a request id."""
+    if not any(digests):
+        return {}
+    with context.store.read() as tx:
+        return _known(tx, destination, chunk, digests)
 
 
 def _known(
@@ -180,6 +193,11 @@ def _known(
     return found
 
 
+def _digests(destination: Destination, chunk: Sequence[Outcome]) -> list[str]:
+    """What tells answers from others of the same request id; empty where they have none."""
+    return [_digest(destination, one) if one.request_id is not None else "" for one in chunk]
+
+
 def _digest(destination: Destination, outcome: Outcome) -> str:
     """What tells the answer of a request id from another; the phase may change between retries."""
     check_text(outcome.request_id, "request id", longest=LONGEST)
@@ -195,7 +213,8 @@ def _without_text(outcome: Outcome) -> Outcome:
     return replace(outcome, error=kind_alone(outcome.error))
 
 
-def _entry(destination: Destination, outcome: Outcome, at: int) -> Entry:
+def _entry(outcome: Outcome, at: int) -> Entry:
+    """The row of an answer that nobody has placed yet."""
     check_unit(outcome.unit)
     success = _truth(outcome.success, "success")
     has_failed = outcome.error is not None or success is False
@@ -204,13 +223,12 @@ def _entry(destination: Destination, outcome: Outcome, at: int) -> Entry:
     if outcome.error is not None:
         check_text(outcome.error, "error")
     latency = _number(outcome.latency_ms, "latency_ms", least=0.0)
-    place = destination.place(outcome)
     return Entry(
         at=at,
-        version=place.version,
-        revision=place.revision,
+        version=0,
+        revision=0,
         role=LIVE,
-        arm_reason=place.arm_reason,
+        arm_reason="",
         unit=outcome.unit,
         segment=None,
         input=None,

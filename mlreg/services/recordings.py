@@ -103,7 +103,7 @@ class Recordings:
     def checker(self, model: str | None) -> Callable[[Outcome], None]:
         """A function that raises what recording an answer would raise, and records nothing."""
         destination = self._destination(self._prepared.get(model))
-        return partial(check, destination, at=self._context.clock())
+        return partial(check, self._context, destination)
 
     def _log(self, prepared: _Prepared, chunk: list[Outcome]) -> tuple[Logged, Rollback | None]:
         """Log answers; what became of them, and the rollback that they have caused."""
@@ -122,13 +122,14 @@ class Recordings:
             if earlier and tx.traffic.number(earlier.model.key) == earlier.now.number:
                 return earlier
             model = self._context.model(tx, name)
-            now = serving(tx.traffic.current(model))
+            now = tx.traffic.current(model)
             return _Prepared(model, now, table_of(now), {})
 
     def _place(self, prepared: _Prepared, outcome: Outcome) -> Place:
         """Who gave an answer: the version that was said, in the newest revision that it served in.
 
         Raises:
+            NoActiveVersion: Nothing serves, and no version was said.
             InvalidInput: Nobody said which one, or what was said is no name or number.
             NotFound: There is no such version, or it has not served in the revision that was said.
             Conflict: It has never served.
@@ -167,7 +168,7 @@ def _said(outcome: Outcome, model: str) -> tuple[str | None, int | None]:
 
 def _chosen(prepared: _Prepared, unit: str | None) -> tuple[int, int, str]:
     """The version that answered where nobody said it: the only one, or the user's own."""
-    now = prepared.now
+    now = serving(prepared.now)
     if len(now.live) > 1 and (now.strategy != "sticky" or unit is None):
         raise InvalidInput(
             f"{len(now.live)} versions of {safe(now.model)} serve: which one answered?",

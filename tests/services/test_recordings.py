@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlreg.entities.experiments import Outcome
 from mlreg.errors import Conflict, InvalidInput, NoActiveVersion, NotFound
 from mlreg.registry import Registry
 
@@ -71,6 +72,18 @@ def test_a_request_id_is_recorded_once_whatever_serves_by_then(chat: Registry):
     assert chat.predictions.last_id() == 1
 
 
+def test_what_was_recorded_is_acknowledged_again_whether_several_serve_or_none(chat: Registry):
+    answer = {"output": "a", "unit": "ann", "request_id": "r1"}
+    chat.predictions.record("chat", answer)
+    chat.traffic.route("chat", {"1.0.0": 50, "2.0.0": 50})
+    assert chat.predictions.record("chat", answer).duplicates == 1
+    chat.traffic.deactivate("chat@1.0.0")
+    chat.traffic.deactivate("chat@2.0.0", allow_empty=True)
+    assert chat.predictions.record("chat", answer).duplicates == 1
+    chat.predictions.checker("chat")(Outcome(**answer))
+    assert chat.predictions.last_id() == 1
+
+
 def test_a_late_answer_is_credited_to_the_last_revision_that_its_version_served_in(chat: Registry):
     chat.traffic.promote("chat@2.0.0")
     late = chat.predictions.record("chat", version="1.0.0", output="a")
@@ -104,7 +117,8 @@ def test_what_has_never_served_answers_nobody(chat: Registry):
         chat.predictions.record("chat", version="2.0.0", output="a")
     chat.traffic.deactivate("chat@1.0.0", allow_empty=True)
     with pytest.raises(NoActiveVersion, match="no version of chat is active"):
-        chat.predictions.record("chat", version="1.0.0", output="a")
+        chat.predictions.record("chat", output="a")
+    assert chat.predictions.record("chat", version="1.0.0", output="a").revision == 1
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class ExternalPrograms:
         Raises:
             Conflict: The experiment is not running.
         """
-        return partial(check, self._destination(test_id), at=self._context.clock())
+        return partial(check, self._context, self._destination(test_id))
 
     def feedback(
         self,
