@@ -90,3 +90,15 @@ def test_answers_of_no_inputs_and_parquet_from_a_pipe_are_refused(serving: Run, 
     assert (found.code, "has no rows" in found.err) == (2, True)
     found = serving("predict", "-", "--format", "parquet", input="PAR1")
     assert (found.code, "not from a pipe" in found.err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", ["predict", "feedback"])
+def test_a_column_that_stands_twice_is_refused(serving: Run, tmp_path: Path, verb: str):
+    columns = [pyarrow.array([1]), pyarrow.array(["good"]), pyarrow.array(["bad"])]
+    names = {"predict": ["stars", "text", "text"], "feedback": ["prediction_id", "label", "label"]}
+    table = pyarrow.Table.from_arrays(columns, names[verb])
+    parquet.write_table(table, tmp_path / "twice.parquet")
+    found = serving(verb, "--file", "twice.parquet")
+    assert found.code == 2
+    assert f"twice.parquet has the column {names[verb][-1]} twice" in found.err
+    assert serving("log", "--json").json["predictions"] == []

@@ -31,6 +31,7 @@ def records(origin: Source) -> Iterator[dict[str, Any]]:
     rows = 0
     try:
         with parquet.ParquetFile(origin.path) as file:
+            _check_names(origin, file.schema_arrow.names)
             for batch in file.iter_batches(_AT_ONCE):
                 rows += batch.num_rows
                 for row in batch.to_pylist():
@@ -40,6 +41,12 @@ def records(origin: Source) -> Iterator[dict[str, Any]]:
         raise InvalidInput(f"{origin.name} is no readable Parquet file: {said}") from None
     if not rows:
         raise InvalidInput(f"{origin.name} has no rows")
+
+
+def _check_names(origin: Source, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidInput(f"{origin.name} has the column {safe(twice)} twice")
 
 
 def _plain(value: Any) -> Any:
