@@ -89,7 +89,7 @@ def test_a_lone_surrogate_is_written_as_its_escape():
         ("{'a': 1}", "at character 2"),
         ("1 2", "Extra data at character 3"),
         ("\ufeff1", "not JSON"),
-        ("1" * 5000, "not JSON: Exceeds the limit"),
+        ("1" * 5000, "a number has too many digits"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "deeper than 64"),
         ("[" * 100_000, "deeper than 64"),
         ('{"a":' * 70 + "1" + "}" * 70, "deeper than 64"),

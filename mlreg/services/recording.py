@@ -249,10 +249,11 @@ def _number(
         return None
     if not isinstance(value, int | float):
         value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # Not math.isfinite, which no whole number beyond the doubles gets through.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
         raise InvalidInput(f"{name} must be a finite number, not {safe(str(value))}")
-    if not least <= value <= most:
-        raise InvalidInput(f"{name} must lie between {least:g} and {most:g}, not at {value:g}")
+    if not least <= value <= most:  # it may be too large to be shown
+        raise InvalidInput(f"{name} must lie between {least:g} and {most:g}")
     return float(value)
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mlreg.store.models import ModelRow
     from mlreg.store.store import Transaction
 
+_HIGHEST = 2**63 - 1  # that a database keeps
+
 
 class _Prepared(NamedTuple):
     """A model made ready for recording, as of one revision.
@@ -163,6 +165,8 @@ def _said(outcome: Outcome, model: str) -> tuple[str | None, int | None]:
         raise InvalidInput(f"the version must be a text, not {safe(str(version))}")
     if revision is not None and (isinstance(revision, bool) or not isinstance(revision, int)):
         raise InvalidInput(f"the revision must be a whole number, not {safe(str(revision))}")
+    if revision is not None and abs(revision) > _HIGHEST:
+        raise InvalidInput(f"the revision must be a whole number of at most {_HIGHEST}")
     return version and bare(version, model), revision
 
 

@@ -86,3 +86,32 @@ def test_a_drill_that_fails_ends_with_its_own_exit_code(chat: Run) -> None:
     assert chat("rollback", "chat", "--drill", "--field", "to_split").out == "1.0.0\n"
     assert chat("rollback", "chat", "--probe", "x").code == 2
     assert chat("rollback", "chat", "--drill", "--history").code == 2
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [(f'"latency_ms": {HUGE}', "latency_ms must lie between"),
+     (f'"cost": -{HUGE}', "cost must lie between"),
+     (f'"confidence": {HUGE}', "confidence must lie between 0 and 1"),
+     (f'"values": {{"rating": {HUGE}}}', "the feedback value rating must be a number"),
+     ('"revision": 9223372036854775808', "the revision must be a whole number of at most"),
+     ('"latency_ms": 1' + "0" * 5000, "a number has too many digits")],
+)  # fmt: skip
+def test_a_number_beyond_all_bounds_is_refused(chat: Run, said: str, why: str) -> None:
+    refused = chat("record", "chat", "-", input=f'{{"output": 1, {said}}}')
+    assert refused.code == 2
+    assert f"line 1: {why}" in refused.err
+    assert chat("log", "--json").json["predictions"] == []
+
+
+def test_a_value_beyond_all_bounds_is_refused_as_feedback(chat: Run) -> None:
+    chat("record", "chat", "--output", "x")
+    refused = chat(
+        "feedback", "--file", "-", "--format", "jsonl",
+        input=f'{{"prediction_id": 1, "rating": {HUGE}}}',
+    )  # fmt: skip
+    assert refused.code == 2
+    assert "the feedback value rating must be a number" in refused.err

@@ -117,4 +117,4 @@ def _judgement(said: object) -> bool:
 def _value(name: str, said: object) -> float:
     if isinstance(said, bool) or not isinstance(said, str | int | float):
         raise InvalidInput(f"the value {safe(name)} must be a number")
-    return number(said.strip()) if isinstance(said, str) else float(said)
+    return number(said.strip()) if isinstance(said, str) else said
