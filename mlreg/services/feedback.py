@@ -15,7 +15,7 @@ from mlreg.entities.predictions import LABEL, Feedback, FeedbackReceipt, Scalar
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_key, check_text, safe
 from mlreg.services.context import Context
-from mlreg.services.requests import LONGEST
+from mlreg.services.requests import check_request_id
 from mlreg.store.feedback import FeedbackRow
 from mlreg.store.rows import restored
 from mlreg.tallies import LARGEST_MEASURE
@@ -221,7 +221,7 @@ def _checked_key(entry: Feedback) -> int | str:
     if (key is None) is (entry.request_id is None):
         raise InvalidInput("feedback is about a prediction id or a request id: give one of them")
     if entry.request_id is not None:
-        return check_text(entry.request_id, "request id", longest=LONGEST)
+        return check_request_id(entry.request_id)
     if isinstance(key, bool) or not isinstance(key, int) or not 0 < key <= _HIGHEST_ID:
         raise InvalidInput(f"{safe(str(key))} is not the id of a prediction")
     return key

@@ -10,7 +10,7 @@ from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_text, safe
 from mlreg.services.context import Context
 from mlreg.services.frames import log_frame
-from mlreg.services.requests import LONGEST
+from mlreg.services.requests import LONGEST, check_request_id
 
 
 class LogReader:
@@ -39,7 +39,7 @@ class LogReader:
         Raises:
             NotFound: No request of this id was answered.
         """
-        check_text(request_id, "request id", longest=LONGEST)
+        check_request_id(request_id)
         with self._context.store.read() as tx:
             row = self._context.model(tx, model)
             known = tx.predictions.find_request(row.key, request_id)

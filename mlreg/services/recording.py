@@ -15,7 +15,7 @@ from mlreg.jsonable import canonical
 from mlreg.names import check_name, check_text, safe
 from mlreg.services.feedback import FeedbackService, checked
 from mlreg.services.privacy import Privacy, kind_alone
-from mlreg.services.requests import LONGEST, check_unit
+from mlreg.services.requests import check_request_id, check_unit
 from mlreg.store.predictions import Entry
 from mlreg.store.summaries import EVERY
 from mlreg.tallies import LARGEST_MEASURE
@@ -200,7 +200,7 @@ def _digests(destination: Destination, chunk: Sequence[Outcome]) -> list[str]:
 
 def _digest(destination: Destination, outcome: Outcome) -> str:
     """What tells the answer of a request id from another; the phase may change between retries."""
-    check_text(outcome.request_id, "request id", longest=LONGEST)
+    check_request_id(outcome.request_id)
     said = {name: _plain(getattr(outcome, name)) for name in _OUTCOME_KEYS - {"revision"}}
     said["values"] = {name: _plain(value) for name, value in outcome.values.items()}
     return hashlib.sha256(f"{destination.salt} {_json(said)}".encode()).hexdigest()

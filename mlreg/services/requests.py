@@ -33,6 +33,17 @@ def check_unit(unit: str | None) -> None:
             raise InvalidInput("the user must not be empty")
 
 
+def check_request_id(request_id: object) -> str:
+    """The caller's own id of a request, if it can be one.
+
+    Raises:
+        InvalidInput: It cannot.
+    """
+    if not check_text(request_id, "request id", longest=LONGEST):
+        raise InvalidInput("the request id must not be empty")
+    return str(request_id)
+
+
 class Token(NamedTuple):
     """What makes two requests the same: the caller's id, and the input's digest to prove it.
 
@@ -48,7 +59,7 @@ class Token(NamedTuple):
 
 def token_of(privacy: Privacy, model: ModelRow, request_id: str, value: Input) -> Token:
     """The token of a request."""
-    check_text(request_id, "request id", longest=LONGEST)
+    check_request_id(request_id)
     text, salt = canonical(value), model.salt
     digest = privacy.request_digest(text, salt)
     fits = partial(privacy.is_same_input, text=text, salt=salt)

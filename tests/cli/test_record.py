@@ -115,3 +115,15 @@ def test_a_value_beyond_all_bounds_is_refused_as_feedback(chat: Run) -> None:
     )  # fmt: skip
     assert refused.code == 2
     assert "the feedback value rating must be a number" in refused.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["record chat --output x --request-id=", "record chat -", "feedback --key= positive",
+     "log --key=", "log --key= --id 1"],
+)  # fmt: skip
+def test_an_empty_request_id_is_refused(chat: Run, words: str) -> None:
+    refused = chat(*words.split(), input='{"output": 1, "request_id": ""}')
+    assert refused.code == 2
+    assert "there is no request" not in refused.err
+    assert chat("log", "--json").json["predictions"] == []

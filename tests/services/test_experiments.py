@@ -450,6 +450,8 @@ def test_an_answer_with_a_request_id_is_recorded_once(tested: Registry):
     assert len(tested.predictions.log(limit=9999)) == 2500
     with pytest.raises(Conflict, match="r7 was used for another answer"):
         tested.external.record("t", Outcome(**rows[7] | {"output": 3}))
+    with pytest.raises(InvalidInput, match="the request id must not be empty"):
+        tested.external.record("t", Outcome(**rows[7] | {"request_id": ""}))
 
 
 def test_an_answer_of_another_model_is_no_answer_of_an_arm(tested: Registry):

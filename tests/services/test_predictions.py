@@ -385,6 +385,14 @@ def test_a_request_id_with_another_input_is_a_conflict(alone: Registry):
     assert rows(alone) == 1
 
 
+def test_an_empty_request_id_is_refused(alone: Registry):
+    with pytest.raises(InvalidInput, match="the request id must not be empty"):
+        alone.predictions.predict("good", request_id="")
+    with pytest.raises(InvalidInput, match="the request id must not be empty"):
+        alone.feedback.record(None, "positive", request_id="")
+    assert alone.predictions.last_id() == 0
+
+
 def test_request_ids_are_apart_for_each_model(alone: Registry, artifact: Path):
     alone.versions.register("other@1.0.0", artifact)
     alone.traffic.activate("other@1.0.0")

@@ -45,7 +45,10 @@ def log(
     others = {"version": version, "since": since, "until": until, "user": user, "errors": errors}
     with session.open_to_read() as registry:
         if row_id is not None or request_id is not None:
-            _refuse(others | {"follow": follow, "id": row_id if request_id else None}, "one row")
+            _refuse(
+                others | {"follow": follow, "id": row_id if request_id is not None else None},
+                "one row",
+            )
             reader = registry.predictions
             row = reader.get(row_id) if row_id else reader.of_request(request_id or "", model=model)
             session.emit(PredictionLog(predictions=[row]))
