@@ -484,7 +484,11 @@ def test_a_hook_that_somebody_changed_is_not_delivered(
         connection.execute(f"update hooks set {change}")  # noqa: S608
     shift(registry)
     assert len(registry.hooks.deliver().not_run) == 1
-    assert registry.hooks.list()[0].standing == "broken"
+    (hook,) = registry.hooks.list()
+    assert hook.standing == "broken"
+    with pytest.raises(Conflict, match="was altered since it was signed") as refused:
+        registry.hooks.test(hook.name)
+    assert "trust accept" not in str(refused.value.hint)
     assert not (tmp_path / "told").exists()
 
 

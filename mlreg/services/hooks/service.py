@@ -116,16 +116,13 @@ class Hooks:
 
         Raises:
             NotFound: There is no such hook.
-            Conflict: It was added by somebody whose key this user has not accepted.
+            Conflict: It was altered since it was signed, or added by somebody whose key this user
+                has not accepted.
         """
         context, now = self._context, self._context.clock()
         with context.store.read() as tx:
             hook = _find(tx, name)
-        if standing(hook) not in HOLDS:
-            raise Conflict(
-                f"the hook {safe(name)} was added by {safe(hook.seal.actor)}, for whom it is run",
-                hint=f"to run it too: mlreg trust accept --from {safe(hook.seal.key)}",
-            )
+        _check_standing(hook)
         event = Event(
             seq=0,
             time=from_micros(now),
@@ -243,6 +240,21 @@ def _find(tx: Transaction, name: str) -> HookRow:
         hint = f"there is {known}" if known else "add one: mlreg hook add rollback --exec PROGRAM"
         raise NotFound(f"there is no hook {safe(name)}", hint=hint)
     return found
+
+
+def _check_standing(hook: HookRow) -> None:
+    held = standing(hook)
+    if held == "broken":
+        name = safe(hook.name)
+        raise Conflict(
+            f"the hook {name} was altered since it was signed: the signature does not fit",
+            hint=f"look at it: mlreg hook list; then mlreg hook remove {name}, and add it anew",
+        )
+    if held not in HOLDS:
+        raise Conflict(
+            f"the hook {safe(hook.name)} was added by {safe(hook.seal.actor)}, for whom it is run",
+            hint=f"to run it too: mlreg trust accept --from {safe(hook.seal.key)}",
+        )
 
 
 def _delivery(tx: Transaction, delivery_id: int) -> DeliveryRow:
