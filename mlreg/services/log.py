@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from mlreg.clock import Moment, from_micros, moment
+from mlreg.clock import Moment, from_micros
 from mlreg.entities.predictions import FeedbackEntry, LoggedPrediction, PredictionTrail
 from mlreg.errors import InvalidInput, NotFound
 from mlreg.names import check_text, safe
 from mlreg.services.context import Context
 from mlreg.services.frames import log_frame
 from mlreg.services.requests import LONGEST, check_request_id
+from mlreg.services.windows import window_of
 
 
 class LogReader:
@@ -70,12 +71,15 @@ class LogReader:
             unit: Only rows of this user or other key that sticky routing goes by.
             limit: How many rows at most.
             after: Only rows behind this id, the first `limit` of them: for following the log.
+
+        Raises:
+            InvalidInput: The window is empty.
         """
         if limit < 1:
             raise InvalidInput(f"the number of rows must be at least 1, not {limit}")
         if unit is not None:
             check_text(unit, "user", longest=LONGEST)
-        now = self._context.clock()
+        window = window_of(since, until, now=self._context.clock())
         with self._context.store.read() as tx:
             row = tx.models.get(model) if model else None
             if version:
@@ -85,8 +89,8 @@ class LogReader:
                 model_key=row and row.key,
                 version_key=found.key if version else None,
                 errors=errors,
-                since=None if since is None else moment(since, now=now),
-                until=None if until is None else moment(until, now=now),
+                since=None if since is None else window.since,
+                until=None if until is None else window.until,
                 unit=unit,
                 after=after,
             )

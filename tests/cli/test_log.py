@@ -49,6 +49,7 @@ def test_the_log_is_narrowed_to_what_is_asked_for(
         (["--key", "ORDER-18"], 3, "sentiment has answered no request ORDER-18"),
         (["--key", "ORDER-17", "--user", "bob"], 2, "--user does not go with one row"),
         (["--id", "2", "--key", "ORDER-17"], 2, "--id does not go with one row"),
+        (["--since", "1h", "--until", "1d"], 2, "the window is empty"),
         (["--follow", "--until", "1h"], 2, "--until does not go with what is to come"),
     ],
 )

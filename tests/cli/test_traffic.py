@@ -128,6 +128,17 @@ def test_rollback_goes_where_it_is_told(serving: Run) -> None:
     assert serving("rollback", "--to", "1.0.0", "--to-revision", "1").code == 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--to", "1.0.0"], ["--to-revision", "1"], ["--dry-run"], ["--reason", "noon"], ["--drill"]],
+)
+def test_who_means_a_rollback_gets_no_list_instead(serving: Run, options: list[str]) -> None:
+    refused = serving("rollback", "--history", *options)
+    assert refused.code == 2
+    assert f"{options[0]} does not go with --history" in refused.err
+    assert refused.out == ""
+
+
 def test_history_is_newest_first(serving: Run) -> None:
     found = serving("history", "--json").json
     assert found["model"] == "sentiment"

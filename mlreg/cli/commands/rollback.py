@@ -41,8 +41,18 @@ def rollback(
     """
     if probe is not None and not drill:
         raise InvalidInput("--probe goes with --drill")
-    if drill and history:
-        raise InvalidInput("give either --drill or --history")
+    if history:
+        _refuse_beside_history(
+            {
+                "drill": drill,
+                "to": to,
+                "to-revision": to_revision,
+                "dry-run": change.dry_run,
+                "expect-revision": change.expect_revision,
+                "reason": change.reason or None,
+                "actor": change.actor,
+            }
+        )
     with session.open(worker=drill) as registry:
         if drill:
             found = registry.traffic.drill(
@@ -63,3 +73,13 @@ def rollback(
             ),
         )
     session.suggest("mlreg history")
+
+
+def _refuse_beside_history(options: dict[str, object]) -> None:
+    """Nobody who meant a rollback is to get a list instead."""
+    for name, value in options.items():
+        if value not in (None, False):
+            raise InvalidInput(
+                f"--{name} does not go with --history, which changes nothing",
+                hint="leave one of them out",
+            )
