@@ -163,13 +163,15 @@ class ShadowComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowCoverage:
-    """What became of the inputs that a version was to be asked behind the answer, for all time.
+    """What became of the inputs that a version was to be asked behind the answer.
+
+    All but `dropped` is of the window of the report.
 
     Attributes:
         followed: Live predictions while it was a shadow.
         asked: Those that it was asked.
-        dropped: Those that it was not, by why; what was under way when a process was killed is in
-            neither.
+        dropped: Those of all time that it was not, by why; what was under way when a process was
+            killed is in neither.
         replayed: Predictions that it was asked from the log.
         active: Whether it is a shadow now.
     """

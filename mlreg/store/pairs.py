@@ -26,13 +26,22 @@ ASKED = """
     select v.key, count(*) filter (where s.arm_reason = 'shadow'), count(*) from pairs p
     join versions v on v.key = p.version
     join predictions s on s.id = p.shadow
-    where v.model = :model group by v.key order by v.key
+    join predictions l on l.id = p.live
+    where p.live >= :first and v.model = :model and l.at >= :since
+    group by v.key order by v.key
 """
 FOLLOWED = """
     select coalesce(sum(s.requests), 0) from summaries s
     join versions v on v.key = s.version
     join arms a on a.model = v.model and a.revision = s.revision
     where a.version = :version and a.role = 'shadow' and s.grain = 0 and s.role = 0
+"""
+FOLLOWED_SINCE = """
+    select count(*) from predictions p
+    join versions v on v.key = p.version
+    join arms a on a.model = v.model and a.revision = p.revision
+    where p.id >= :first and p.at >= :since and p.role = 0
+        and a.version = :version and a.role = 'shadow'
 """
 _PAIRED = """
     from pairs p
@@ -84,17 +93,22 @@ DISAGREEMENTS = f"""
         and (cast(l.output as text) <> cast(s.output as text) or l.status <> s.status)
     order by (p.live % 1000003) * 611953 % 1000003, p.live limit :limit
 """
-_UNASKED = """
+_OF_OTHERS = """
     from predictions p
     join versions v on v.key = p.version
     where p.id > :after and p.id <= :upto and v.model = :model and p.version <> :version
         and p.role = 0 and p.at >= :since and p.at < :until
-        and not exists (select 1 from pairs where live = p.id and version = :version)
 """
-UNASKED = (
-    f"select p.id, p.revision, p.unit, p.segment, p.input {_UNASKED} order by p.id limit :limit"
-)
-COUNT_UNASKED = f"select count(*) {_UNASKED}"
+KEPT = f"""
+    select 1 {_OF_OTHERS} and p.input is not null and p.input not like '"blake2b:________:%"'
+    limit 1
+"""
+_UNASKED = "and not exists (select 1 from pairs where live = p.id and version = :version)"
+UNASKED = f"""
+    select p.id, p.revision, p.unit, p.segment, p.input {_OF_OTHERS} {_UNASKED}
+    order by p.id limit :limit
+"""
+COUNT_UNASKED = f"select count(*) {_OF_OTHERS} {_UNASKED}"
 
 
 class Sides(NamedTuple):
@@ -181,13 +195,18 @@ class Pairs:
         """How many inputs a shadow was not asked, by why."""
         return dict(self._connection.execute(LOSSES, {"version": version}).fetchall())
 
-    def followed(self, version: int) -> int:
-        """How many live predictions were made while a version was a shadow."""
-        return int(self._connection.execute(FOLLOWED, {"version": version}).fetchone()[0])
+    def followed(self, version: int, *, first: int, since: int) -> int:
+        """How many live predictions were made from some time on while a version was a shadow."""
+        values = {"version": version}
+        if since:
+            values |= {"first": first, "since": since}
+        sql = FOLLOWED_SINCE if since else FOLLOWED  # the summaries know all time at once
+        return int(self._connection.execute(sql, values).fetchone()[0])
 
-    def counts(self, model: int) -> dict[int, tuple[int, int]]:
-        """How often each version was asked behind an answer, and in all."""
-        rows = self._connection.execute(ASKED, {"model": model})
+    def counts(self, model: int, *, first: int, since: int) -> dict[int, tuple[int, int]]:
+        """How often each version was asked behind an answer of some time on, and in all."""
+        values = {"model": model, "first": first, "since": since}
+        rows = self._connection.execute(ASKED, values)
         return {version: (behind, whole) for version, behind, whole in rows}
 
     def opponents(self, model: int, *, first: int, since: int, until: int) -> list[Sides]:
@@ -222,6 +241,10 @@ class Pairs:
         """The first live predictions that a version was not asked about."""
         values = {**stretch._asdict(), "limit": limit}
         return [Unasked(*row) for row in self._connection.execute(UNASKED, values)]
+
+    def keeps_any(self, stretch: Stretch) -> bool:
+        """Whether the log has an input in it at all, asked already or not."""
+        return self._connection.execute(KEPT, stretch._asdict()).fetchone() is not None
 
     def count_unasked(self, stretch: Stretch) -> int:
         """How many those are."""

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from mlreg.artifacts.worker import WorkerRunner
+from mlreg.clock import DAY
 from mlreg.entities.predictions import Prediction
 from mlreg.entities.shadows import ShadowComparison
 from mlreg.errors import Conflict, InvalidInput, NotFound, PredictionFailed
 from mlreg.registry import Registry, open_registry
 from mlreg.services.shadows import asking
 from tests.services.misbehaving import Broken, on_texts
-from tests.support import raw
+from tests.support import Clock, raw
 
 WAIT = 120.0
 
@@ -322,6 +323,17 @@ def test_a_report_knows_each_pair_of_versions_and_can_be_asked_for_one(m: Regist
     ]
 
 
+def test_the_coverage_is_of_the_window_of_the_report(m: Registry, clock: Clock):
+    follow(m, "2.0.0")
+    ask(m, "yes", "no?")
+    clock.at += DAY
+    ask(m, "yes")
+    m.predictions.predict("forced", model="m", version="1.0.0")
+    for since, number in ((None, 3), (timedelta(hours=1), 1), (timedelta(days=2), 3)):
+        (found,) = m.shadows.report("m", since=since).shadows
+        assert (found.asked, found.followed) == (number, number)
+
+
 def test_a_report_without_pairs_is_no_error(m: Registry):
     assert m.shadows.report("m").shadows == ()
     follow(m, "2.0.0")
@@ -456,6 +468,17 @@ def test_a_replay_says_so_where_the_log_keeps_no_inputs(
     with raw(tmp_path / ".mlreg") as connection:
         kept = connection.execute("select count(*) from predictions where input like '%secret%'")
         assert kept.fetchone() == (0,)
+
+
+def test_a_replay_that_has_asked_all_that_is_kept_has_nothing_left_to_do(
+    past: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    past.shadows.replay("2.0.0", "m", since=timedelta(days=1))
+    monkeypatch.setenv("MLREG_LOG_INPUTS", "hashed")
+    with open_registry(tmp_path) as other:
+        ask(other, "secret")
+        done = other.shadows.replay("2.0.0", "m", since=timedelta(days=10_000))
+    assert (done.replayed, done.not_kept) == (0, 1)
 
 
 def test_what_cannot_be_asked_cannot_be_replayed(past: Registry):

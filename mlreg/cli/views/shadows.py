@@ -37,20 +37,21 @@ def report(found: ShadowReport) -> Iterable[Block]:
         yield Line(f"{name} has no shadow; run: mlreg route {name} --shadow VERSION")
         return
     for shadow in found.shadows:
-        yield Line(_covered(found.model, shadow))
+        yield Line(_covered(found, shadow))
     for comparison in found.comparisons:
         yield Line("")
         yield from _comparison(comparison)
 
 
-def _covered(model: str, shadow: ShadowCoverage) -> str:
+def _covered(found: ShadowReport, shadow: ShadowCoverage) -> str:
     state = "is a shadow" if shadow.active else "is no shadow now"
-    said = f"{model}@{shadow.version} {state}: asked {count(shadow.asked)} of "
+    said = f"{found.model}@{shadow.version} {state}: asked {count(shadow.asked)} of "
     said += counted(shadow.followed, "live input")
     if shadow.replayed:
         said += f", and {count(shadow.replayed)} from the log"
     dropped = [f"{count(n)} as {_WHY.get(why, why)}" for why, n in shadow.dropped.items()]
-    return said + (f"; not asked: {', '.join(dropped)}" if dropped else "")
+    ever = "" if found.since is None else " in all time"
+    return said + (f"; not asked{ever}: {', '.join(dropped)}" if dropped else "")
 
 
 def _comparison(found: ShadowComparison) -> Iterable[Block]:

@@ -66,12 +66,7 @@ class Replaying:
             replayed += len(rows)
             progress(len(piece), whole)
         if not_kept and not replayed:
-            raise Conflict(
-                f"the log of {safe(self._model.name)} keeps no inputs that could be asked again",
-                hint="to keep them from now on: mlreg config log_inputs all; or ask behind the "
-                f"answers: mlreg route {safe(self._model.name)} --shadow "
-                f"{self._shadow.version.version}",
-            )
+            self._check_kept()
         return Replay(
             model=self._model.name,
             version=self._shadow.version.version,
@@ -80,6 +75,17 @@ class Replaying:
             failed=failed,
             not_kept=not_kept,
             dry_run=dry_run,
+        )
+
+    def _check_kept(self) -> None:
+        with self._context.store.read() as tx:
+            if tx.pairs.keeps_any(self._stretch):
+                return  # all that could be asked has been asked before
+        raise Conflict(
+            f"the log of {safe(self._model.name)} keeps no inputs that could be asked again",
+            hint="to keep them from now on: mlreg config log_inputs all; or ask behind the "
+            f"answers: mlreg route {safe(self._model.name)} --shadow "
+            f"{self._shadow.version.version}",
         )
 
     def _pieces(self) -> Iterator[list[Unasked]]:

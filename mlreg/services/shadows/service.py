@@ -78,7 +78,7 @@ class Shadows:
             return ShadowReport(
                 model=row.name,
                 since=None if since is None else from_micros(window.since),
-                shadows=tuple(self._coverage(tx, row, version)),
+                shadows=tuple(self._coverage(tx, row, window, version)),
                 comparisons=tuple(_comparison(tx, side, alpha) for side in sides),
             )
 
@@ -154,34 +154,47 @@ class Shadows:
             None if selector is None else tx.versions.select(model, selector).key
             for selector in (version, against)
         )
-        first = tx.predictions.first_id(window.since) if window.since else 0
-        found = tx.pairs.opponents(model.key, first=first, since=window.since, until=window.until)
+        found = tx.pairs.opponents(
+            model.key, first=_first(tx, window), since=window.since, until=window.until
+        )
         return [
             side for side in found if shadow in (None, side.shadow) and live in (None, side.live)
         ]
 
     def _coverage(
-        self, tx: Transaction, model: ModelRow, version: str | None
+        self, tx: Transaction, model: ModelRow, window: Window, version: str | None
     ) -> list[ShadowCoverage]:
         active = {arm.version_key for arm in tx.traffic.current(model).shadows}
-        counts = tx.pairs.counts(model.key)
+        first, since = _first(tx, window), window.since
+        counts = tx.pairs.counts(model.key, first=first, since=since)
         wanted = sorted(counts.keys() | active)
         if version is not None:
             wanted = [tx.versions.select(model, version).key]
         return [
-            _covered(tx, tx.versions.by_key(key), key in active, *counts.get(key, (0, 0)))
+            _covered(
+                tx,
+                tx.versions.by_key(key),
+                key in active,
+                tx.pairs.followed(key, first=first, since=since),
+                counts.get(key, (0, 0)),
+            )
             for key in wanted
         ]
 
 
+def _first(tx: Transaction, window: Window) -> int:
+    return tx.predictions.first_id(window.since) if window.since else 0
+
+
 def _covered(
-    tx: Transaction, version: Version, is_active: bool, behind: int, whole: int
+    tx: Transaction, version: Version, is_active: bool, followed: int, asked: tuple[int, int]
 ) -> ShadowCoverage:
+    behind, whole = asked
     return ShadowCoverage(
         version=version.version,
         model_id=version.model_id,
         active=is_active,
-        followed=tx.pairs.followed(version.key),
+        followed=followed,
         asked=behind,
         dropped=tx.pairs.losses(version.key),
         replayed=whole - behind,
