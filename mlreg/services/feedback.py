@@ -256,14 +256,21 @@ def _row(entry: Feedback, key: int, outcome: Outcome, at: int, actor: str) -> Fe
     with restored("predictions", key):
         answer = None if outcome.output is None else json.loads(outcome.output)
     label = entry.label if entry.label is None else _like(answer, entry.label)
-    if entry.correct is False and label is not None and _is_same(answer, label):
-        raise InvalidInput(
-            f"{safe(str(label))} is what was answered for prediction {key}, so it is not incorrect",
-            hint="give the right label, or --incorrect without one",
-        )
+    check_judgement(answer, label, entry.correct, f" for prediction {key}")
     correct = _is_correct(answer, label, entry.correct, outcome)
     text = None if label is None else json.dumps(label, ensure_ascii=False)
     return FeedbackRow(at, key, LABEL, text, correct, None, actor)
+
+
+def check_judgement(
+    answer: object, label: Scalar | None, correct: bool | None, which: str = ""
+) -> None:
+    """Raise where an answer is called incorrect, and its label says that it was right."""
+    if correct is False and label is not None and _is_same(answer, _like(answer, label)):
+        raise InvalidInput(
+            f"{safe(str(label))} is what was answered{which}, so it is not incorrect",
+            hint="give the right label, or --incorrect without one",
+        )
 
 
 def of_same_input(
@@ -309,11 +316,11 @@ def _is_correct(
     return int(_is_same(answer, label))
 
 
-def _is_same(answer: Scalar | None, label: Scalar | None) -> bool:
+def _is_same(answer: object, label: Scalar | None) -> bool:
     return type(answer) is type(label) and answer == label
 
 
-def _like(answer: Scalar | None, label: Scalar) -> Scalar:
+def _like(answer: object, label: Scalar) -> Scalar:
     """The label in the type of the answer, where it can be read so: files hold only text."""
     if isinstance(answer, bool):
         words = {"true": True, "false": False, "1": True, "0": False}

@@ -13,7 +13,7 @@ from mlreg.entities.predictions import LIVE, Feedback
 from mlreg.errors import Conflict, InvalidInput
 from mlreg.jsonable import canonical
 from mlreg.names import check_name, check_text, safe
-from mlreg.services.feedback import FeedbackService, checked
+from mlreg.services.feedback import FeedbackService, check_judgement, checked
 from mlreg.services.privacy import Privacy, kind_alone
 from mlreg.services.requests import check_request_id, check_unit
 from mlreg.store.predictions import Entry
@@ -23,6 +23,8 @@ from mlreg.tallies import LARGEST_MEASURE
 if TYPE_CHECKING:
     from mlreg.services.context import Context
     from mlreg.store.store import Transaction
+
+Marks = tuple[str, ...]  # of an answer with a request id; none without
 
 CHUNK = 1000
 REPORTED = "reported as failed"
@@ -114,12 +116,31 @@ def chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
         yield chunk
 
 
-def check(context: Context, destination: Destination, outcome: Outcome) -> None:
-    """Raise what recording an answer would raise."""
-    _entry(outcome, context.clock())
-    _feedback(1, outcome)
-    if not _recorded(context, destination, [outcome], _digests(destination, [outcome])):
-        destination.place(outcome)
+class Checker:
+    """Raises what recording the answers of a stream would raise, and records none of them."""
+
+    def __init__(self, context: Context, privacy: Privacy, destination: Destination) -> None:
+        self._context = context
+        self._privacy = privacy
+        self._destination = destination
+        self._seen: dict[str, str] = {}
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Check the next answer.
+
+        Raises:
+            InvalidInput: A value is wrong.
+            Conflict: Its request id is another answer's, logged or earlier in the stream.
+        """
+        _entry(self._privacy, outcome, self._context.clock())
+        _feedback(1, outcome)
+        marks = _marks(self._privacy, self._destination, outcome)
+        if outcome.request_id is not None:
+            _check_same(
+                outcome.request_id, self._seen.setdefault(outcome.request_id, marks[0]), marks
+            )
+        if not _recorded(self._context, self._destination, [outcome], [marks]):
+            self._destination.place(outcome)
 
 
 def record_chunk(
@@ -132,26 +153,24 @@ def record_chunk(
         Conflict: A request id was another answer's.
     """
     at = context.clock()
-    if not privacy.keeps_all:
-        chunk = [_without_text(outcome) for outcome in chunk]
-    entries = [_entry(outcome, at) for outcome in chunk]
+    entries = [_entry(privacy, outcome, at) for outcome in chunk]
     said = [_feedback(i + 1, outcome) for i, outcome in enumerate(chunk)]
-    digests = _digests(destination, chunk)
+    marks = [_marks(privacy, destination, outcome) for outcome in chunk]
     # What was recorded before is not placed anew: who serves may be others by now.
-    earlier = _recorded(context, destination, chunk, digests)
+    earlier = _recorded(context, destination, chunk, marks)
     for i in range(len(chunk)):
         if i not in earlier:
             entries[i] = entries[i]._replace(**destination.place(chunk[i])._asdict())
     with context.store.write(durable=False) as tx:
         destination.guard(tx)
-        known = earlier | _known(tx, destination, chunk, digests)
+        known = earlier | _known(tx, destination, chunk, marks)
         fresh = [i for i in range(len(chunk)) if i not in known]
         new = list(tx.predictions.append_many([entries[i] for i in fresh])) if fresh else []
         for i, key in zip(fresh, new, strict=True):
             known[i] = key
             request = chunk[i].request_id
             if request is not None:
-                tx.predictions.remember_request(destination.model_key, request, key, digests[i])
+                tx.predictions.remember_request(destination.model_key, request, key, marks[i][0])
         rows = [replace(entry, prediction_id=known[i]) for i in fresh for entry in said[i]]
         if rows:
             FeedbackService(context).record_in(tx, rows, None)
@@ -163,17 +182,17 @@ def record_chunk(
 
 
 def _recorded(
-    context: Context, destination: Destination, chunk: Sequence[Outcome], digests: Sequence[str]
+    context: Context, destination: Destination, chunk: Sequence[Outcome], marks: Sequence[Marks]
 ) -> dict[int, int]:
     """As `_known`, in a transaction of its own, where any answer has a request id."""
-    if not any(digests):
+    if not any(marks):
         return {}
     with context.store.read() as tx:
-        return _known(tx, destination, chunk, digests)
+        return _known(tx, destination, chunk, marks)
 
 
 def _known(
-    tx: Transaction, destination: Destination, chunk: Sequence[Outcome], digests: Sequence[str]
+    tx: Transaction, destination: Destination, chunk: Sequence[Outcome], marks: Sequence[Marks]
 ) -> dict[int, int]:
     """The predictions of outcomes that were logged before, by their place.
 
@@ -187,15 +206,25 @@ def _known(
         earlier = tx.predictions.find_request(destination.model_key, outcome.request_id)
         if earlier is None:
             continue
-        if earlier[1] != digests[place]:
-            raise Conflict(f"the request id {safe(outcome.request_id)} was used for another answer")
+        _check_same(outcome.request_id, earlier[1], marks[place])
         found[place] = earlier[0]
     return found
 
 
-def _digests(destination: Destination, chunk: Sequence[Outcome]) -> list[str]:
-    """What tells answers from others of the same request id; empty where they have none."""
-    return [_digest(destination, one) if one.request_id is not None else "" for one in chunk]
+def _check_same(request_id: str, digest: str, marks: Marks) -> None:
+    if digest not in marks:
+        raise Conflict(f"the request id {safe(request_id)} was used for another answer")
+
+
+def _marks(privacy: Privacy, destination: Destination, outcome: Outcome) -> Marks:
+    """The digests of an answer: the one to keep, and that which another `log_inputs` would keep."""
+    if outcome.request_id is None:
+        return ()
+    whole, without = _digest(destination, outcome), _without_text(outcome)
+    if without is outcome:
+        return (whole,)
+    short = _digest(destination, without)
+    return (whole, short) if privacy.keeps_all else (short, whole)
 
 
 def _digest(destination: Destination, outcome: Outcome) -> str:
@@ -213,15 +242,15 @@ def _without_text(outcome: Outcome) -> Outcome:
     return replace(outcome, error=kind_alone(outcome.error))
 
 
-def _entry(outcome: Outcome, at: int) -> Entry:
+def _entry(privacy: Privacy, outcome: Outcome, at: int) -> Entry:
     """The row of an answer that nobody has placed yet."""
     check_unit(outcome.unit)
-    success = _truth(outcome.success, "success")
-    has_failed = outcome.error is not None or success is False
-    if outcome.error is not None and success:
+    has_failed = _has_failed(outcome)
+    if outcome.error is not None and outcome.success:
         raise InvalidInput("an answer with an error cannot be a success")
     if outcome.error is not None:
         check_text(outcome.error, "error")
+    error = outcome.error if privacy.keeps_all else _without_text(outcome).error
     latency = _number(outcome.latency_ms, "latency_ms", least=0.0)
     return Entry(
         at=at,
@@ -236,10 +265,14 @@ def _entry(outcome: Outcome, at: int) -> Entry:
         confidence=_number(outcome.confidence, "confidence", least=0.0, most=1.0),
         latency_us=0 if latency is None else round(latency * 1000),
         status=int(has_failed),
-        error=(outcome.error or REPORTED) if has_failed else None,
+        error=(error or REPORTED) if has_failed else None,
         cost=_number(outcome.cost, "cost", least=0.0),
         is_call=latency is not None,
     )
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return _truth(outcome.success, "success") is False or outcome.error is not None
 
 
 def _number(
@@ -286,4 +319,6 @@ def _feedback(prediction_id: int, outcome: Outcome) -> list[Feedback]:
     label, correct = _plain(outcome.label), _truth(outcome.correct, "correct")
     if label is not None or correct is not None:
         found.append(Feedback(prediction_id=prediction_id, label=label, correct=correct))
-    return [checked(entry) for entry in found]
+    said = [checked(entry) for entry in found]
+    check_judgement(None if _has_failed(outcome) else _plain(outcome.output), label, correct)
+    return said

@@ -16,11 +16,11 @@ from mlreg.services.answers import warning_of
 from mlreg.services.fresh import Fresh
 from mlreg.services.privacy import Privacy
 from mlreg.services.recording import (
+    Checker,
     Destination,
     Logged,
     Place,
     bare,
-    check,
     chunks,
     outcome_of,
     record_chunk,
@@ -105,7 +105,7 @@ class Recordings:
     def checker(self, model: str | None) -> Callable[[Outcome], None]:
         """A function that raises what recording an answer would raise, and records nothing."""
         destination = self._destination(self._prepared.get(model))
-        return partial(check, self._context, destination)
+        return Checker(self._context, self._privacy, destination)
 
     def _log(self, prepared: _Prepared, chunk: list[Outcome]) -> tuple[Logged, Rollback | None]:
         """Log answers; what became of them, and the rollback that they have caused."""

@@ -44,6 +44,35 @@ def test_lines_are_recorded_all_or_none_with_a_word_on_each_that_is_wrong(chat: 
     assert chat("record", "-", "--json", input=json.dumps(lines[0])).json["recorded"] == 1
 
 
+def test_a_late_line_that_belies_an_earlier_one_or_itself_keeps_all_out(chat: Run) -> None:
+    lines = [{"output": str(n), "request_id": f"r{n}"} for n in range(1500)]
+    wrong = {"output": "x", "request_id": "r0"}
+    odd = {"output": "x", "label": "x", "correct": False}
+    refused = chat("record", "-", input="\n".join(map(json.dumps, [*lines, wrong, odd])))
+    assert refused.code == 2
+    assert "line 1501: the request id r0 was used for another answer" in refused.err
+    assert "line 1502: x is what was answered, so it is not incorrect" in refused.err
+    assert chat("log", "--json").json["predictions"] == []
+
+
+def test_a_line_that_belies_what_was_recorded_keeps_all_out(chat: Run) -> None:
+    chat("record", "chat", "--output", "a", "--request-id", "Q")
+    sent = '{"output": "new"}\n{"output": "b", "request_id": "Q"}'
+    refused = chat("record", "-", input=sent)
+    assert refused.code == 2
+    assert "line 2: the request id Q was used for another answer" in refused.err
+    assert len(chat("log", "--json").json["predictions"]) == 1
+
+
+def test_a_retry_of_a_failure_is_known_though_less_of_it_is_kept_by_now(chat: Run) -> None:
+    words = ("record", "chat", "--error", "ValueError: of ann", "--request-id", "Q")
+    assert chat(*words).code == 0
+    assert chat("config", "log_inputs", "hashed").code == 0
+    assert chat(*words).out == "had been recorded as prediction 1 of chat@1.0.0\n"
+    line = json.dumps({"error": "ValueError: of ann", "request_id": "Q"})
+    assert chat("record", "-", input=line).out == "recorded 0 for chat, 1 known already\n"
+
+
 def test_a_file_is_read_as_a_pipe_is(chat: Run, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"output": 1, "request_id": "a"}\n\n{"output": 2, "request_id": "b"}\n')

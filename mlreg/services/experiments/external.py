@@ -17,10 +17,10 @@ from mlreg.services.feedback import FeedbackService
 from mlreg.services.fresh import Fresh
 from mlreg.services.privacy import Privacy
 from mlreg.services.recording import (
+    Checker,
     Destination,
     Place,
     bare,
-    check,
     chunks,
     outcome_of,
     record_chunk,
@@ -114,7 +114,7 @@ class ExternalPrograms:
         Raises:
             Conflict: The experiment is not running.
         """
-        return partial(check, self._context, self._destination(test_id))
+        return Checker(self._context, self._privacy, self._destination(test_id))
 
     def feedback(
         self,
