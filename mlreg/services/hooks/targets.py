@@ -46,7 +46,7 @@ def prepared(target: Target, allowed: Allowed) -> tuple[HookKind, dict[str, Any]
         case Web(url, secret_env):
             return "url", _web(url, secret_env, allowed)
         case Channel(address):
-            return "notify", _channel(address)
+            return "notify", _channel(address, allowed)
         case _:
             assert_never(target)
 
@@ -90,11 +90,11 @@ def _web(url: str, secret_env: str | None, allowed: Allowed) -> dict[str, Any]:
     return {"url": url, "secret_env": secret_env}
 
 
-def _channel(address: str) -> dict[str, Any]:
+def _channel(address: str, allowed: Allowed) -> dict[str, Any]:
     if is_variable(address):
         _check_variable(address)
     else:
-        check_address(check_text(address, "address"))
+        check_address(check_text(address, "address"), allowed)
     return {"address": address}
 
 
@@ -150,7 +150,7 @@ def send(hook: HookRow, message: Message, *, at: int, allowed: Allowed) -> Outco
                 signed = headers(message, body, at=at, secret=secret)
                 return post(place, body, signed, allowed=allowed, seconds=seconds)
             case "notify":
-                return notify(message, looked_up(target["address"]))
+                return notify(message, looked_up(target["address"]), allowed=allowed)
             case _:
                 assert_never(hook.kind)
     except InvalidInput as problem:
