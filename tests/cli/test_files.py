@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
 
+from mlreg.cli.streams.answers import Writer
 from mlreg.registry import Registry
 from tests.cli.conftest import Run
 
@@ -102,6 +104,70 @@ def test_where_answers_cannot_be_written_is_an_error_before_any_is_given(
     found = serving("predict", "--file", file, "--output", name)
     assert found.code == 2
     assert serving("log", "--json").json == before
+
+
+@pytest.mark.parametrize("name", ["r.csv", "./r.csv", "link.csv"])
+def test_answers_do_not_take_the_place_of_their_inputs(serving: Run, tmp_path: Path, name: str):
+    file = written(tmp_path, "r.csv", "text\ngood\n")
+    (tmp_path / "link.csv").symlink_to("r.csv")
+    found = serving("predict", "--file", file, "--output", name)
+    assert found.code == 2
+    assert "is the input" in found.err
+    assert (tmp_path / file).read_text() == "text\ngood\n"
+    assert serving("log", "--json").json["predictions"] == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_file_of_answers_stays_until_there_are_others(serving: Run, tmp_path: Path, suffix: str):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    output = tmp_path / written(tmp_path, f"a.{suffix}", "earlier")
+    output.chmod(0o640)
+    for name, text in (("empty.csv", ""), ("bad.csv", "text,text\na,b\n"), ("missing.csv", None)):
+        if text is not None:
+            written(tmp_path, name, text)
+        before = sorted(tmp_path.iterdir())
+        assert serving("predict", "--file", name, "--output", output).code == 2
+        assert output.read_text() == "earlier"
+        assert sorted(tmp_path.iterdir()) == before, "nothing is left beside it"
+    file = written(tmp_path, "r.csv", "text\ngood\n")
+    assert serving("predict", "--file", file, "--output", output).code == 0
+    assert b"earlier" not in output.read_bytes()
+    assert output.stat().st_mode & 0o777 == 0o640
+    assert not list(tmp_path.glob(".mlreg-*"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_interrupted_run_keeps_the_answers_that_it_has_written(
+    tmp_path: Path, serving_registry: Registry, suffix: str
+):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    output = tmp_path / written(tmp_path, f"a.{suffix}", "earlier")
+    answer = serving_registry.predictions.predict("good")
+
+    def interrupted() -> None:
+        with Writer.to(output, None, keep=False) as writer:
+            writer.write([answer])
+            assert output.read_text() == "earlier"
+            raise KeyboardInterrupt("now")
+
+    with pytest.raises(KeyboardInterrupt, match="now"):
+        interrupted()
+    assert str(answer.prediction).encode() in output.read_bytes()
+    assert not list(tmp_path.glob(".mlreg-*"))
+
+
+def test_a_pipe_gets_answers_as_they_come(serving: Run, tmp_path: Path):
+    os.mkfifo(tmp_path / "a.csv")
+    reader = os.open(tmp_path / "a.csv", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        file = written(tmp_path, "r.csv", "text\ngood\n")
+        assert serving("predict", "--file", file, "--output", "a.csv").code == 0
+        assert b"prediction_id" in os.read(reader, 4096)
+    finally:
+        os.close(reader)
+    assert (tmp_path / "a.csv").is_fifo()
 
 
 def test_a_file_taken_for_an_input_is_noticed(serving: Run, tmp_path: Path):

@@ -177,8 +177,23 @@ def _check_usage(
         )
     if not is_stream and files.is_used:
         raise InvalidInput("--format, --output and what names columns are for files")
+    if files.output is not None and _is_read(files.output, files.path):
+        raise InvalidInput(
+            f"{safe(str(files.output))} is the input: its answers would take its place",
+            hint="write them to another file; --keep takes the columns of the input along",
+        )
     if text is not None and text.endswith(_SUFFIXES) and os.path.isfile(text):
         raise InvalidInput(f"{safe(text)} is a file", hint=f"mlreg predict --file {safe(text)}")
+
+
+def _is_read(output: Path, file: Path | None) -> bool:
+    """Whether a file for answers is the one that inputs are read from."""
+    try:
+        target = os.stat(output)
+        origin = os.fstat(0) if file is None or str(file) == STDIN else os.stat(file)
+    except (OSError, ValueError):
+        return False  # whoever opens them says why
+    return stat.S_ISREG(target.st_mode) and os.path.samestat(target, origin)
 
 
 def _emit_failure(session: Session, registry: Registry, error: PredictionFailed) -> None:

@@ -16,6 +16,7 @@ from mlreg.cli.kit.values import shown
 from mlreg.cli.stdout import ENDLESS, write
 from mlreg.cli.streams.progress import Progress
 from mlreg.cli.streams.spreadsheets import cell
+from mlreg.cli.streams.targets import replacing
 from mlreg.errors import InvalidInput, PredictionFailed
 from mlreg.jsonable import dumps, jsonable
 from mlreg.names import counted, safe
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Write = Callable[[str], object]
 
 CHUNK = 1000
+_ESCAPED = "backslashreplace"
 
 
 class Totals:
@@ -93,7 +95,7 @@ class Writer:
         """A writer to a file in the format that its name says; without one, to stdout.
 
         Args:
-            path: The file; it is written anew.
+            path: The file; it is written anew, if there is an answer.
             line: How a record is printed for programs; None where people read it.
             keep: Whether the columns of the input come along.
 
@@ -111,12 +113,13 @@ class Writer:
             yield cls(write, shown, keep=keep)
             return
         try:
-            if suffix == _PARQUET:
-                with _ParquetWriter.open(path, keep=keep) as writer:
-                    yield writer
-                return
-            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                yield cls(file.write, _LINES[suffix](), keep=keep)
+            with replacing(path) as part:
+                if suffix == _PARQUET:
+                    with _ParquetWriter.open(part, keep=keep) as writer:
+                        yield writer
+                    return
+                with part.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
+                    yield cls(file.write, _LINES[suffix](), keep=keep)
         except OSError as error:
             why = error.strerror or str(error)
             raise InvalidInput(f"{safe(str(path))} cannot be written: {why}") from None
