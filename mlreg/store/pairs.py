@@ -100,7 +100,7 @@ _OF_OTHERS = """
         and p.role = 0 and p.at >= :since and p.at < :until
 """
 KEPT = f"""
-    select 1 {_OF_OTHERS} and p.input is not null and p.input not like '"blake2b:________:%"'
+    select 1 {_OF_OTHERS} and cast(p.input as text) not like '"blake2b:________:%"'
     limit 1
 """
 _UNASKED = "and not exists (select 1 from pairs where live = p.id and version = :version)"
