@@ -91,12 +91,15 @@ class Tick:
         with _Lease(context, whom) as lease:
             if lease.busy_with is not None:
                 return Turn(time=from_micros(now), dry_run=False, busy_with=lease.busy_with)
-            done, lapsed = Round(context, parts, now, acting_for(whom)).run(model, lease)
+            moved = Round(context, parts, now, acting_for(whom))
+            done, lapsed = moved.run(model, lease)
             if model is None:
                 with context.store.write(durable=False) as tx:
                     tx.decisions.ticked(at=now, actor=whom)
         # Without the lease: who takes long to be told keeps no other tick waiting.
         told = _tell_hooks(context)
+        if moved.problem is not None:
+            raise moved.problem  # only now: the others have moved
         return Turn(
             time=from_micros(now), dry_run=False, decisions=tuple(done), lapsed=lapsed, told=told
         )
@@ -130,6 +133,9 @@ class Round:
         now: The instant.
         actor: Who is recorded.
         look: Opens the snapshots that are planned on; None: ones whose summaries cover the log.
+
+    Attributes:
+        problem: Why nothing was planned for some model, if so.
     """
 
     def __init__(
@@ -145,6 +151,7 @@ class Round:
         self._done: list[Decision] = []
         self._refused: set[tuple[str, str]] = set()
         self._lapsed = 0
+        self.problem: MlregError | None = None
 
     def run(self, model: str | None, lease: _Lease | None = None) -> tuple[list[Decision], int]:
         """What was done or refused, and how many steps lapsed.
@@ -169,7 +176,21 @@ class Round:
     def _plan(self, model: str | None) -> list[tuple[Mover, Step]]:
         with self._look() as tx:
             view = View(self._context, tx, self._now, _only(self._context, tx, model))
-            return [(part, step) for part in self._parts for step in part.plan(view)]
+            return [(part, step) for part in self._parts for step in self._planned(part, view)]
+
+    def _planned(self, part: Mover, view: View) -> list[Step]:
+        """What a part plans; the trouble of one model keeps no other from moving."""
+        try:
+            return list(part.plan(view))
+        except StoreError:
+            raise
+        except MlregError as error:
+            self.problem = error
+        if view.only is not None:
+            return []
+        models = [view.tx.models.get(name) for name in view.tx.models.names()]
+        alone = [View(self._context, view.tx, self._now, model) for model in models]
+        return [step for one in alone for step in self._planned(part, one)]
 
     def _take(self, part: Mover, step: Step) -> None:
         try:

@@ -64,6 +64,15 @@ class Late(Swap):
         raise Lapsed
 
 
+class Sick(Swap):
+    """One that cannot tell what is due for one of two models."""
+
+    def plan(self, view: View) -> Iterable[Step]:
+        if view.only is None or view.only.name == "gone":
+            raise NotFound("its version has been deleted")
+        yield from super().plan(view)
+
+
 def shares(registry: Registry) -> list[float]:
     return [arm.traffic_percent for arm in registry.traffic.current("sentiment").live]
 
@@ -150,3 +159,12 @@ def test_what_a_person_changes_meanwhile_stays(serving_registry: Registry):
     Tick(serving_registry._context, [Swap()]).run()
     serving_registry.traffic.activate("sentiment@1.0.0", change=Change(actor="maria"))
     assert Tick(serving_registry._context, [Swap()]).run(model="sentiment").decisions
+
+
+def test_the_trouble_of_one_model_keeps_no_other_from_moving(serving_registry: Registry):
+    serving_registry.versions.register("gone@1.0.0")
+    tick = Tick(serving_registry._context, [Sick()])
+    with pytest.raises(NotFound, match="has been deleted"):
+        tick.run()
+    assert shares(serving_registry) == [20, 80]
+    assert [d.what for d in serving_registry.stories.decisions()] == ["swap"]
