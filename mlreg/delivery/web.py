@@ -43,7 +43,9 @@ def post(
         except Refused as refusal:
             return Outcome(False, str(refusal))
         except (OSError, HTTPException, ValueError) as error:
-            if deadline.has_passed:
+            # A time limit of the socket, which has no errno, may end a moment before the deadline.
+            is_late = isinstance(error, TimeoutError) and error.errno is None
+            if deadline.has_passed or is_late:
                 return Outcome(False, f"took longer than {seconds:g} s")
             return Outcome(False, _reason(error))
 
