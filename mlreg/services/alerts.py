@@ -11,7 +11,7 @@ from mlreg.entities.traffic import Change
 from mlreg.errors import Conflict, NotFound
 from mlreg.names import check_text, safe
 from mlreg.services.context import Context
-from mlreg.services.policy_forms import thresholds_of
+from mlreg.services.policy_forms import named, thresholds_of
 from mlreg.services.watching import ACKNOWLEDGED, SILENCED
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ class Alerts:
         with self._context.acting(change, urgent=False) as act:
             model = self._context.model(act.tx, name)
             policy = act.tx.decisions.policy(model)
-            known = [one.name for one in thresholds_of(policy)] if policy else []
-            if threshold is not None and threshold not in known:
-                names = ", ".join(map(safe, known)) or "none"
-                raise NotFound(f"there is no threshold {safe(threshold)}", hint=f"there is {names}")
+            if threshold is not None:
+                named(thresholds_of(policy) if policy else (), threshold)
             found = Silence(
                 model=model.name,
                 threshold=threshold,

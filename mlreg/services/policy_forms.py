@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlreg.entities.decisions import Policy
 from mlreg.entities.thresholds import Anomaly, Threshold
+from mlreg.errors import NotFound
+from mlreg.names import safe
 
 
 def thresholds_of(policy: Policy) -> tuple[Threshold, ...]:
@@ -14,6 +16,19 @@ def thresholds_of(policy: Policy) -> tuple[Threshold, ...]:
     return tuple(
         threshold_of(stored, policy.model) for stored in policy.document.get("thresholds", ())
     )
+
+
+def named(known: Sequence[Threshold], name: str) -> Threshold:
+    """The threshold of a name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    found = next((one for one in known if one.name == name), None)
+    if found is None:
+        names = ", ".join(safe(one.name) for one in known) or "none"
+        raise NotFound(f"there is no threshold {safe(name)}", hint=f"there is {names}")
+    return found
 
 
 def threshold_of(stored: Mapping[str, Any], model: str) -> Threshold:

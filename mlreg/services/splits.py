@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mlreg.entities.traffic import Arm
 from mlreg.entities.versions import Version
-from mlreg.errors import InvalidInput
+from mlreg.errors import Conflict, InvalidInput
 from mlreg.routing import shares
 
 
@@ -30,6 +30,19 @@ def sharing(arms: list[Arm], whole: int) -> list[Arm]:
         return []
     weights = shares([arm.weight for arm in arms], whole)
     return [replace(arm, weight=weight) for arm, weight in zip(arms, weights, strict=True)]
+
+
+def check_servable(version: Version) -> Version:
+    """The version, if it can be an arm. One without an artifact may run somewhere else.
+
+    Raises:
+        Conflict: It is archived.
+    """
+    if version.status == "archived":
+        raise Conflict(
+            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
+        )
+    return version
 
 
 def arm_of(version: Version, weight: int) -> Arm:

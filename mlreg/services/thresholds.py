@@ -11,13 +11,13 @@ from mlreg.clock import DAY, Moment, moment
 from mlreg.entities.predictions import ROLES
 from mlreg.entities.thresholds import Action, Anomaly, Severity, Threshold, Trial
 from mlreg.entities.traffic import Change
-from mlreg.errors import AlreadyExists, NotFound
+from mlreg.errors import AlreadyExists
 from mlreg.evidence.firing import cost
 from mlreg.evidence.grammar import parse
 from mlreg.names import safe
 from mlreg.services.context import Context
 from mlreg.services.policies import put_policy
-from mlreg.services.policy_forms import stored_form, thresholds_of
+from mlreg.services.policy_forms import named, stored_form, thresholds_of
 from mlreg.services.threshold_drafts import Defaults, default_conditions, make_threshold
 from mlreg.services.windows import Window, spans
 from mlreg.tallies import Tally
@@ -102,11 +102,8 @@ class Thresholds:
         """
 
         def without(known: Sequence[Threshold]) -> list[Threshold]:
-            left = [one for one in known if one.name != label]
-            if len(left) == len(known):
-                names = ", ".join(safe(one.name) for one in known) or "none"
-                raise NotFound(f"there is no threshold {safe(label)}", hint=f"there is {names}")
-            return left
+            gone = named(known, label)
+            return [one for one in known if one != gone]
 
         return self._change(name, without, change)
 

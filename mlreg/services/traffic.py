@@ -32,7 +32,7 @@ from mlreg.services.holds import check_free
 from mlreg.services.revisions import check_expected, in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, rollback_of, tell_refusal
 from mlreg.services.routes import Routes, nothing_serves, ready
-from mlreg.services.splits import arm_of, basis_points, sharing
+from mlreg.services.splits import arm_of, basis_points, check_servable, sharing
 
 if TYPE_CHECKING:
     from mlreg.entities.conditions import Finding
@@ -369,11 +369,7 @@ def servable(context: Context, version: Version) -> Version:
         Conflict: It is archived, or has no artifact.
         ArtifactMissing: Its artifact is not there.
     """
-    if version.status == "archived":
-        raise Conflict(
-            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
-        )
-    if version.external:
+    if check_servable(version).external:
         return version
     if version.digest is None:
         raise Conflict(

@@ -25,7 +25,7 @@ from mlreg.entities.experiments import (
 )
 from mlreg.entities.traffic import WHOLE
 from mlreg.entities.versions import Version
-from mlreg.errors import Conflict, InvalidInput, NotFound
+from mlreg.errors import InvalidInput, NotFound
 from mlreg.evidence.guardrails import parse_guardrail
 from mlreg.evidence.history import History
 from mlreg.evidence.sizing import Size, Terms, plan_size
@@ -33,7 +33,7 @@ from mlreg.jsonable import canonical
 from mlreg.metrics import Directions, parse_metric
 from mlreg.names import check_selector, check_text, safe
 from mlreg.routing import shares
-from mlreg.services.splits import basis_points
+from mlreg.services.splits import basis_points, check_servable
 from mlreg.stats.evidence import MIN_UNITS
 
 CANARY_START = 1000  # basis points
@@ -160,19 +160,6 @@ def _variants(versions: Sequence[Version], weights: Sequence[int]) -> tuple[Vari
 def fingerprint(design: Design) -> str:
     """SHA-256 of the design in canonical JSON."""
     return hashlib.sha256(canonical(design).encode()).hexdigest()
-
-
-def check_servable(version: Version) -> Version:
-    """The version, if it can be an arm. One without an artifact may run somewhere else.
-
-    Raises:
-        Conflict: It is archived.
-    """
-    if version.status == "archived":
-        raise Conflict(
-            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
-        )
-    return version
 
 
 def step_weights(weights: Sequence[int], to: float | None) -> tuple[int, ...]:

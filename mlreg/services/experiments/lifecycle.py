@@ -16,7 +16,6 @@ from mlreg.evidence.history import history
 from mlreg.names import check_name, check_text, name_key, safe
 from mlreg.services.context import Act, Context
 from mlreg.services.experiments.design import (
-    check_servable,
     fingerprint,
     make_design,
     step_weights,
@@ -24,7 +23,7 @@ from mlreg.services.experiments.design import (
 from mlreg.services.holds import check_free
 from mlreg.services.revisions import in_force, put
 from mlreg.services.rollouts.ending import end_with_test
-from mlreg.services.splits import arm_of
+from mlreg.services.splits import arm_of, check_servable
 from mlreg.store.summaries import by_role
 
 if TYPE_CHECKING:

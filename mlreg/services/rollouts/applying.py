@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from mlreg.clock import from_micros
 from mlreg.entities.traffic import WHOLE, Arm, Hold, Revision
-from mlreg.errors import Conflict
 from mlreg.names import MAX_TEXT_LENGTH, check_text
 from mlreg.services.revisions import in_force, put
 from mlreg.services.rollbacks import RollbackTargets, roll_back, tell_refusal
 from mlreg.services.rollouts.ending import end, release, tell
 from mlreg.services.rollouts.states import Action, after, is_testing
 from mlreg.services.rollouts.testing import end_test
-from mlreg.services.splits import arm_of, basis_points, sharing
+from mlreg.services.splits import arm_of, basis_points, check_servable, sharing
 
 if TYPE_CHECKING:
     from mlreg.artifacts.objects import ObjectStore
@@ -112,11 +111,7 @@ def _split(act: Act, model: ModelRow, rollout: Rollout, cause: str) -> Revision:
     """Put its share in force; the versions of before share the rest as they did."""
     now = in_force(act, model)
     before = act.tx.traffic.find(model, rollout.revision_before)
-    version = act.tx.versions.by_key(rollout.version_key)
-    if version.status == "archived":
-        raise Conflict(
-            f"{version.ref} is archived", hint=f"run: mlreg archive {version.ref} --restore"
-        )
+    version = check_servable(act.tx.versions.by_key(rollout.version_key))
     weight = basis_points(rollout.traffic_percent)
     others = [arm for arm in before.live if arm.version_key != version.key] if before else []
     arms: list[Arm] = [*sharing(others, WHOLE - weight), arm_of(version, weight)]
